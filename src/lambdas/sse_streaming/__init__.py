@@ -1,0 +1,1 @@
+"""Server-Sent Events streamed natively from a Lambda, traced in both of its phases."""

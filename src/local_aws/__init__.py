@@ -1,0 +1,1 @@
+"""The AWS side of the wire, on this computer. Never shipped in the zip."""
