@@ -130,6 +130,7 @@ class FakeRuntimeApi:
         self._threads: list[threading.Thread] = []
         self.exchanges: list[Exchange] = []
         self.keep_chunks = True
+        self.restore_status = 200
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -271,7 +272,7 @@ class _Conversation:
         if path == "/invocation/next":
             return self._serve_next()
         if path == "/restore/next":
-            return self._reply(exchange, 200)
+            return self._reply(exchange, self._api.restore_status)
         if path == "/restore/error":
             self._read_body(exchange, Treatment())
             return self._reply(exchange, 202)
