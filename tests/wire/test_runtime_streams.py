@@ -9,7 +9,7 @@ import logging
 import time
 import tracemalloc
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
@@ -164,7 +164,9 @@ async def test_a_lost_connection_ends_a_sleeping_producer_at_once(reset: bool) -
     producer, finished = Producer(b"one"), Finished()
     with FakeRuntimeApi() as api:
         api.add(Event(treatment=Treatment(close_after_chunks=3, reset=reset)), Event())
-        results = iter([streaming(producer.body(), finished), Response(200, {}, b"next")])
+        results: Iterator[Result] = iter(
+            [streaming(producer.body(), finished), Response(200, {}, b"next")]
+        )
         async with serving(api, lambda event, context: next(results)):
             await until_idle(api, 3)
         lost, then = api.answers()
@@ -342,7 +344,7 @@ async def test_a_finaliser_that_raises_is_logged_and_hurts_nobody(
     finished = Finished()
     with FakeRuntimeApi() as api:
         api.add(Event(treatment=Treatment(close_after_chunks=3)), Event())
-        results = iter([streaming(body(), finished), Response(200, {}, b"next")])
+        results: Iterator[Result] = iter([streaming(body(), finished), Response(200, {}, b"next")])
         async with serving(api, lambda event, context: next(results)):
             await until_idle(api, 3)
         assert api.answers()[1].complete

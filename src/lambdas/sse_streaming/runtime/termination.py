@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 # Lambda kills 300 ms (internal extensions) to 2 s after SIGTERM; the tighter one is kept.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 _HOOKS_SECONDS = 0.2
-_EXIT_SECONDS = 0.26
+_EXIT_SECONDS = 0.25
 
 
 class TerminatedError(BaseException):
