@@ -30,7 +30,7 @@ from local_aws.faults import (
     ProxiedRequest,
     Refuse,
 )
-from local_aws.http_connection import listening_socket, reset_connection
+from local_aws.http_connection import bound_socket, reset_connection
 from local_aws.http_framing import RawMessage, read_message
 from local_aws.index_lag import IndexLag
 
@@ -74,7 +74,7 @@ class FaultProxy:
     async def start(self, upstream_url: str) -> None:
         parts = urlsplit(upstream_url)
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
-        await self._server.start(listening_socket(0))
+        await self._server.start(bound_socket(0))
 
     async def stop(self) -> None:
         await self._server.stop()
