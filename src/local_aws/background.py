@@ -12,10 +12,13 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
+from local_aws.environment import Environment
 from local_aws.fault_proxy import FaultProxy
 from local_aws.invocation import Invocation
+from local_aws.otlp_behaviour import HEALTHY, Behaviour
 from local_aws.settings import Settings
 from local_aws.stack import Stack
+from local_aws.traces import TraceStore
 
 T = TypeVar("T")
 _START_SECONDS = 60.0
@@ -64,6 +67,10 @@ class BackgroundStack:
         return self.stack.url
 
     @property
+    def console_url(self) -> str:
+        return self.stack.console_url
+
+    @property
     def dynamodb(self) -> FaultProxy:
         """In front of DynamoDB: `.faults`, `.capacity`, `.requests()`, `.index_lag`, `.url`."""
         return self.stack.dynamodb
@@ -75,6 +82,33 @@ class BackgroundStack:
     @property
     def invocations(self) -> list[Invocation]:
         return self.stack.invocations
+
+    @property
+    def traces(self) -> TraceStore:
+        """What both tracers have sent, put together."""
+        return self.stack.traces
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """The execution environments there are, with their `pid` and `phase`."""
+        return self.stack.lambda_service.fleet.environments
+
+    def collector_behaves(self, behaviour: Behaviour) -> None:
+        """Changes how the collector answers from now on; see otlp_behaviour.py."""
+        self.call(self.stack.collector.switch(behaviour))
+
+    def index_lags(self, seconds: float) -> None:
+        """Index answers leave out writes younger than this from now on."""
+        assert self.dynamodb.index_lag is not None
+        self.dynamodb.index_lag.seconds = seconds
+
+    def back_to_normal(self) -> None:
+        """Takes back every fault and switch, and sets the publisher's rate as it began."""
+        for proxy in (self.dynamodb, self.cloudwatch):
+            proxy.faults.clear()
+        self.index_lags(self.stack.settings.index_lag_ms / 1000)
+        self.collector_behaves(HEALTHY)
+        self.publish_at_rate(self.stack.settings.items_per_second)
 
     def function_log(self, environment: int | None = None) -> list[str]:
         return self.stack.function_log(environment)

@@ -75,6 +75,7 @@ class Environment:
         """One invocation, from the event to the function's next /next (it is frozen then) or to
         the end of its process. The outcome is in the invocation.
         """
+        invocation.environment = self.number
         invocation.cold_start = self._child is None
         try:
             if self._child is None:

@@ -61,7 +61,9 @@ class TableNames:
         }
 
 
-def local_client(service: str, endpoint_url: str) -> Any:
+def local_client(
+    service: str, endpoint_url: str, *, tries: int = 4, read_timeout_seconds: float = 10.0
+) -> Any:
     """A boto3 client that never looks for credentials: what it talks to checks none."""
     return boto3.session.Session(
         aws_access_key_id="LOCALSTACKITSELF",
@@ -72,8 +74,8 @@ def local_client(service: str, endpoint_url: str) -> Any:
         endpoint_url=endpoint_url,
         config=Config(
             connect_timeout=2,
-            read_timeout=10,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            read_timeout=read_timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": tries},
             proxies={},
         ),
     )
