@@ -46,6 +46,16 @@ async def busy_body() -> AsyncGenerator[bytes, None]:
         say("finalised")
 
 
+async def slowly_closed_body() -> AsyncGenerator[bytes, None]:
+    try:
+        yield b": hi\n\n"
+        await asyncio.Event().wait()
+    finally:
+        say("finalising")
+        await asyncio.sleep(0.05)
+        say("finalised")
+
+
 async def finish(outcome: StreamOutcome, error: BaseException | None) -> None:
     say(f"finish-{outcome.value}")
     await asyncio.sleep(0.05)
@@ -62,6 +72,10 @@ def stream(event: bytes, context: LambdaContext) -> Result:
 
 def busy_stream(event: bytes, context: LambdaContext) -> Result:
     return StreamingResponse(200, {}, busy_body(), finish, stall_seconds=5)
+
+
+def slowly_closed_stream(event: bytes, context: LambdaContext) -> Result:
+    return StreamingResponse(200, {}, slowly_closed_body(), finish, stall_seconds=5)
 
 
 def stream_with_hanging_finish(event: bytes, context: LambdaContext) -> Result:
@@ -138,6 +152,7 @@ SCENARIOS: dict[str, tuple[Callable[[bytes, LambdaContext], Result], Sequence[Ho
     "other-thread": (with_other_thread, (flush,)),
     "stream": (stream, (flush,)),
     "busy-stream": (busy_stream, (flush,)),
+    "slowly-closed-stream": (slowly_closed_stream, (flush,)),
     "hanging-finish": (stream_with_hanging_finish, (flush,)),
     "handler": (sleep_long, (flush,)),
     "swallowing-handler": (swallow, (flush,)),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.runtime_api import Event, FakeRuntimeApi
+from tests.fakes.runtime_api import Event, FakeRuntimeApi, Treatment
 
 ROOT = Path(__file__).parents[2]
 EXIT_SECONDS = 0.3
@@ -86,6 +86,26 @@ def test_sigterm_while_idle_runs_the_hooks_in_parallel_and_exits(
     assert heard == said
 
 
+def test_sigterm_while_idle_takes_no_longer_than_the_hooks_do() -> None:
+    with FakeRuntimeApi() as api, function("other-thread", api.endpoint) as process:
+        api.add(Event())
+        api.wait_until(lambda: len(api.polls()) == 2, 20)
+        seconds, _ = process.terminate()
+    assert seconds < 0.15
+
+
+def test_a_second_sigterm_changes_nothing() -> None:
+    with FakeRuntimeApi() as api, function("stream", api.endpoint) as process:
+        api.add(Event())
+        process.wait_for("streaming")
+        process.popen.send_signal(signal.SIGTERM)
+        process.wait_for("finalised")
+        seconds, heard = process.terminate()
+    assert seconds < EXIT_SECONDS
+    assert heard[0] == "finish-shutdown"
+    assert sorted(heard[1:]) == ["finish-ended", "flushed"]
+
+
 @pytest.mark.parametrize("scenario", ["stream", "busy-stream"])
 def test_sigterm_while_streaming_cancels_the_producer_and_finishes(scenario: str) -> None:
     with FakeRuntimeApi() as api, function(scenario, api.endpoint) as process:
@@ -97,6 +117,19 @@ def test_sigterm_while_streaming_cancels_the_producer_and_finishes(scenario: str
     assert seconds < EXIT_SECONDS
     assert heard[:2] == ["finalised", "finish-shutdown"]
     assert sorted(heard[2:]) == ["finish-ended", "flushed"]
+
+
+def test_sigterm_does_not_interrupt_a_body_that_is_cleaning_up() -> None:
+    with FakeRuntimeApi() as api, function("slowly-closed-stream", api.endpoint) as process:
+        api.add(Event(treatment=Treatment(close_after_chunks=3)))
+        process.wait_for("finalising")
+        seconds, heard = process.terminate()
+    assert seconds < EXIT_SECONDS
+    assert [word for word in heard if word != "flushed"] == [
+        "finalised",
+        "finish-lost",
+        "finish-ended",
+    ]
 
 
 def test_sigterm_while_streaming_does_not_wait_for_a_finish_that_hangs() -> None:

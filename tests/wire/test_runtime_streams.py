@@ -209,6 +209,17 @@ async def test_an_early_refusal_ends_the_stream_and_is_logged(
     assert "413" in caplog.text
 
 
+async def test_a_refusal_that_closes_the_connection_is_read_before_the_broken_pipe() -> None:
+    finished = Finished()
+    with FakeRuntimeApi() as api:
+        refused = Treatment(reply_after_chunks=3, close_after_chunks=3, reply_status=413)
+        api.add(Event(treatment=refused))
+        async with serving(api, lambda event, context: streaming(endless_blocks(), finished)):
+            await until_idle(api, 2)
+    assert finished.outcomes == [StreamOutcome.LOST]
+    assert isinstance(finished.errors[0], RefusedError)
+
+
 async def test_an_early_acceptance_ends_nothing() -> None:
     """`cargo lambda watch` answers 200 before it has read the body."""
     finished = Finished()

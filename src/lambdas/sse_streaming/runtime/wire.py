@@ -9,7 +9,7 @@ from .endpoint import Endpoint
 from .errors import ConnectionLostError
 from .reply import Reply, ReplyParser
 
-_RECEIVE_BYTES = 256 * 1024
+_RECEIVE_BYTES = 64 * 1024
 
 
 class Connection:
@@ -138,16 +138,13 @@ class Connection:
             )
         except OSError as error:
             raise lost(error) from error
-        failure: OSError = OSError("no address")
+        failure = ConnectionLostError("the host of the Runtime API has no address")
         for family, kind, protocol, _, address in addresses:
             try:
                 return await self._connect_to(family, kind, protocol, address)
             except OSError as error:
-                failure = error
-        try:
-            raise lost(failure) from failure
-        finally:
-            del failure
+                failure = lost(error)
+        raise failure
 
     async def _connect_to(
         self, family: int, kind: int, protocol: int, address: tuple[object, ...]
