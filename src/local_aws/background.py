@@ -34,7 +34,9 @@ class BackgroundStack:
     def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
         self.stack = Stack(settings, say=say)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="local-stack")
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="local-stack", daemon=True
+        )
 
     def __enter__(self) -> BackgroundStack:
         """Returns when everything is ready. Raises what starting the stack raises."""
@@ -59,7 +61,12 @@ class BackgroundStack:
 
     def call(self, work: Coroutine[Any, Any, T], *, timeout_seconds: float = 30.0) -> T:
         """Runs a coroutine on the stack's loop and gives its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_seconds)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            raise
 
     @property
     def url(self) -> str:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import Any
 
 from local_aws.console import create_console
 from local_aws.console_server import ConsoleServer
@@ -115,7 +116,7 @@ class Stack:
             await part.start()
             self._resources.push_async_callback(part.stop)
         await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
-        await patiently("Creating tables", asyncio.to_thread(self._prepare_tables), self._say)
+        await patiently("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
         await self._start_lambda(url_socket)
 
@@ -132,11 +133,14 @@ class Stack:
 
     async def _start_engines(self) -> None:
         simulator = moto(self.guard)
-        starting = [asyncio.create_task(self._run_engine(simulator))]
         engine = self._dynamodb_engine()
-        if engine is not None:
-            starting.append(asyncio.create_task(self._run_engine(engine)))
-        await asyncio.gather(*starting)
+        try:
+            async with asyncio.TaskGroup() as starting:
+                starting.create_task(self._run_engine(simulator))
+                if engine is not None:
+                    starting.create_task(self._run_engine(engine))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         self.engine_url = self.settings.dynamodb_url or (engine or simulator).url
         for proxy, upstream_url in (
             (self.dynamodb, self.engine_url),
@@ -159,17 +163,22 @@ class Stack:
         self._resources.push_async_callback(engine.stop)
         await engine.start()
 
-    def _prepare_tables(self) -> None:
-        direct = local_client("dynamodb", self.engine_url)
-        create_tables(direct, self.names)
-        put_sample_configurations(direct, self.names.configurations)
+    async def _prepare_tables(self) -> None:
+        direct = await self._client(self.engine_url)
+        await asyncio.to_thread(create_tables, direct, self.names)
+        await asyncio.to_thread(put_sample_configurations, direct, self.names.configurations)
         self.publisher = Publisher(
-            local_client("dynamodb", self.dynamodb.url),
+            await self._client(self.dynamodb.url),
             direct,
             self.names,
             items_per_second=self.settings.items_per_second,
             say=self._say,
         )
+
+    async def _client(self, endpoint_url: str) -> Any:
+        client = await asyncio.to_thread(local_client, "dynamodb", endpoint_url)
+        self._resources.callback(client.close)
+        return client
 
     async def _start_console(self, sock: socket.socket) -> None:
         app = create_console(self.traces, self.publisher, function_url=self.url)

@@ -9,8 +9,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local_aws.function_environ import ACCOUNT_ID, REGION
+from local_aws.function_environ import ACCESS_KEY_ID, ACCOUNT_ID, REGION
 
+STACK_ITSELF = "local-stack"  # how the stack's own requests name themselves to the proxies
 SAMPLE_OWNER = f"arn:aws:iam::{ACCOUNT_ID}:user/alice"
 SAMPLE_CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {
@@ -66,7 +67,7 @@ def local_client(
 ) -> Any:
     """A boto3 client that never looks for credentials: what it talks to checks none."""
     return boto3.session.Session(
-        aws_access_key_id="LOCALSTACKITSELF",
+        aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key="local",
         region_name=REGION,
     ).client(
@@ -77,6 +78,7 @@ def local_client(
             read_timeout=read_timeout_seconds,
             retries={"mode": "standard", "total_max_attempts": tries},
             proxies={},
+            user_agent_appid=STACK_ITSELF,
         ),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,8 +47,6 @@ async def local_dynamodb() -> AsyncIterator[LocalDynamoDb]:
     guard = ProcessGuard()
     await guard.start()
     binary = find_dynoxide(Settings.from_environ(os.environ))
-    if binary is None:
-        warnings.warn("no dynoxide binary: these tests run on moto", UserWarning, stacklevel=2)
     engine = moto(guard) if binary is None else dynoxide(binary, guard)
     await engine.start()
     names = TableNames()

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -97,6 +98,13 @@ async def test_an_init_that_fails_is_a_502_and_keeps_the_report() -> None:
         assert invocation.outcome is Outcome.INIT_FAILED
         assert b"no_such_module" in invocation.error_body
         assert running.environments == ()
+
+
+async def test_a_python_that_cannot_be_started_is_a_502() -> None:
+    function = replace(SCRIPTED, python=Path("/no/such/python"))
+    async with local_lambda(function=function) as running:
+        assert (await running.http.get("/")).status_code == 502
+        assert any("could not be started" in line for line in running.said)
 
 
 async def test_an_environment_that_died_frozen_is_replaced() -> None:
