@@ -134,6 +134,15 @@ def test_table_names_follow_the_functions_configuration() -> None:
         dynamodb.close()
 
 
+def test_another_local_engine_can_be_used(stack: BackgroundStack) -> None:
+    with BackgroundStack(settings(dynamodb_url=stack.stack.engine_url)) as second:
+        item = second.publish()
+        dynamodb = local_client("dynamodb", stack.dynamodb.url)
+        key = {"item_id": {"S": item["item_id"]}}
+        assert "Item" in dynamodb.get_item(TableName="items", Key=key)
+        dynamodb.close()
+
+
 # --- the commands, in processes of their own ---
 
 
