@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,6 @@ class Record:
     size_bytes: int | None
     received_at: float
     span: Span | None = None
-    resource: Resource | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     links: tuple[Mapping[str, Any], ...] = ()
 
@@ -123,7 +122,6 @@ def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
         size_bytes=size,
         received_at=received_at,
         span=span,
-        resource=resource,
         attributes=_readable(plain(span.attributes)),
         links=tuple(document.get("links", ())),
     )
@@ -181,7 +179,7 @@ def _collect(
         _collect(child, trace_id, str(document["id"]), received_at, records)
 
 
-def carries(records: Sequence[Record], key: str, value: str) -> bool:
+def carries(records: Iterable[Record], key: str, value: str) -> bool:
     """Whether any record has this annotation, compared as text and case-blind for booleans."""
     return any(
         key in r.annotations and str(r.annotations[key]).lower() == value.lower() for r in records

@@ -117,7 +117,7 @@ def _bar(
         cells[column(layout.boundary)] = _BOUNDARY
     for record in records:
         first = column(record["start"] - layout.start)
-        last = column(end_of(record) - layout.start)
+        last = width - 1 if record["end"] is None else column(record["end"] - layout.start)
         mark = _ROLLED_UP if is_rolled_up(record) else _MARKS[row.phase]
         for at in range(first, last + 1):
             if cells[at] not in (_FAULT, _ERROR):

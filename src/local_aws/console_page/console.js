@@ -53,6 +53,7 @@ class Stream {
   }
 
   open({ keepPosition = false } = {}) {
+    this.abandon();
     this.disconnect();
     if (!keepPosition) this.lastId = "";
     const query = this.query();
@@ -141,6 +142,12 @@ class Stream {
   closeUrl() {
     const id = this.ready?.connection_id;
     return id && this.source ? `${this.functionUrl}/stream/${encodeURIComponent(id)}/close` : null;
+  }
+
+  // Lambda does not tell a function that its client has left: without this it would stream on.
+  abandon() {
+    const url = this.closeUrl();
+    if (url) navigator.sendBeacon(url);
   }
 
   async closeOnServer() {
@@ -250,7 +257,7 @@ class TraceList {
       this.shown = signature;
       this.draw(traces);
     }
-    this.view.changed(traces.find((trace) => trace.trace_id === this.view.traceId));
+    this.view.changed(traces);
   }
 
   problem(text) {
@@ -282,7 +289,7 @@ class TraceList {
       title: trace.trace_id, onclick: () => { location.hash = `trace=${trace.trace_id}`; },
     },
       element("span", { class: "when", text: clock(trace.start) }),
-      element("span", { class: "what", text: trace.route ?? trace.name }),
+      element("span", { class: "what", text: titleOf(trace) }),
       element("span", { class: "number", text: trace.in_progress ? "open" : seconds(trace.duration) }),
       element("span", { class: "session quiet", text: session }),
       element("span", { class: "reason", text: trace.end_reason ? `end: ${trace.end_reason}` : "" }),
@@ -302,6 +309,7 @@ class TraceView {
     this.traceId = null;
     this.trace = null;
     this.open = new Set();
+    this.known = new Set();
     this.selected = null;
     this.zoom = null;
     this.signature = "";
@@ -311,14 +319,19 @@ class TraceView {
     this.traceId = traceId;
     this.signature = "";
     this.open.clear();
+    this.known.clear();
     this.selected = null;
     this.zoom = null;
     await this.load();
   }
 
-  // Called with the trace's line in the list whenever the list was read.
-  changed(summary) {
-    const signature = JSON.stringify(summary ?? null);
+  // Called with the list whenever it was read. The trace is read again when its own line or the
+  // neighbours that it links to have changed.
+  changed(traces) {
+    const own = traces.find((trace) => trace.trace_id === this.traceId);
+    const session = own?.session_id ?? null;
+    const neighbours = traces.filter((trace) => session !== null && trace.session_id === session);
+    const signature = JSON.stringify([own, neighbours.map((trace) => trace.trace_id)]);
     if (this.traceId && signature !== this.signature) {
       this.signature = signature;
       this.load();
@@ -334,7 +347,6 @@ class TraceView {
     try {
       const trace = await getJson(`/api/traces/${encodeURIComponent(wanted)}`);
       if (wanted !== this.traceId) return;
-      const isFirst = this.trace?.trace_id !== trace.trace_id;
       this.trace = trace;
       this.records = new Map(trace.records.map((record) => [record.id, record]));
       this.childrenOf = new Map();
@@ -347,8 +359,11 @@ class TraceView {
         if (!this.children.has(row.parent_key)) this.children.set(row.parent_key, []);
         this.children.get(row.parent_key).push(row);
       }
-      if (isFirst || this.open.size === 0) {
-        for (const row of trace.layout.rows) if (!row.folded) this.open.add(row.key);
+      // Rows that arrive later open like the others; those seen before stay as they were left.
+      for (const row of trace.layout.rows) {
+        if (!row.has_children || this.known.has(row.key)) continue;
+        this.known.add(row.key);
+        if (!row.folded) this.open.add(row.key);
       }
       this.draw();
     } catch (error) {
@@ -382,7 +397,7 @@ class TraceView {
       link("‹ Previous", trace.links.previous), link("Next ›", trace.links.next));
     return element("div", { class: "trace-head" },
       element("div", {},
-        element("h3", { text: trace.route ?? trace.name }),
+        element("h3", { text: titleOf(trace) }),
         element("p", { class: "id mono", text: trace.trace_id })),
       trace.session_id === null ? null : nav);
   }
@@ -582,12 +597,12 @@ class TraceView {
     const { start } = this.trace.layout;
     for (const record of records) {
       const left = place(record.start - start);
-      const right = place(endOf(record) - start);
+      const right = record.end === null ? 1 : place(record.end - start);
       if (right < 0 || left > 1) continue;
       const mark = {
         left: Math.max(0, left), right: Math.min(1, right), rolled: isRolledUp(record), inProgress: record.end === null,
         status: this.worst(row, record),
-        title: `${record.name}, ${seconds(endOf(record) - record.start)}, at ${seconds(record.start - start)}`,
+        title: `${record.name}, ${record.end === null ? "still open" : seconds(record.end - record.start)}, at ${seconds(record.start - start)}`,
       };
       const column = row.is_lane ? `${Math.round(mark.left * LANE_COLUMNS)} ${mark.status ?? ""} ${mark.rolled}` : record.id;
       const before = merged.get(column);
@@ -715,6 +730,13 @@ class TraceView {
   }
 }
 
+// What was asked for, as far as the trace knows.
+function titleOf(trace) {
+  if (trace.route !== null) return trace.route;
+  if (trace.session_id !== null) return `Stream, connection ${trace.connection_sequence} of its session`;
+  return `Request to ${trace.name}`;
+}
+
 function rowLabel(row, [record]) {
   if (row.phase !== "service") return row.name;
   return record.origin === "AWS::Lambda::Function" ? `${row.name} function` : `${row.name} service`;
@@ -795,7 +817,7 @@ async function begin() {
     if (stream.source) {
       stream.disconnect();
       stream.show("idle", "not connected");
-      addEvent(noteEntry("closed", "by this page; the server notices when it next writes"));
+      addEvent(noteEntry("closed", "by this page alone; the function streams on until it rotates"));
     } else {
       stream.open();
     }
@@ -807,8 +829,7 @@ async function begin() {
   byId("annotation").addEventListener("search", () => searchFor(byId("annotation").value));
   byId("trace-list").addEventListener("keydown", arrowKeys);
   addEventListener("hashchange", followHash);
-  // A closed tab is not noticed on the server, where it would go on costing money.
-  addEventListener("pagehide", () => { const url = stream.closeUrl(); if (url) navigator.sendBeacon(url); });
+  addEventListener("pagehide", () => stream.abandon());
   matchMedia("(max-width: 899px)").addEventListener("change", () => view.trace && view.draw());
 
   view.load();

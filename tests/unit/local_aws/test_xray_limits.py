@@ -32,8 +32,15 @@ def evidence(*spans: Span) -> list[Evidence]:
 
 
 def segment(**values: Any) -> Evidence:
-    document = {"id": "c" * 16, "name": "## handler", "trace_id": XRAY_TRACE_ID, **values}
-    return Evidence(document, 100, 0.0)
+    document: dict[str, Any] = {
+        "id": "c" * 16,
+        "name": "## handler",
+        "trace_id": XRAY_TRACE_ID,
+        "end_time": 1.0,
+    }
+    if values.get("in_progress"):
+        del document["end_time"]
+    return Evidence({**document, **values}, 100, 0.0)
 
 
 def rules(found: Sequence[Verdict]) -> list[str]:
@@ -91,7 +98,11 @@ def test_a_trace_has_a_budget_that_shrinks_when_it_trickles(
     rest = total_bytes - (count - 1) * (total_bytes // count)
     sizes = [total_bytes // count] * (count - 1) + [rest]
     parts = [
-        Evidence({"id": str(n), "name": "poll"}, size, 1000.0 + seconds_apart * (n == count - 1))
+        Evidence(
+            {"id": str(n), "name": "poll", "end_time": 1.0},
+            size,
+            1000.0 + seconds_apart * (n == count - 1),
+        )
         for n, size in enumerate(sizes)
     ]
     assert [v.severity for v in xray_limits.check(parts)] == expected
@@ -187,6 +198,14 @@ def test_a_parent_that_nobody_sends_leaves_a_span_pending() -> None:
     assert rules(found) == ["missing_parent"]
     assert found[0].span_name == "dynamodb_poll"
     assert "9" * 16 in found[0].what
+
+
+def test_a_parent_may_still_come_while_the_invocation_runs() -> None:
+    running = segment(id=FUNCTION_SEGMENT_ID, origin="AWS::Lambda::Function", in_progress=True)
+    ended = segment(id=FUNCTION_SEGMENT_ID, origin="AWS::Lambda::Function", end_time=2.0)
+    early = evidence(below())
+    assert [v.severity for v in xray_limits.check([running, *early])] == [Severity.NOTE]
+    assert [v.severity for v in xray_limits.check([ended, *early])] == [Severity.LOST]
 
 
 def test_lambda_itself_sends_the_parent_of_both_phases() -> None:
