@@ -11,14 +11,26 @@ from lambdas.sse_streaming.routes import Match, Route, find_route
 @pytest.mark.parametrize(
     ("method", "path", "match"),
     [
-        ("GET", "/stream", Match(Route.STREAM)),
-        ("GET", "/stream/status", Match(Route.STATUS)),
-        ("DELETE", "/stream/7.abc", Match(Route.CLOSE, "7.abc")),
-        ("DELETE", "/stream/status", Match(Route.CLOSE, "status")),
-        ("POST", "/stream/7.abc/close", Match(Route.CLOSE, "7.abc")),
-        ("GET", "/configurations/mine/stream", Match(Route.CONFIGURATION_STREAM, "mine")),
-        ("GET", "/health", Match(Route.HEALTH)),
-        ("GET", "/trace", Match(Route.TRACE)),
+        ("GET", "/stream", Match(Route.STREAM, "GET /stream")),
+        ("GET", "/stream/status", Match(Route.STATUS, "GET /stream/status")),
+        ("DELETE", "/stream/7.abc", Match(Route.CLOSE, "DELETE /stream/{connection_id}", "7.abc")),
+        (
+            "DELETE",
+            "/stream/status",
+            Match(Route.CLOSE, "DELETE /stream/{connection_id}", "status"),
+        ),
+        (
+            "POST",
+            "/stream/7.abc/close",
+            Match(Route.CLOSE, "POST /stream/{connection_id}/close", "7.abc"),
+        ),
+        (
+            "GET",
+            "/configurations/mine/stream",
+            Match(Route.CONFIGURATION_STREAM, "GET /configurations/{config_id}/stream", "mine"),
+        ),
+        ("GET", "/health", Match(Route.HEALTH, "GET /health")),
+        ("GET", "/trace", Match(Route.TRACE, "GET /trace")),
     ],
 )
 def test_every_route_is_found(method: str, path: str, match: Match) -> None:
