@@ -5,8 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.sse_streaming.tracing.operation import Operation, Scalar
-from lambdas.sse_streaming.tracing.rollup import WINDOW_NS, Rollup
+from lambdas.sse_streaming.tracing.operation import ExceptionRecord, Failure, Operation, Scalar
+from lambdas.sse_streaming.tracing.rollup import (
+    MAX_ERROR_TYPES,
+    MAX_ROLLUPS,
+    OTHER_ERRORS,
+    WINDOW_NS,
+    Rollup,
+    Rollups,
+)
+from lambdas.sse_streaming.tracing.size import estimated_bytes
 
 
 def step(started_ms: float, ended_ms: float, **attributes: Scalar) -> Operation:
@@ -16,7 +24,7 @@ def step(started_ms: float, ended_ms: float, **attributes: Scalar) -> Operation:
 
 
 def rolled(*steps: Operation, error_type: str | None = None) -> Rollup:
-    rollup = Rollup("poll", error_type, is_fault=False, started_ns=steps[0].started_ns)
+    rollup = Rollup("poll", error_type, steps[0].started_ns)
     for one in steps:
         rollup.add(one)
     return rollup
@@ -58,13 +66,6 @@ def test_it_spans_from_its_first_step_to_the_end_of_its_last() -> None:
     assert (rollup.started_ns, rollup.ended_ns) == (100_000_000, 300_000_000)
 
 
-def test_it_is_over_after_a_window() -> None:
-    rollup = rolled(step(0, 1))
-
-    assert not rollup.is_over(WINDOW_NS - 1)
-    assert rollup.is_over(WINDOW_NS)
-
-
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), min_size=1))
 def test_sums_are_exact_whatever_comes(given_steps: list[tuple[int, int]]) -> None:
     rollup = rolled(*(step(0, duration, n=value) for duration, value in given_steps))
@@ -74,3 +75,88 @@ def test_sums_are_exact_whatever_comes(given_steps: list[tuple[int, int]]) -> No
     assert attributes["n"] == sum(value for _, value in given_steps)
     assert attributes["duration_ms_sum"] == sum(duration for duration, _ in given_steps)
     assert attributes["duration_ms_max"] == max(duration for duration, _ in given_steps)
+
+
+# All of a stream's
+
+
+def failed(started_ms: float, error_type: str, *, is_fault: bool = True) -> Operation:
+    made = step(started_ms, started_ms + 1, item_count=1)
+    made.failure = Failure((ExceptionRecord("E", "m", "", ""),), error_type, is_fault)
+    return made
+
+
+def totals(rollups: Rollups, max_bytes: int = 1_000_000) -> dict[str, float]:
+    drafts = rollups.drafts(max_bytes)
+    names = ("count", "item_count", "duration_ms_sum")
+    return {name: sum(float(draft.attributes.get(name, 0)) for draft in drafts) for name in names}
+
+
+def test_each_minute_of_a_name_has_its_own() -> None:
+    rollups = Rollups(began_ns=0)
+    for second in range(180):
+        rollups.add(step(second * 1000, second * 1000 + 5))
+
+    assert [draft.attributes["count"] for draft in rollups.drafts(1_000_000)] == [60, 60, 60]
+
+
+def test_each_error_type_has_its_own_and_is_a_fault_where_its_errors_are() -> None:
+    rollups = Rollups(began_ns=0)
+    for _ in range(3):
+        rollups.add(failed(1, "ThrottlingException", is_fault=False))
+        rollups.add(failed(2, "InternalServerError"))
+        rollups.add(step(3, 4))
+
+    found = {d.attributes.get("error_type"): d.is_fault for d in rollups.drafts(1_000_000)}
+    assert found == {"ThrottlingException": False, "InternalServerError": True, None: False}
+
+
+def test_windows_widen_until_everything_fits_and_nothing_is_left_out() -> None:
+    rollups = Rollups(began_ns=0)
+    for second in range(900):
+        rollups.add(step(second * 1000, second * 1000 + 5, item_count=1))
+    small = 3_000
+
+    assert totals(rollups, small) == {"count": 900, "item_count": 900, "duration_ms_sum": 4500}
+    drafts = rollups.drafts(small)
+    assert sum(map(estimated_bytes, drafts)) <= small
+    assert 1 < len(drafts) < 15
+
+
+def test_the_slowest_ones_attributes_go_before_error_types_do() -> None:
+    rollups = Rollups(began_ns=0)
+    for number in range(4):
+        rollups.add(failed(number, f"Error{number}"))
+    all_of_it = sum(map(estimated_bytes, rollups.drafts(1_000_000)))
+
+    tighter = rollups.drafts(all_of_it - 1)
+    assert not any(name.startswith("slowest_") for d in tighter for name in d.attributes)
+    assert {d.attributes["error_type"] for d in tighter} == {f"Error{n}" for n in range(4)}
+
+    (joined,) = rollups.drafts(600)
+    assert joined.attributes["error_type"] == OTHER_ERRORS
+    assert joined.attributes["count"] == 4
+
+
+def test_memory_is_bounded_by_time_and_by_error_types() -> None:
+    rollups = Rollups(began_ns=0)
+    for minute in range(10_000):
+        rollups.add(failed(minute * 60_000, f"Error{minute}"))
+        assert len(rollups) <= MAX_ROLLUPS
+
+    types = {draft.attributes["error_type"] for draft in rollups.drafts(1_000_000)}
+    assert len(types) == MAX_ERROR_TYPES + 1
+    assert OTHER_ERRORS in types
+    assert totals(rollups)["count"] == 10_000
+
+
+def test_a_slow_step_that_began_before_the_window_belongs_to_the_one_at_hand() -> None:
+    """Steps are added when they end, in any thread: not in the order in which they began."""
+    rollups = Rollups(began_ns=0)
+    rollups.add(step(60_000, 60_005))
+    rollups.add(step(59_000, 61_000))
+
+    (draft,) = rollups.drafts(1_000_000)
+    assert (draft.started_ns, draft.ended_ns) == (59_000_000_000, 61_000_000_000)
+    assert draft.attributes["count"] == 2
+    assert draft.ended_ns - draft.started_ns < WINDOW_NS

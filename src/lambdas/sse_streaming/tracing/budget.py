@@ -2,36 +2,24 @@
 
 AWS says a trace may hold about 500 KB when its documents come in bulk and about 100 KB when they
 trickle in over minutes (repost.aws/knowledge-center/x-ray-trace-quota-error). A stream's bulk
-comes minutes after its first documents, so the small figure counts. It is divided beforehand, so
-that an outage in the last minute still finds room for its errors.
+comes minutes after its first documents, so the small figure counts.
+
+There is one count of bytes and a ceiling for each thing they are spent on, the next one higher
+than the one before. So an outage in the last minute finds room for its errors, roll-ups find room
+after the errors, and the root after all of them.
 """
 
 from __future__ import annotations
 
-from lambdas.sse_streaming.tracing.operation import Operation
+from lambdas.sse_streaming.tracing.drafts import SpanDraft, Stacks
+from lambdas.sse_streaming.tracing.size import estimated_bytes
 
-OWN_BYTES = 60_000
-EVENTFUL_BYTES = 14_000
-ROLLUP_BYTES = 16_000
+OWN_CEILING_BYTES = 74_500
+"""Room for 120 spans of the largest ordinary kind: poll cycles of three queries."""
+EVENTFUL_CEILING_BYTES = 78_500
+ROLLUP_CEILING_BYTES = 88_000
+TRACE_CEILING_BYTES = 90_000
 MAX_EVENTFUL_STEPS = 20
-MAX_ROLLUPS = 20
-
-_STEP_BYTES = 400
-_REQUEST_BYTES = 640
-"""Measured on documents that the collector's exporter made of such spans, names and ids inside."""
-
-
-def estimated_bytes(step: Operation, with_stacks: bool = True) -> int:
-    """About how large the X-Ray documents of a step and its requests will be."""
-    total = _STEP_BYTES + len(step.name)
-    for name, value in step.attributes.items():
-        total += len(name) + len(str(value)) + 6
-    total += _REQUEST_BYTES * len(step.requests)
-    for failure in (step.failure, *(request.failure for request in step.requests)):
-        if failure is not None:
-            for link in failure.chain:
-                total += 120 + len(link.message) + (len(link.stack) if with_stacks else 0)
-    return total
 
 
 class SpanBudget:
@@ -39,47 +27,55 @@ class SpanBudget:
 
     def __init__(self, max_spans: int) -> None:
         self._spans_left = max_spans
-        self._own_bytes_left = OWN_BYTES
-        self._eventful_bytes_left = EVENTFUL_BYTES
         self._eventful_left = MAX_EVENTFUL_STEPS
-        self._is_spent = False
-        self._seen_places: set[tuple[str, str]] = set()
+        self._bytes = 0
+        self.is_spent = False
+        self.stacks = Stacks()
 
-    def allows(self, step: Operation, is_eventful: bool) -> bool:
+    def allows(self, draft: SpanDraft, is_eventful: bool) -> bool:
         """Spend on the step's own span and its requests', or say that it has to be rolled up."""
-        size = estimated_bytes(step, with_stacks=not self._all_stacks_known(step))
-        if not self._is_spent:
-            if step.span_count <= self._spans_left and size <= self._own_bytes_left:
-                self._spans_left -= step.span_count
-                self._own_bytes_left -= size
+        size = estimated_bytes(draft)
+        if not self.is_spent:
+            if draft.span_count <= self._spans_left and self._fits(size, OWN_CEILING_BYTES):
+                self._spans_left -= draft.span_count
+                self._bytes += size
                 return True
-            self._is_spent = True
-        if is_eventful and self._eventful_left > 0 and size <= self._eventful_bytes_left:
+            # For good: own spans after roll-ups have begun would leave holes nobody can read.
+            self.is_spent = True
+        if is_eventful and self._eventful_left > 0 and self._fits(size, EVENTFUL_CEILING_BYTES):
             self._eventful_left -= 1
-            self._eventful_bytes_left -= size
+            self._bytes += size
             return True
         return False
 
-    def wants_stack(self, error_type: str, place: str) -> bool:
-        """The stack goes along once per exception type and place."""
-        key = (error_type, place)
-        if key in self._seen_places:
-            return False
-        if len(self._seen_places) < 100:
-            self._seen_places.add(key)
-        return True
+    def spend(self, size_bytes: int) -> None:
+        """What was made to fit: roll-ups."""
+        self._bytes += size_bytes
 
-    def _all_stacks_known(self, step: Operation) -> bool:
-        return step.failure is None or all(
-            (link.type, link.place) in self._seen_places for link in step.failure.chain
-        )
+    @property
+    def rollup_bytes(self) -> int:
+        """What is left for roll-ups."""
+        return ROLLUP_CEILING_BYTES - self._bytes
+
+    @property
+    def root_bytes(self) -> int:
+        """What is left for the root, when everything else is spent."""
+        return TRACE_CEILING_BYTES - self._bytes
+
+    def _fits(self, size_bytes: int, ceiling_bytes: int) -> bool:
+        return self._bytes + size_bytes <= ceiling_bytes
 
 
 class UnlimitedBudget:
     """For backends without X-Ray's limit: every step has its own span, every error its stack."""
 
-    def allows(self, step: Operation, is_eventful: bool) -> bool:
+    is_spent = False
+    rollup_bytes = root_bytes = TRACE_CEILING_BYTES
+
+    def __init__(self) -> None:
+        self.stacks = Stacks(once_each=False)
+
+    def allows(self, draft: SpanDraft, is_eventful: bool) -> bool:
         return True
 
-    def wants_stack(self, error_type: str, place: str) -> bool:
-        return True
+    def spend(self, size_bytes: int) -> None: ...

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _EXPECTED_REFUSAL = "ConditionalCheckFailedException"
 _MAX_MESSAGE_LENGTH = 1000
+_MAX_TYPE_LENGTH = 100
 _MAX_STACK_LENGTH = 6000
 """A document may have 64 KB; a stack says what it has to say in its last frames."""
 
@@ -55,7 +56,7 @@ class Failure:
             current = current.__cause__
         return cls(
             chain=tuple(_record(link) for link in chain),
-            error_type=getattr(error, "code", None) or type(error).__name__,
+            error_type=str(getattr(error, "code", None) or type(error).__name__)[:_MAX_TYPE_LENGTH],
             is_fault=not isinstance(error, AwsThrottled | AwsRefused),
         )
 

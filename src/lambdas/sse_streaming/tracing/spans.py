@@ -1,15 +1,14 @@
 """The streaming phase's spans: one root per stream, its steps, their AWS requests, roll-ups.
 
-What each becomes in X-Ray is decided here: kinds, both HTTP status keys (the collector's exporter
-judges error and fault by the old key alone), one exception event per link of a chain, annotations
-named on the root only (X-Ray takes 50 per trace), and AWS attributes on CLIENT children only (a
-span that carries `aws.service` loses its own name).
+Annotations are named on the root only (X-Ray takes 50 per trace). A step becomes a draft first,
+and a span when the budget has room for it (drafts.py, budget.py, rollup.py).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Tracer
@@ -25,16 +24,18 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from lambdas.sse_streaming.tracing.budget import MAX_ROLLUPS, SpanBudget, UnlimitedBudget
+from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
+from lambdas.sse_streaming.tracing.drafts import SpanDraft, draft_step, without_stack
 from lambdas.sse_streaming.tracing.header import TraceHeader, xray_trace_id
 from lambdas.sse_streaming.tracing.operation import (
-    AwsRequest,
+    ExceptionRecord,
     Failure,
     Operation,
     Scalar,
     StreamFacts,
 )
-from lambdas.sse_streaming.tracing.rollup import Rollup
+from lambdas.sse_streaming.tracing.rollup import Rollups
+from lambdas.sse_streaming.tracing.size import estimated_bytes, estimated_root_bytes
 
 ANNOTATIONS = (
     "connection_id",
@@ -44,6 +45,8 @@ ANNOTATIONS = (
     "end_reason",
     "is_cold_start",
 )
+_FAULT = Status(StatusCode.ERROR)
+_SHORT_MESSAGE_LENGTH = 100
 
 
 class SampledStream:
@@ -70,15 +73,13 @@ class SampledStream:
         self._tracer = tracer
         self._now_ns = now_ns
         self._budget = budget
-        self._slow_ms = slow_ms
+        self._slow_ns = slow_ms * 1e6
         self._previous_trace_id = xray_trace_id(previous[0]) if previous else None
         self._spans_lost = spans_lost
         self._export = export
         self._on_lost = on_lost
         self._lock = threading.Lock()
-        self._rollups: dict[tuple[str, str | None], Rollup] = {}
-        self._rollup_spans = 0
-        self._rolled_up = 0
+        self._rollups = Rollups(now_ns())
         self._has_ended = False
         self._has_exported_early = False
         parent = _parent_context(header)
@@ -126,18 +127,23 @@ class SampledStream:
         """Close the roll-ups and the root. Nothing is recorded afterwards."""
         with self._lock:
             self._has_ended = True
-            for rollup in self._rollups.values():
-                self._emit_rollup(rollup)
-            self._rollups.clear()
-            self._root.set_attributes(self._root_attributes(facts))
+            for draft in self._rollups.drafts(self._budget.rollup_bytes):
+                self._budget.spend(estimated_bytes(draft))
+                self._emit(draft)
+            attributes = self._root_attributes(facts)
+            self._root.set_attributes(attributes)
+            # Sorted as set, so that the same stream always makes the same document.
+            self._root.set_attribute(
+                "aws.xray.annotations", tuple(key for key in ANNOTATIONS if key in attributes)
+            )
             if facts.end_reason == "error":
                 if error is not None:
-                    self._add_exceptions(self._root, Failure.of(error))
-                self._root.set_status(Status(StatusCode.ERROR))
+                    _add_exceptions(self._root, self._root_chain(attributes, Failure.of(error)))
+                self._root.set_status(_FAULT)
             self._root.end(self._now_ns())
 
-    def _root_attributes(self, facts: StreamFacts) -> Mapping[str, Scalar | tuple[str, ...]]:
-        attributes: dict[str, Scalar | tuple[str, ...]] = {
+    def _root_attributes(self, facts: StreamFacts) -> dict[str, Scalar]:
+        attributes: dict[str, Scalar] = {
             "session_id": facts.session_id,
             "connection_sequence": facts.connection_sequence,
             "events_yielded": facts.events_yielded,
@@ -146,109 +152,77 @@ class SampledStream:
             "stream_ms": round(facts.stream_ms, 3),
             "end_reason": facts.end_reason,
             "is_cold_start": facts.is_cold_start,
-            "spans_rolled_up": self._rolled_up,
+            "spans_rolled_up": self._rollups.span_count,
             "spans_lost": self._spans_lost(),
         }
         if facts.connection_id is not None:
             attributes["connection_id"] = facts.connection_id
         if self._previous_trace_id is not None:
             attributes["previous_trace_id"] = self._previous_trace_id
-        # Sorted as set, so that the same stream always makes the same document.
-        attributes["aws.xray.annotations"] = tuple(key for key in ANNOTATIONS if key in attributes)
         return attributes
 
+    def _root_chain(
+        self, attributes: Mapping[str, Scalar], failure: Failure
+    ) -> tuple[ExceptionRecord, ...]:
+        """As much of the chain as there is room for; the exception's type in any case."""
+        bare = tuple(map(without_stack, failure.chain))
+        last = replace(bare[-1], message=bare[-1].message[:_SHORT_MESSAGE_LENGTH])
+        for chain in (self._budget.stacks.choose(failure.chain), bare):
+            draft = SpanDraft("sse_stream", 0, 0, attributes, chain)
+            size = estimated_root_bytes(draft, has_link=self._previous_trace_id is not None)
+            if size <= self._budget.root_bytes:
+                return chain
+        return (last,)
+
     def _settle(self, step: Operation) -> None:
-        is_eventful = step.failure is not None or step.duration_ms >= self._slow_ms
+        is_eventful = step.failure is not None or step.ended_ns - step.started_ns >= self._slow_ns
         with self._lock:
             if self._has_ended:
                 self._on_lost(step.span_count)
-            elif self._budget.allows(step, is_eventful):
-                self._emit(step)
-            else:
-                self._roll_up(step)
+                return
+            if is_eventful or not self._budget.is_spent:
+                draft = self._allowed_draft(step, is_eventful)
+                if draft is not None:
+                    self._budget.stacks.remember(draft)
+                    self._emit(draft)
+                    return
+            self._rollups.add(step)
 
-    def _roll_up(self, step: Operation) -> None:
-        error_type = step.failure.error_type if step.failure else None
-        key = (step.name, error_type)
-        rollup = self._rollups.get(key)
-        if rollup is None or (rollup.is_over(step.started_ns) and self._rollup_spans < MAX_ROLLUPS):
-            if rollup is not None:
-                self._emit_rollup(rollup)
-            is_fault = step.failure is not None and step.failure.is_fault
-            rollup = self._rollups[key] = Rollup(step.name, error_type, is_fault, step.started_ns)
-        rollup.add(step)
-        self._rolled_up += step.span_count
+    def _allowed_draft(self, step: Operation, is_eventful: bool) -> SpanDraft | None:
+        """The step's own span if there is room for it, if need be without stacks."""
+        draft = draft_step(step, self._budget.stacks)
+        if self._budget.allows(draft, is_eventful):
+            return draft
+        if any(link.stack for one in (draft, *draft.requests) for link in one.chain):
+            bare = draft_step(step, None)
+            if self._budget.allows(bare, is_eventful):
+                return bare
+        return None
 
-    def _emit_rollup(self, rollup: Rollup) -> None:
-        self._rollup_spans += 1
-        span = self._tracer.start_span(
-            rollup.name,
-            self._context,
-            SpanKind.INTERNAL,
-            rollup.attributes(),
-            start_time=rollup.started_ns,
-        )
-        if rollup.is_fault:
-            span.set_status(Status(StatusCode.ERROR))
-        span.end(rollup.ended_ns)
-
-    def _emit(self, step: Operation) -> None:
-        if step.requests:
-            step.attributes.setdefault("request_count", len(step.requests))
-        span = self._tracer.start_span(
-            step.name,
-            self._context,
-            SpanKind.INTERNAL,
-            step.attributes,
-            start_time=step.started_ns,
-        )
-        if step.failure is not None:
-            span.set_attribute("error_type", step.failure.error_type)
-            self._add_exceptions(span, step.failure)
-            if step.failure.is_fault:
-                span.set_status(Status(StatusCode.ERROR))
-        if step.requests:
+    def _emit(self, draft: SpanDraft) -> None:
+        span = self._start(draft, SpanKind.INTERNAL, self._context)
+        if draft.requests:
             context = set_span_in_context(span, self._context)
-            for request in step.requests:
-                self._emit_request(request, context)
-        span.end(step.ended_ns)
+            for request in draft.requests:
+                self._start(request, SpanKind.CLIENT, context).end(request.ended_ns)
+        span.end(draft.ended_ns)
 
-    def _emit_request(self, request: AwsRequest, context: Context) -> None:
-        attributes: dict[str, Scalar] = {
-            "rpc.system": "aws-api",
-            "aws.service": request.service,
-            "aws.operation": request.name,
-            "aws.region": request.region,
-        }
-        if request.table is not None:
-            attributes["aws.table_name"] = request.table
-        if request.request_id is not None:
-            attributes["aws.request_id"] = request.request_id
-        if request.status is not None:
-            attributes["http.status_code"] = request.status
-            attributes["http.response.status_code"] = request.status
+    def _start(self, draft: SpanDraft, kind: SpanKind, context: Context) -> Span:
         span = self._tracer.start_span(
-            f"{SERVICE_IDS.get(request.service, request.service)}.{request.name}",
-            context,
-            SpanKind.CLIENT,
-            attributes,
-            start_time=request.started_ns,
+            draft.name, context, kind, draft.attributes, start_time=draft.started_ns
         )
-        if request.failure is not None:
-            self._add_exceptions(span, request.failure)
-            if request.failure.is_fault:
-                span.set_status(Status(StatusCode.ERROR))
-        span.end(request.ended_ns)
-
-    def _add_exceptions(self, span: Span, failure: Failure) -> None:
-        for link in failure.chain:
-            attributes = {"exception.type": link.type, "exception.message": link.message}
-            if link.stack and self._budget.wants_stack(link.type, link.place):
-                attributes["exception.stacktrace"] = link.stack
-            span.add_event("exception", attributes)
+        _add_exceptions(span, draft.chain)
+        if draft.is_fault:
+            span.set_status(_FAULT)
+        return span
 
 
-SERVICE_IDS: Mapping[str, str] = {"dynamodb": "DynamoDB", "monitoring": "CloudWatch"}
+def _add_exceptions(span: Span, chain: Iterable[ExceptionRecord]) -> None:
+    for link in chain:
+        attributes = {"exception.type": link.type, "exception.message": link.message}
+        if link.stack:
+            attributes["exception.stacktrace"] = link.stack
+        span.add_event("exception", attributes)
 
 
 def probe_span(tracer: Tracer, header: TraceHeader, now_ns: int) -> None:
