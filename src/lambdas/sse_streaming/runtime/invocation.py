@@ -11,7 +11,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 REMAINING_MS_WITHOUT_DEADLINE = 900_000
-"""What `get_remaining_time_in_millis` answers where no deadline is known: Lambda's longest timeout."""
+"""`get_remaining_time_in_millis` where no deadline is known: Lambda's longest timeout."""
 
 _LONGEST_TIMEOUT_SECONDS = 900.0
 _CLOCK_SLACK_SECONDS = 60.0
@@ -142,10 +142,8 @@ def parse_deadline(
     if not (text.isascii() and text.isdigit()) or len(text) > _MAX_DEADLINE_DIGITS:
         return None
     remaining_seconds = int(text) / 1000 - wall_clock()
-    if not (
-        -_CLOCK_SLACK_SECONDS <= remaining_seconds
-        and remaining_seconds <= _LONGEST_TIMEOUT_SECONDS + _CLOCK_SLACK_SECONDS
-    ):
+    latest = _LONGEST_TIMEOUT_SECONDS + _CLOCK_SLACK_SECONDS
+    if not -_CLOCK_SLACK_SECONDS <= remaining_seconds <= latest:
         return None
     return monotonic() + remaining_seconds
 

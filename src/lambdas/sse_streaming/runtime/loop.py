@@ -1,16 +1,27 @@
-"""The runtime loop: ask for an invocation, answer it, clean up after it, again."""
+"""The runtime loop: ask for an invocation, take it, ask again."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import signal
+import sys
+import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
-from .invocation import FunctionEnvironment, Invocation, LambdaContext
-from .response import Result
+from .client import RuntimeApi
+from .endpoint import parse_endpoint
+from .errors import RuntimeApiError
+from .hooks import Hook, Hooks, run_guarded
+from .invocation import FunctionEnvironment, Invocation
+from .termination import TerminatedError, Termination, exit_process
+from .turn import Handler, Turns
 
-Handler: TypeAlias = Callable[[bytes, LambdaContext], Result]
-"""Called on the main thread, which is also the event loop's."""
-Hook: TypeAlias = Callable[[], Awaitable[None]]
+logger = logging.getLogger(__name__)
+
+_BACKOFF_SECONDS = (0.1, 0.2, 0.4, 0.8)
+_SNAP_START = "snap-start"
 
 
 def run(
@@ -24,5 +35,149 @@ def run(
     on_shutdown: Sequence[Hook] = (),
     after_restore: Sequence[Hook] = (),
 ) -> NoReturn:
-    """Serve invocations until the process ends. Raises before the first `/next`, never after."""
-    raise NotImplementedError
+    """Serves invocations until the process ends, on the main thread.
+
+    `environ` is where the trace variable is kept (os.environ). Raises before the first `/next`
+    only: ValueError names the environment variable that cannot be used, RuntimeApiError tells that
+    `/restore/next` failed. What fails later is logged and ends the process.
+    """
+    if environment.max_concurrency is not None:
+        raise ValueError(
+            f"AWS_LAMBDA_MAX_CONCURRENCY={environment.max_concurrency!r}: this function takes one "
+            "invocation at a time and cannot run on Lambda Managed Instances"
+        )
+    event_loop = asyncio.new_event_loop()
+    termination = Termination(event_loop)
+    loop = RuntimeLoop(
+        handler,
+        environment=environment,
+        environ=environ,
+        normalise_trace_header=normalise_trace_header,
+        hooks=Hooks(before_invocation, after_response, on_shutdown, after_restore),
+        termination=termination,
+    )
+    previous = termination.listen()
+    try:
+        code = event_loop.run_until_complete(loop.supervise())
+    except BaseException:
+        if not loop.initialised:
+            signal.signal(signal.SIGTERM, previous)
+            loop.close()
+            event_loop.close()
+            raise
+        logger.critical("the runtime loop failed: the process ends", exc_info=True)
+        code = 1
+    exit_process(code)
+
+
+class RuntimeLoop:
+    """Raises ValueError for an endpoint that cannot be used."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        environment: FunctionEnvironment,
+        environ: MutableMapping[str, str],
+        normalise_trace_header: Callable[[str | None], str | None],
+        hooks: Hooks,
+        termination: Termination,
+        wall_clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._api = RuntimeApi(
+            parse_endpoint(environment.api), wall_clock=wall_clock, monotonic=monotonic
+        )
+        self._turns = Turns(
+            handler,
+            api=self._api,
+            environment=environment,
+            environ=environ,
+            normalise_trace_header=normalise_trace_header,
+            hooks=hooks,
+            termination=termination,
+            monotonic=monotonic,
+        )
+        self._hooks = hooks
+        self._termination = termination
+        self._restores = environment.initialization_type == _SNAP_START
+        self._sleep = sleep
+        self.initialised = False
+        """Whether the init phase is over: nothing may be raised to the managed runtime then."""
+
+    async def supervise(self) -> int:
+        """Serves until SIGTERM or a failure; the exit code of the process."""
+        serving = asyncio.create_task(self.serve())
+        await asyncio.wait(
+            (serving, self._termination.requested), return_when=asyncio.FIRST_COMPLETED
+        )
+        if not self._termination.begun:
+            return serving.result()
+        await self._shut_down(serving)
+        return 0
+
+    async def serve(self) -> int:
+        """Takes invocation after invocation; the exit code when that is over."""
+        if self._restores and not await self._restore():
+            return 1
+        self.initialised = True
+        while not self._termination.begun:
+            invocation = await self._next_invocation()
+            if invocation is None:
+                return 1
+            try:
+                await self._turns.take(invocation)
+            except TerminatedError:
+                break
+        return 0
+
+    def close(self) -> None:
+        self._api.close()
+
+    async def _next_invocation(self) -> Invocation | None:
+        """None when the Runtime API failed too often in a row."""
+        for pause_seconds in (*_BACKOFF_SECONDS, None):
+            try:
+                return await self._api.next_invocation()
+            except RuntimeApiError as error:
+                self._api.close()
+                if pause_seconds is None:
+                    logger.critical(
+                        "giving up after %d tries to get an invocation, the process ends: %s",
+                        len(_BACKOFF_SECONDS) + 1,
+                        error,
+                    )
+                    return None
+                logger.warning("no invocation, again in %.1f s: %s", pause_seconds, error)
+            await self._sleep(pause_seconds)
+        return None
+
+    async def _restore(self) -> bool:
+        """Waits out the snapshot and makes this environment differ from its siblings."""
+        await self._api.restore_next()
+        self.initialised = True
+        try:
+            if "random" in sys.modules:
+                sys.modules["random"].seed()
+            for hook in self._hooks.after_restore:
+                await hook()
+        except Exception as error:
+            logger.critical("an after_restore hook failed: the process ends", exc_info=True)
+            try:
+                await self._api.post_restore_error(error)
+            except RuntimeApiError as unreported:
+                logger.warning("the failed restore was not reported: %s", unreported)
+            return False
+        return True
+
+    async def _shut_down(self, serving: asyncio.Task[int]) -> None:
+        if not self._turns.terminate():
+            serving.cancel()
+        hooks = [
+            asyncio.create_task(run_guarded("an on_shutdown hook", hook))
+            for hook in self._hooks.on_shutdown
+        ]
+        _, late = await asyncio.wait((serving, *hooks), timeout=self._termination.seconds_left())
+        if late:
+            logger.warning("shutting down with %d hooks unfinished", len(late))

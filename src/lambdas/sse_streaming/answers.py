@@ -1,0 +1,47 @@
+"""JSON answers and the headers of streams. No answer has an empty body: function URLs hang on
+those (github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lambdas.sse_streaming.errors import RequestError
+from lambdas.sse_streaming.runtime.response import BufferedResponse, Response
+from lambdas.sse_streaming.sse import to_json
+
+_JSON = {"content-type": "application/json", "cache-control": "no-store"}
+
+
+def json_answer(
+    status: int, content: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(status, {**_JSON, **(headers or {})}, to_json(content).encode())
+
+
+def error_answer(
+    error: RequestError, request_id: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    return json_answer(error.status, _error_body(error.code, error.message, request_id), headers)
+
+
+def not_http_answer(message: str, request_id: str) -> BufferedResponse:
+    """For an event from another source: in the shape that proxy integrations read."""
+    body = to_json(_error_body("not_http", message, request_id))
+    content = {"statusCode": 400, "headers": {"content-type": "application/json"}, "body": body}
+    return BufferedResponse(to_json(content).encode())
+
+
+def stream_headers(trace_root: str | None) -> dict[str, str]:
+    """`no-transform` and `x-accel-buffering` keep proxies from collecting events."""
+    headers = {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-cache, no-transform",
+        "x-accel-buffering": "no",
+    }
+    if trace_root is not None:
+        headers["x-amzn-trace-id"] = f"Root={trace_root}"
+    return headers
+
+
+def _error_body(code: str, message: str, request_id: str) -> dict[str, object]:
+    return {"error": {"code": code, "message": message, "request_id": request_id}}

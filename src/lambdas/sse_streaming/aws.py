@@ -1,0 +1,114 @@
+"""AWS clients for a poller, and AWS's failures as the package's own.
+
+A poller asks again by itself, so the SDK's hidden retries would only hide throttling: one try,
+short timeouts, one kept connection per thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.tracing.seam import observe_requests
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 1.0
+_THREADS = 8
+
+_THROTTLES = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "LimitExceededException",
+        "SlowDown",
+    }
+)
+
+
+class ConditionFailed(Exception):
+    """A conditional write was not made. `item` is what stands there instead, in AWS's form."""
+
+    def __init__(self, item: Mapping[str, Any] | None) -> None:
+        super().__init__("the condition of a write did not hold")
+        self.item = item
+
+
+class Lazy(Generic[T]):
+    """Something built with its first use, once, whatever threads ask for it."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._built: T | None = None
+
+    def __call__(self) -> T:
+        if self._built is None:
+            with self._lock:
+                if self._built is None:
+                    self._built = self._build()
+        return self._built
+
+
+class AwsClients:
+    """Makes clients whose requests the tracing sees. Built once; clients are made when needed."""
+
+    def __init__(self, environ: Mapping[str, str], timeout_seconds: float) -> None:
+        self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        self._session = Lazy(botocore.session.get_session)
+        self._config = Config(
+            region_name=self._region,
+            connect_timeout=min(_CONNECT_SECONDS, timeout_seconds),
+            read_timeout=timeout_seconds,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=_THREADS,
+            tcp_keepalive=True,
+            parameter_validation=False,
+        )
+
+    def make(self, service: str, xray_name: str, now_ns: Callable[[], int]) -> Any:
+        """A client of `service` ("dynamodb"); `xray_name` is the X-Ray SDK's word for it."""
+        client = self._session().create_client(service, config=self._config)
+        observe_requests(client.meta.events, xray_name, self._region, now_ns)
+        return client
+
+
+@contextmanager
+def aws_failures() -> Iterator[None]:
+    """Translate botocore's exceptions.
+
+    Raises ConditionFailed, AwsThrottled, AwsUnavailable or AwsRefused in their place.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _translated(error) from error
+    except (HTTPClientError, ResponseParserError) as error:
+        raise AwsUnavailable(type(error).__name__, "no usable answer in time") from error
+    except BotoCoreError as error:
+        raise AwsRefused(type(error).__name__, str(error)) from error
+
+
+def _translated(error: ClientError) -> AwsError | ConditionFailed:
+    details = error.response.get("Error", {})
+    code = str(details.get("Code", "Unknown"))
+    message = str(details.get("Message", ""))
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed(error.response.get("Item"))
+    if code in _THROTTLES:
+        return AwsThrottled(code, message)
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:
+        return AwsUnavailable(code, message)
+    return AwsRefused(code, message)

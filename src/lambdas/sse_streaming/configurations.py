@@ -1,0 +1,65 @@
+"""Saved filters: whose they are and what they let pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lambdas.sse_streaming.aws import aws_failures
+from lambdas.sse_streaming.request import StreamFilter, parse_sentiments, parse_tickers
+
+_CONFIG_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One saved filter. `owner` is the ARN of an IAM user or role."""
+
+    owner: str
+    filter: StreamFilter
+
+
+class Configurations(Protocol):
+    """Where saved filters are. Raises AwsUnavailable, AwsRefused."""
+
+    def find(self, config_id: str) -> Configuration | None: ...
+
+
+class DynamoConfigurations:
+    """The configurations table: `config_id` (S), `owner` (S), `sentiment` and `tickers` (lists).
+
+    Raises RequestError from `find` when the saved filter itself is not valid.
+    """
+
+    def __init__(self, client: Callable[[], Any], table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def find(self, config_id: str) -> Configuration | None:
+        if not _CONFIG_ID.fullmatch(config_id):
+            return None
+        with aws_failures():
+            answer = self._client().get_item(
+                TableName=self._table,
+                Key={"config_id": {"S": config_id}},
+                ReturnConsumedCapacity="TOTAL",
+            )
+        item = answer.get("Item")
+        if item is None:
+            return None
+        return Configuration(
+            owner=str(item.get("owner", {}).get("S", "")),
+            filter=StreamFilter(
+                sentiments=parse_sentiments(_joined(item, "sentiment")),
+                tickers=parse_tickers(_joined(item, "tickers")),
+            ),
+        )
+
+
+def _joined(item: Mapping[str, Any], name: str) -> str | None:
+    """A list of strings as the query parameter that it stands for; empty or absent means any."""
+    value = item.get(name, {})
+    members = value.get("SS") or [member.get("S", "") for member in value.get("L", ())]
+    return ",".join(members) or None

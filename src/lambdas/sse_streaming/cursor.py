@@ -1,0 +1,213 @@
+"""Event id <-> feed position. Pure.
+
+An id *is* the position: any execution environment can resume from one without asking anything.
+Besides the position it carries what correlates reconnects (session, sequence, the trace and root
+span of the stream that minted it), the lease slot, and hashes of what was sent last.
+
+Layout, after the version character, in unpadded base64url (alphabet safe as a CORS header value,
+so no client preflights a reconnect):
+
+    flags 1 | settled_ms 6 | block 4 | session 9 | sequence 3 | slot 2
+    | [trace 16 | span 8] | hashes 5 each | mac 8 | checksum 2
+
+The checksum tells an altered id (malformed) from an intact one that another feed or another key
+minted (foreign); the keyed BLAKE2b (RFC 7693) is what a client cannot forge.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from hmac import compare_digest
+
+MAX_ID_LENGTH = 128
+"""The longest Last-Event-ID that browsers send across origins without a preflight."""
+MAX_HASHES = 7
+SHORT_HASH_BYTES = 5
+LONG_HASH_BYTES = 8
+SESSION_BYTES = 9
+
+_VERSION = "1"
+_NO_SLOT = 0xFFFF
+_MAX_SEQUENCE = 0xFFFFFF
+_MAC_BYTES = 8
+_CHECKSUM_BYTES = 2
+_HEAD_BYTES = 1 + 6 + 4 + SESSION_BYTES + 3 + 2
+_TRACE_BYTES = 16 + 8
+_TEXT = re.compile(_VERSION + r"[A-Za-z0-9_-]+")
+
+_HAS_TRACE = 0b0000_0001
+_HAS_RECORD = 0b0000_0010
+_FRESH_SHIFT = 2
+_HASHES_SHIFT = 5
+
+
+class ResetReason(enum.StrEnum):
+    """Why a presented id cannot be honoured; the client is told in a `reset` event."""
+
+    MALFORMED = "malformed"
+    FOREIGN = "foreign"
+    EXPIRED = "expired"
+    FUTURE = "future"
+
+
+class FreshStart(enum.Enum):
+    """What an id stands for that holds no position: a first visit, or a lost position."""
+
+    FIRST = 1
+    MALFORMED = 2
+    FOREIGN = 3
+    EXPIRED = 4
+    FUTURE = 5
+
+    @property
+    def reset_reason(self) -> ResetReason | None:
+        return None if self is FreshStart.FIRST else ResetReason[self.name]
+
+
+class UnreadableId(ValueError):
+    """The id's bytes cannot be honoured. Only MALFORMED and FOREIGN are decided from bytes."""
+
+    def __init__(self, reason: ResetReason) -> None:
+        super().__init__(f"the event id is {reason.value}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Everything visible and published before `settled_ms` has been dealt with.
+
+    `trace_id` is 32 and `span_id` 16 hex digits: the stream that minted the id. `hashes` are the
+    short hashes of the items sent last among those published at or after `settled_ms`.
+    `has_record` says that the session's record holds the hashes of the whole window.
+    """
+
+    settled_ms: int
+    block: int
+    session_id: str
+    sequence: int
+    slot: int | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    hashes: tuple[bytes, ...] = ()
+    has_record: bool = False
+    fresh: FreshStart | None = None
+
+    def lost_to(self, *, now_ms: int, overlap_ms: int, replay_ms: int) -> ResetReason | None:
+        """Why a reader at `now_ms` cannot continue here, or None when it can."""
+        if self.settled_ms < now_ms - replay_ms:
+            return ResetReason.EXPIRED
+        if self.settled_ms > now_ms + 2 * overlap_ms:
+            return ResetReason.FUTURE
+        return None
+
+
+class PositionCodec:
+    """Mints and reads ids of one feed (a table and an index) under one key.
+
+    Without a key one is derived from the table's name: alterations are noticed, forgeries not;
+    `trusted` is False then, and nothing that needs an unforgeable id may rely on it.
+    """
+
+    def __init__(self, *, key: bytes | None, table: str, index: str) -> None:
+        self.trusted = key is not None
+        feed = f"{table}\0{index}".encode()
+        secret = key or blake2b(table.encode(), digest_size=32).digest()
+        self._key = blake2b(feed, key=secret, digest_size=32).digest()
+
+    def mint(self, position: Position) -> str:
+        """The id of a position: at most MAX_ID_LENGTH characters of [A-Za-z0-9_-]."""
+        flags = len(position.hashes) << _HASHES_SHIFT
+        trace = b""
+        if position.trace_id is not None and position.span_id is not None:
+            flags |= _HAS_TRACE
+            trace = bytes.fromhex(position.trace_id) + bytes.fromhex(position.span_id)
+        if position.has_record:
+            flags |= _HAS_RECORD
+        if position.fresh is not None:
+            flags |= position.fresh.value << _FRESH_SHIFT
+        slot = _NO_SLOT if position.slot is None else min(position.slot, _NO_SLOT)
+        body = b"".join(
+            (
+                bytes((flags,)),
+                position.settled_ms.to_bytes(6),
+                (position.block & 0xFFFFFFFF).to_bytes(4),
+                bytes.fromhex(position.session_id),
+                min(position.sequence, _MAX_SEQUENCE).to_bytes(3),
+                slot.to_bytes(2),
+                trace,
+                *position.hashes,
+            )
+        )
+        sealed = body + self._mac(body)
+        sealed += binascii.crc_hqx(sealed, 0).to_bytes(_CHECKSUM_BYTES)
+        return _VERSION + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def read(self, text: str) -> Position:
+        """The position of an id.
+
+        Raises UnreadableId: MALFORMED when it differs in anything from what any feed mints,
+        FOREIGN when it is intact but of another feed or key.
+        """
+        if len(text) > MAX_ID_LENGTH or not _TEXT.fullmatch(text):
+            raise UnreadableId(ResetReason.MALFORMED)
+        sealed = _canonical_bytes(text[1:])
+        payload, checksum = sealed[:-_CHECKSUM_BYTES], sealed[-_CHECKSUM_BYTES:]
+        if binascii.crc_hqx(payload, 0).to_bytes(_CHECKSUM_BYTES) != checksum:
+            raise UnreadableId(ResetReason.MALFORMED)
+        body, mac = payload[:-_MAC_BYTES], payload[-_MAC_BYTES:]
+        position = _unpack(body)
+        if not compare_digest(mac, self._mac(body)):
+            raise UnreadableId(ResetReason.FOREIGN)
+        return position
+
+    def _mac(self, body: bytes) -> bytes:
+        return blake2b(body, key=self._key, digest_size=_MAC_BYTES).digest()
+
+
+def item_hash(item_id: str, published_at_ms: int) -> bytes:
+    """The long hash of one version of an item; its first SHORT_HASH_BYTES are the short one."""
+    return blake2b(f"{published_at_ms}\0{item_id}".encode(), digest_size=LONG_HASH_BYTES).digest()
+
+
+def _canonical_bytes(encoded: str) -> bytes:
+    try:
+        sealed = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise UnreadableId(ResetReason.MALFORMED) from error
+    if base64.urlsafe_b64encode(sealed).rstrip(b"=").decode() != encoded:
+        raise UnreadableId(ResetReason.MALFORMED)  # spare bits of the last digit were set
+    return sealed
+
+
+def _unpack(body: bytes) -> Position:
+    if len(body) < _HEAD_BYTES:
+        raise UnreadableId(ResetReason.MALFORMED)
+    flags = body[0]
+    hash_count = flags >> _HASHES_SHIFT
+    trace_end = _HEAD_BYTES + (_TRACE_BYTES if flags & _HAS_TRACE else 0)
+    if len(body) != trace_end + hash_count * SHORT_HASH_BYTES:
+        raise UnreadableId(ResetReason.MALFORMED)
+    fresh = (flags >> _FRESH_SHIFT) & 0b111
+    if fresh > FreshStart.FUTURE.value:
+        raise UnreadableId(ResetReason.MALFORMED)
+    slot = int.from_bytes(body[23:25])
+    trace = body[_HEAD_BYTES:trace_end]
+    return Position(
+        settled_ms=int.from_bytes(body[1:7]),
+        block=int.from_bytes(body[7:11]),
+        session_id=body[11:20].hex(),
+        sequence=int.from_bytes(body[20:23]),
+        slot=None if slot == _NO_SLOT else slot,
+        trace_id=trace[:16].hex() if trace else None,
+        span_id=trace[16:].hex() if trace else None,
+        hashes=tuple(
+            body[at : at + SHORT_HASH_BYTES] for at in range(trace_end, len(body), SHORT_HASH_BYTES)
+        ),
+        has_record=bool(flags & _HAS_RECORD),
+        fresh=FreshStart(fresh) if fresh else None,
+    )

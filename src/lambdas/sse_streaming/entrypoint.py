@@ -1,0 +1,134 @@
+"""The function's `handler` setting names this module: `lambdas.sse_streaming.entrypoint.handler`.
+
+The managed runtime imports it before it asks for the first event. Inside Lambda the import starts
+our own loop over the Runtime API, in response-streaming mode, and never returns: Python's managed
+runtime has no streaming of its own. Errors before the first `/next` are raised, so that the
+managed runtime reports them as init errors; afterwards nothing leaves this module.
+
+Nothing else may import it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from random import SystemRandom
+from typing import NoReturn, TypeVar
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_xray_sdk.core import xray_recorder
+
+from lambdas.sse_streaming.aws import AwsClients, Lazy
+from lambdas.sse_streaming.clock import SystemClock
+from lambdas.sse_streaming.configurations import DynamoConfigurations
+from lambdas.sse_streaming.connection import DynamoConnections
+from lambdas.sse_streaming.cursor import PositionCodec
+from lambdas.sse_streaming.handler import Application, traced_handler
+from lambdas.sse_streaming.items import DynamoItemsIndex
+from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
+from lambdas.sse_streaming.reading import FeedReader
+from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment
+from lambdas.sse_streaming.runtime.loop import run
+from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
+from lambdas.sse_streaming.tracing.header import normalise_trace_header
+from lambdas.sse_streaming.tracing.seam import install_gate
+from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.work import Parts
+
+T = TypeVar("T")
+
+_WORKER_THREADS = 8
+_SHUTDOWN_FLUSH_SECONDS = 0.2
+
+
+def handler(event: object, context: object) -> NoReturn:
+    """Only so that the name in the function's setting exists; the loop is started by the import."""
+    raise RuntimeError(
+        "this module starts its own loop when AWS_LAMBDA_RUNTIME_API is set before its import"
+    )
+
+
+def serve(environ: MutableMapping[str, str]) -> NoReturn:
+    """Build everything once, then serve invocations until the process ends.
+
+    Raises SettingsError for a deployment that cannot work.
+    """
+    settings = Settings.from_environ(environ)
+    clock, random = SystemClock(), SystemRandom()
+    logger = Logger(service=settings.service_name)
+    # botocore alone: narrower than everything that Powertools could patch, and the handler phase
+    # calls nothing else.
+    tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
+    install_gate(xray_recorder)
+    pool = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="aws")
+
+    def offload(work: Callable[[], T]) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(pool, work)
+
+    clients = AwsClients(environ, settings.aws_timeout_seconds)
+    dynamodb = Lazy(lambda: clients.make("dynamodb", "dynamodb", clock.wall_ns))
+    cloudwatch = Lazy(lambda: clients.make("cloudwatch", "monitoring", clock.wall_ns))
+    metrics = Metrics()
+    tracing = StreamTracing(settings, environ, clock)
+    parts = Parts(
+        settings=settings,
+        clock=clock,
+        random=random,
+        codec=PositionCodec(
+            key=settings.id_key, table=settings.items_table, index=settings.items_index
+        ),
+        connections=DynamoConnections(
+            dynamodb,
+            settings.connections_table,
+            max_connections=settings.max_connections,
+            lease_seconds=settings.lease_seconds,
+            now_seconds=time.time,
+            random=random,
+        ),
+        reader=FeedReader(DynamoItemsIndex(dynamodb, settings.items_table, settings.items_index)),
+        metrics=metrics,
+        sink=CloudWatchSink(cloudwatch, settings.metrics_namespace),
+        offload=offload,
+        log=logger,
+    )
+    application = Application(
+        parts=parts,
+        tracing=tracing,
+        configurations=(
+            DynamoConfigurations(dynamodb, settings.configurations_table)
+            if settings.configurations_table
+            else None
+        ),
+        diagnosis=Diagnosis(settings, environ, tracing, clock),
+        environ=environ,
+        bind_log=lambda span_id: logger.append_keys(span_id=span_id),
+    )
+
+    async def flush() -> None:
+        if tracing.delivery.has_work:
+            await offload(tracing.delivery.flush)
+        lost, failed = tracing.delivery.take_counts()
+        if lost:
+            metrics.count("SpansLost", lost)
+        if failed:
+            metrics.count("FlushFailures", failed)
+
+    async def flush_before_exit() -> None:
+        await offload(lambda: tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS))
+
+    run(
+        traced_handler(application, tracer, logger, xray_recorder),
+        environment=FunctionEnvironment.from_environ(environ),
+        environ=environ,
+        normalise_trace_header=normalise_trace_header,
+        after_response=(flush,),
+        on_shutdown=(flush_before_exit,),
+    )
+
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    serve(os.environ)

@@ -1,0 +1,117 @@
+"""Bytes for the Runtime API: request heads, the prelude of an HTTP answer, chunks and trailers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+LAST_CHUNK = b"0\r\n\r\n"
+INTEGRATION_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
+
+# Eight NULs end the prelude. They travel as a chunk of their own: AWS keeps no chunk boundaries,
+# but `cargo lambda watch` takes the second chunk of the body for the delimiter.
+_DELIMITER_CHUNK = b"8\r\n\0\0\0\0\0\0\0\0\r\n"
+
+ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
+ERROR_BODY_TRAILER = "Lambda-Runtime-Function-Error-Body"
+
+# Fields of one connection (RFC 9110 section 7.6.1), and those that the front end sets itself:
+# AWS renames a Content-Length of ours to X-Amzn-Remapped-Content-Length.
+_DROPPED_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_TOKEN = frozenset("!#$%&'*+-.^_`|~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def percent_encoded(segment: str) -> str:
+    """One path segment (RFC 3986 section 2.3)."""
+    octets = segment.encode("utf-8", "surrogateescape")
+    return "".join(chr(o) if o in _UNRESERVED else f"%{o:02X}" for o in octets)
+
+
+def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> bytes:
+    """An HTTP/1.1 request up to and with its blank line.
+
+    Values go out with the bytes they were received with. Raises ValueError for one that would
+    break out of its line.
+    """
+    lines = [f"{method} {path} HTTP/1.1"]
+    for name, value in fields:
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise ValueError(f"header {name} has a control character in its value")
+        lines.append(f"{name}: {value}")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body. `data` is not empty: a chunk of no bytes would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def prelude_chunks(status: int, headers: Mapping[str, str], cookies: Sequence[str]) -> bytes:
+    """Status and headers of an HTTP answer as the first two chunks of its body.
+
+    Raises ValueError or TypeError naming the header whose name or value cannot stand on the wire.
+    """
+    if isinstance(status, bool) or not isinstance(status, int):
+        raise TypeError(f"status must be an int, not {type(status).__name__}")
+    if not 200 <= status <= 599:
+        raise ValueError(f"status must be a final HTTP status, 200 to 599, not {status}")
+    kept: dict[str, str] = {}
+    all_cookies = list(cookies)
+    for name, value in headers.items():
+        _check_name(name)
+        _check_value(name, value)
+        lowered = name.lower()
+        if lowered == "set-cookie":
+            all_cookies.append(value)
+        elif lowered not in _DROPPED_HEADERS:
+            kept[name] = value
+    for cookie in all_cookies:
+        _check_value("Set-Cookie", cookie)
+    document = {"statusCode": status, "headers": kept, "cookies": all_cookies}
+    return chunk(json.dumps(document, separators=(",", ":")).encode()) + _DELIMITER_CHUNK
+
+
+def last_chunk_with_trailers(error_type: str, error_body_base64: bytes) -> bytes:
+    """The end of a chunked body whose production failed."""
+    return b"0\r\n%b: %b\r\n%b: %b\r\n\r\n" % (
+        ERROR_TYPE_HEADER.encode(),
+        error_type.encode(),
+        ERROR_BODY_TRAILER.encode(),
+        error_body_base64,
+    )
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"header name {name!r} must be a str")
+    if not name or not _TOKEN.issuperset(name):
+        raise ValueError(f"header name {name!r} is not a token (RFC 9110 section 5.1)")
+
+
+def _check_value(name: str, value: object) -> None:
+    # The value itself stays out of the message: it may be a secret.
+    if not isinstance(value, str):
+        raise TypeError(f"header {name} must be a str, not {type(value).__name__}")
+    for character in value:
+        if (character < " " and character != "\t") or character == "\x7f" or character > "\xff":
+            raise ValueError(
+                f"header {name} has {character!r} in its value: "
+                "control characters and what is not in Latin-1 cannot be sent"
+            )

@@ -1,0 +1,40 @@
+"""What the function wants done around its invocations."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .invocation import Invocation
+
+logger = logging.getLogger(__name__)
+
+Hook: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """`before_invocation` runs before the handler, `after_response` after each answer and before
+    the environment may freeze, `on_shutdown` (in parallel) after SIGTERM, `after_restore` in an
+    environment restored from a snapshot."""
+
+    before_invocation: Sequence[Callable[[Invocation], None]] = ()
+    after_response: Sequence[Hook] = ()
+    on_shutdown: Sequence[Hook] = ()
+    after_restore: Sequence[Hook] = ()
+
+
+async def run_guarded(what: str, hook: Hook) -> None:
+    """Runs a hook; whatever it raises is logged and goes no further."""
+    try:
+        await hook()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        logger.exception("%s failed", what)

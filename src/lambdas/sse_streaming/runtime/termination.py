@@ -1,0 +1,86 @@
+"""SIGTERM: what it interrupts, and the bound on everything that happens after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn
+
+# Lambda kills 300 ms (internal extensions) to 2 s after SIGTERM; the tighter one is kept.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+_HOOKS_SECONDS = 0.2
+_EXIT_SECONDS = 0.26
+
+
+class TerminatedError(BaseException):
+    """Raised inside the handler by SIGTERM. Not an Exception: a handler must not mistake it."""
+
+
+class Termination:
+    """Set up with `signal.signal`, because a handler occupies the event loop's thread: a handler of
+    asyncio's would only run after it."""
+
+    def __init__(self, event_loop: asyncio.AbstractEventLoop) -> None:
+        self._event_loop = event_loop
+        self._at: float | None = None
+        self._in_handler = False
+        self.requested = event_loop.create_future()
+
+    @property
+    def begun(self) -> bool:
+        """True from the signal on, a turn of the event loop earlier than `requested` is done."""
+        return self._at is not None
+
+    def listen(self) -> Any:
+        """Takes SIGTERM over; what had it before.
+
+        Raises RuntimeError outside of the main thread, where signals cannot be received.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("the runtime loop must run on the main thread to receive SIGTERM")
+        return signal.signal(signal.SIGTERM, self._on_signal)
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """SIGTERM raises TerminatedError in what runs inside."""
+        try:
+            self._in_handler = True
+            yield
+        finally:
+            self._in_handler = False
+
+    def seconds_left(self) -> float:
+        """What is left for the hooks."""
+        return max(0.0, _HOOKS_SECONDS - (time.monotonic() - (self._at or 0.0)))
+
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._at is not None:
+            return
+        self._at = time.monotonic()
+        # Whatever blocks the main thread from here on, a hook or a handler that swallows the
+        # interruption, the process ends in time.
+        threading.Thread(target=_exit_in_time, name="exit-in-time", daemon=True).start()
+        self._event_loop.call_soon_threadsafe(self.requested.set_result, None)
+        if self._in_handler:
+            raise TerminatedError
+
+
+def exit_process(code: int) -> NoReturn:
+    """Ends the process without the interpreter's own end, which waits for threads. Returning or
+    raising would hand over to the managed runtime, which would start a loop of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+def _exit_in_time() -> None:
+    time.sleep(_EXIT_SECONDS)
+    os._exit(0)

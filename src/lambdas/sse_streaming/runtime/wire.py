@@ -1,0 +1,172 @@
+"""One HTTP/1.1 connection on one non-blocking socket, one exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from .endpoint import Endpoint
+from .errors import ConnectionLostError
+from .reply import Reply, ReplyParser
+
+_RECEIVE_BYTES = 256 * 1024
+
+
+class Connection:
+    """Opened when first needed, kept between exchanges, opened again after the peer closed it.
+
+    Every failure of the socket is raised as ConnectionLostError.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, connect_seconds: float) -> None:
+        self._endpoint = endpoint
+        self._connect_seconds = connect_seconds
+        self._socket: socket.socket | None = None
+        self._parser = ReplyParser()
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket of the exchange that was begun."""
+        assert self._socket is not None, "begin() comes first"
+        return self._socket
+
+    async def begin(self) -> None:
+        """Makes the connection ready for a request."""
+        self._parser = ReplyParser()
+        if self._socket is not None and not _is_idle(self._socket):
+            self.close()
+        if self._socket is None:
+            self._socket = await self._connect()
+
+    async def exchange(self, request: bytes) -> Reply:
+        """Sends a whole request and waits for its reply, without a time limit."""
+        await self.begin()
+        try:
+            sent_all = await self._send(request)
+            while (reply := self.feed(await self._receive())) is None:
+                pass
+        except BaseException:
+            self.close()
+            raise
+        if not (reply.keep_alive and sent_all):
+            self.close()
+        return reply
+
+    def receive_ready(self) -> bytes | None:
+        """What the socket has now: None for nothing, no bytes where the peer closed."""
+        try:
+            return self.sock.recv(_RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise lost(error) from error
+
+    def feed(self, received: bytes) -> Reply | None:
+        """Goes on with the reply of this exchange. Raises MalformedReplyError."""
+        if received:
+            return self._parser.feed(received)
+        if (reply := self._parser.end()) is not None:
+            return reply
+        raise ConnectionLostError("the Runtime API closed the connection without a full reply")
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """How many bytes were accepted at once; 0 where the socket is full."""
+        try:
+            return self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise lost(error) from error
+
+    def close(self) -> None:
+        """Closes at once; what the kernel still holds is sent in the background."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    async def _send(self, request: bytes) -> bool:
+        """Whether all of it was sent: a reply to the first half ends the request (413)."""
+        rest = memoryview(request)
+        try:
+            while rest := rest[self.try_send(rest) :]:
+                if await self._ready_to_receive_before_sending():
+                    return False
+        except ConnectionLostError:
+            # A server that refuses a request may close before it has read all of it, with its
+            # reply already on the way: the reply says more than the broken pipe does.
+            return False
+        return True
+
+    async def _ready_to_receive_before_sending(self) -> bool:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[bool] = loop.create_future()
+        descriptor = self.sock.fileno()
+        loop.add_reader(descriptor, _resolve, ready, True)
+        loop.add_writer(descriptor, _resolve, ready, False)
+        try:
+            return await ready
+        finally:
+            loop.remove_reader(descriptor)
+            loop.remove_writer(descriptor)
+
+    async def _receive(self) -> bytes:
+        try:
+            return await asyncio.get_running_loop().sock_recv(self.sock, _RECEIVE_BYTES)
+        except OSError as error:
+            raise lost(error) from error
+
+    async def _connect(self) -> socket.socket:
+        try:
+            # As bytes: a str would import the IDNA codec, which is slow at a cold start.
+            addresses = socket.getaddrinfo(
+                self._endpoint.host.encode(), self._endpoint.port, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            raise lost(error) from error
+        failure: OSError = OSError("no address")
+        for family, kind, protocol, _, address in addresses:
+            try:
+                return await self._connect_to(family, kind, protocol, address)
+            except OSError as error:
+                failure = error
+        try:
+            raise lost(failure) from failure
+        finally:
+            del failure
+
+    async def _connect_to(
+        self, family: int, kind: int, protocol: int, address: tuple[object, ...]
+    ) -> socket.socket:
+        connecting = socket.socket(family, kind, protocol)
+        try:
+            connecting.setblocking(False)
+            connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(self._connect_seconds):
+                await asyncio.get_running_loop().sock_connect(connecting, address)
+        except BaseException:
+            connecting.close()
+            raise
+        return connecting
+
+
+def _is_idle(kept: socket.socket) -> bool:
+    """A kept connection on which anything came, an end included, cannot take a request."""
+    try:
+        kept.recv(1, socket.MSG_PEEK)
+    except (BlockingIOError, InterruptedError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _resolve(ready: asyncio.Future[bool], value: bool) -> None:
+    if not ready.done():
+        ready.set_result(value)
+
+
+def lost(error: OSError) -> ConnectionLostError:
+    """What a failure of the socket means."""
+    return ConnectionLostError(
+        f"{type(error).__name__}: {error.strerror or str(error) or 'timed out'}"
+    )

@@ -1,0 +1,208 @@
+"""Every environment variable the function reads: read once, validated, frozen.
+
+A bad value fails init with the variable's name and the value given; the value of anything that
+could be a secret is never shown.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambdas.sse_streaming.errors import SettingsError
+
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
+_SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
+_AUTH_MODES = ("none", "iam")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a deployment can set. Durations are in seconds unless the name says otherwise."""
+
+    items_table: str
+    items_index: str
+    connections_table: str
+    configurations_table: str | None
+    id_key: bytes | None
+    poll_seconds: float
+    poll_max_seconds: float
+    overlap_seconds: float
+    replay_seconds: float
+    heartbeat_seconds: float
+    retry_ms: int
+    max_stream_seconds: float
+    deadline_margin_seconds: float
+    max_connections: int
+    lease_seconds: float
+    max_stream_bytes: int
+    stall_seconds: float
+    aws_timeout_seconds: float
+    metrics_namespace: str
+    metrics_seconds: float
+    trace_full_detail: bool
+    trace_span_budget: int
+    trace_slow_ms: float
+    trace_route: bool
+    flush_seconds: float
+    auth: str
+    service_name: str
+    otlp_endpoint: str
+    otel_disabled: bool
+
+    @property
+    def overlap_ms(self) -> int:
+        return round(self.overlap_seconds * 1000)
+
+    @property
+    def replay_ms(self) -> int:
+        return round(self.replay_seconds * 1000)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read and check everything.
+
+        Raises SettingsError naming the first variable that is missing or wrong.
+        """
+        read = _Reader(environ)
+        read.refuse_exec_wrapper()
+        settings = cls(
+            items_table=read.table("SSE_ITEMS_TABLE"),
+            items_index=read.table("SSE_ITEMS_INDEX", "by_sentiment"),
+            connections_table=read.table("SSE_CONNECTIONS_TABLE"),
+            configurations_table=read.optional_table("SSE_CONFIGURATIONS_TABLE"),
+            id_key=read.secret_bytes("SSE_ID_KEY", 16, 64),
+            poll_seconds=read.number("SSE_POLL_SECONDS", 1, 0.05, 60),
+            poll_max_seconds=read.number("SSE_POLL_MAX_SECONDS", 5, 0.05, 300),
+            overlap_seconds=read.number("SSE_OVERLAP_SECONDS", 10, 0.1, 300),
+            replay_seconds=read.number("SSE_REPLAY_SECONDS", 3600, 1, 7 * 86400),
+            heartbeat_seconds=read.number("SSE_HEARTBEAT_SECONDS", 15, 0.05, 300),
+            retry_ms=read.whole("SSE_RETRY_MS", 3000, 1, 3_600_000),
+            max_stream_seconds=read.number("SSE_MAX_STREAM_SECONDS", 300, 0.2, 900),
+            deadline_margin_seconds=read.number("SSE_DEADLINE_MARGIN_SECONDS", 5, 0.2, 120),
+            max_connections=read.whole("SSE_MAX_CONNECTIONS", 100, 1, 60_000),
+            lease_seconds=read.number("SSE_LEASE_SECONDS", 30, 0.3, 900),
+            max_stream_bytes=read.whole("SSE_MAX_STREAM_BYTES", 5_000_000, 1_000, 200_000_000),
+            stall_seconds=read.number("SSE_STALL_SECONDS", 30, 0.1, 900),
+            aws_timeout_seconds=read.number("SSE_AWS_TIMEOUT_SECONDS", 2, 0.05, 60),
+            metrics_namespace=read.text("SSE_METRICS_NAMESPACE", "SSEStreaming"),
+            metrics_seconds=read.number("SSE_METRICS_SECONDS", 60, 0.1, 3600),
+            trace_full_detail=read.choice("SSE_TRACE_DETAIL", ("budget", "full")) == "full",
+            trace_span_budget=read.whole("SSE_TRACE_SPAN_BUDGET", 120, 1, 10_000),
+            trace_slow_ms=read.number("SSE_TRACE_SLOW_MS", 500, 0, 3_600_000),
+            trace_route=read.choice("SSE_TRACE_ROUTE", ("off", "on")) == "on",
+            flush_seconds=read.number("SSE_FLUSH_SECONDS", 1.5, 0.05, 60),
+            auth=read.auth(),
+            service_name=read.service_name(),
+            otlp_endpoint=read.url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
+            otel_disabled=environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
+        )
+        if settings.poll_max_seconds < settings.poll_seconds:
+            raise SettingsError(
+                f"SSE_POLL_MAX_SECONDS={settings.poll_max_seconds:g} is below"
+                f" SSE_POLL_SECONDS={settings.poll_seconds:g}: an idle stream polls less often,"
+                " never more often"
+            )
+        if settings.replay_seconds < settings.overlap_seconds:
+            raise SettingsError(
+                f"SSE_REPLAY_SECONDS={settings.replay_seconds:g} is below"
+                f" SSE_OVERLAP_SECONDS={settings.overlap_seconds:g}: every id would be expired"
+                " when it is minted"
+            )
+        return settings
+
+
+class _Reader:
+    """Reads single variables; an unset one and an empty one are the same."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def _raw(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def _bad(self, name: str, value: str, wanted: str) -> SettingsError:
+        shown = "(hidden)" if name.endswith(_SECRET_SUFFIXES) else repr(value[:200])
+        return SettingsError(f"{name}={shown} is not valid: {wanted}")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._raw(name) or default
+        if value is None:
+            raise SettingsError(f"{name} is not set: the function cannot start without it")
+        return value
+
+    def table(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default)
+        if not _TABLE_NAME.fullmatch(value):
+            raise self._bad(name, value, "3 to 255 of letters, digits, dot, dash, underscore")
+        return value
+
+    def optional_table(self, name: str) -> str | None:
+        return None if self._raw(name) is None else self.table(name)
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        raw = self._raw(name)
+        if raw is None:
+            return default
+        try:
+            value = float(raw)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise self._bad(name, raw, f"a number from {low:g} to {high:g}")
+        return value
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.number(name, default, low, high)
+        if value != int(value):
+            raise self._bad(name, self.text(name), f"a whole number from {low} to {high}")
+        return int(value)
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, allowed[0]).lower()
+        if value not in allowed:
+            raise self._bad(name, value, "one of " + ", ".join(allowed))
+        return value
+
+    def secret_bytes(self, name: str, low: int, high: int) -> bytes | None:
+        raw = self._raw(name)
+        if raw is None:
+            return None
+        value = raw.encode()
+        if not low <= len(value) <= high:
+            raise self._bad(name, raw, f"{low} to {high} bytes of UTF-8, given {len(value)}")
+        return value
+
+    def url(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise self._bad(name, value, "http://HOST:PORT, without credentials or query")
+        return value.rstrip("/")
+
+    def auth(self) -> str:
+        value = self.text("SSE_AUTH", "none").lower()
+        if value == "jwt":
+            raise self._bad("SSE_AUTH", value, "jwt is not built yet; use none or iam")
+        if value not in _AUTH_MODES:
+            raise self._bad("SSE_AUTH", value, "one of " + ", ".join(_AUTH_MODES))
+        return value
+
+    def service_name(self) -> str:
+        """Both phases must show as one service, or X-Ray draws two nodes for one function."""
+        powertools = self.text("POWERTOOLS_SERVICE_NAME")
+        otel = self.text("OTEL_SERVICE_NAME")
+        if powertools != otel:
+            raise SettingsError(
+                f"OTEL_SERVICE_NAME={otel!r} differs from POWERTOOLS_SERVICE_NAME={powertools!r}:"
+                " set both to the same name, or X-Ray shows one function as two services"
+            )
+        return powertools
+
+    def refuse_exec_wrapper(self) -> None:
+        if self._raw("AWS_LAMBDA_EXEC_WRAPPER"):
+            raise SettingsError(
+                "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
+                " only; a wrapper would instrument the process a second time"
+            )

@@ -1,0 +1,1 @@
+"""The two tracers and the seam between them."""

@@ -1,0 +1,169 @@
+"""Spans -> collector: one try per flush, bounded, and honest about what became of a batch.
+
+The SDK's own exporter retries inside a flush and hides why it failed, and its batch processor
+drops what failed. Behind the collector's exporter both are wrong: it calls X-Ray once per 50
+documents before it answers, so *no answer in time* means that the batch is there and going on
+(sending it again costs the trace's size budget twice), while a refused connection, a reset, 429
+and 5xx mean that it is not (github.com/open-telemetry/opentelemetry-collector-contrib,
+exporter/awsxrayexporter/awsxray.go).
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_log = logging.getLogger(__name__)
+
+MAX_KEPT_SPANS = 1000
+FULL_DETAIL_BATCH_SPANS = 512
+
+
+class Outcome(enum.Enum):
+    """What is known of a batch after one try."""
+
+    DELIVERED = "delivered"
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+
+
+class Wire(Protocol):
+    """One OTLP/HTTP POST. `timeout_seconds` bounds the whole exchange, answer included."""
+
+    def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome: ...
+
+
+class SpanDelivery:
+    """Collects ended spans and hands them over when told to.
+
+    A batch that failed is kept, at most MAX_KEPT_SPANS with the oldest dropped first, and tried
+    once more with the next flush; after that it is lost. Losses are counted and handed out once.
+    """
+
+    def __init__(
+        self,
+        make_wire: Callable[[], Wire],
+        flush_seconds: float,
+        *,
+        batch_spans: int | None = None,
+    ) -> None:
+        self._make_wire = make_wire
+        self._wire: Wire | None = None
+        self._flush_seconds = flush_seconds
+        self._batch_spans = batch_spans
+        self._ended: list[ReadableSpan] = []
+        self._kept: list[ReadableSpan] = []
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._background: threading.Thread | None = None
+        self._lost_spans = 0
+        self._failed_flushes = 0
+        self.last_outcome: Outcome | None = None
+        self.last_flush_ms: float | None = None
+
+    def add(self, span: ReadableSpan) -> None:
+        with self._lock:
+            self._ended.append(span)
+            overflow = len(self._ended) - 4 * MAX_KEPT_SPANS
+            if overflow > 0:
+                del self._ended[:overflow]
+                self._lost_spans += overflow
+            is_batch_full = self._batch_spans is not None and len(self._ended) >= self._batch_spans
+        if is_batch_full:
+            self.flush_in_background()
+
+    def lose(self, count: int) -> None:
+        """Count spans that never reached the delivery."""
+        with self._lock:
+            self._lost_spans += count
+
+    @property
+    def lost_spans(self) -> int:
+        return self._lost_spans
+
+    def take_counts(self) -> tuple[int, int]:
+        """Spans lost and flushes failed since the last call."""
+        with self._lock:
+            counts = self._lost_spans, self._failed_flushes
+            self._lost_spans = self._failed_flushes = 0
+        return counts
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._ended or self._kept or self._is_background_alive())
+
+    def flush_in_background(self) -> None:
+        """Start a flush on a thread of its own; a stream goes on meanwhile."""
+        with self._lock:
+            if self._is_background_alive():
+                return
+            self._background = threading.Thread(
+                target=self._send, args=(self._flush_seconds,), name="span-export", daemon=True
+            )
+            self._background.start()
+
+    def flush(self, timeout_seconds: float | None = None) -> None:
+        """Hand over everything, within the budget. Blocks; never raises.
+
+        A flush in the background is awaited first, inside the same budget.
+        """
+        budget = self._flush_seconds if timeout_seconds is None else timeout_seconds
+        deadline = time.monotonic() + budget
+        background = self._background
+        if background is not None and background.is_alive():
+            background.join(budget)
+        remaining = deadline - time.monotonic()
+        if remaining > 0 and (self._ended or self._kept):
+            self._send(remaining)
+
+    def _send(self, timeout_seconds: float) -> None:
+        if not self._sending.acquire(timeout=timeout_seconds):
+            return
+        started = time.monotonic()
+        try:
+            with self._lock:
+                second_try, fresh = self._kept, self._ended
+                self._kept, self._ended = [], []
+            batch = second_try + fresh
+            if not batch:
+                return
+            outcome = self._post(batch, timeout_seconds)
+            self.last_outcome = outcome
+            self.last_flush_ms = (time.monotonic() - started) * 1000
+            if outcome is Outcome.FAILED:
+                self._keep(fresh, lost=len(second_try))
+        finally:
+            self._sending.release()
+
+    def _post(self, batch: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome:
+        try:
+            if self._wire is None:
+                self._wire = self._make_wire()
+            return self._wire.post(batch, timeout_seconds)
+        except Exception:
+            # Tracing must not break a stream: this is the one place where it could.
+            _log.exception("exporting %d spans failed in a way nobody foresaw", len(batch))
+            return Outcome.FAILED
+
+    def _keep(self, fresh: list[ReadableSpan], lost: int) -> None:
+        with self._lock:
+            kept = fresh[-MAX_KEPT_SPANS:]
+            lost += len(fresh) - len(kept)
+            self._kept = kept
+            self._lost_spans += lost
+            self._failed_flushes += 1
+        _log.warning(
+            "the collector did not take the spans: %d kept for one more try, %d lost",
+            len(kept),
+            lost,
+        )
+
+    def _is_background_alive(self) -> bool:
+        return self._background is not None and self._background.is_alive()

@@ -1,0 +1,230 @@
+"""One traced step of the streaming phase and the AWS requests it made, before any span exists.
+
+Steps are measured first and become spans afterwards (their own, or a place in a roll-up), because
+whether one deserves its own span is known only when it has ended. So nothing is ever held
+*current* across a `yield`, and a step beyond the span budget costs a few additions.
+
+Imports nothing of OpenTelemetry: an unsampled stream never pays for that import.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled
+from lambdas.sse_streaming.tracing.seam import streaming_requests
+
+Scalar = str | int | float | bool
+
+T = TypeVar("T")
+
+_EXPECTED_REFUSAL = "ConditionalCheckFailedException"
+_MAX_MESSAGE_LENGTH = 1000
+_MAX_STACK_LENGTH = 6000
+"""A document may have 64 KB; a stack says what it has to say in its last frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRecord:
+    """One exception of a chain. `place` is file:line of its last frame."""
+
+    type: str
+    message: str
+    stack: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step or request failed: the chain, cause first, since the collector's exporter drops
+    the type and message of a chained cause. `is_fault` is False for what AWS answers with 4xx."""
+
+    chain: tuple[ExceptionRecord, ...]
+    error_type: str
+    is_fault: bool
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        chain: list[BaseException] = []
+        current: BaseException | None = error
+        while current is not None and current not in chain and len(chain) < 5:
+            chain.insert(0, current)
+            current = current.__cause__
+        return cls(
+            chain=tuple(_record(link) for link in chain),
+            error_type=getattr(error, "code", None) or type(error).__name__,
+            is_fault=not isinstance(error, AwsThrottled | AwsRefused),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsRequest:
+    """One HTTP request to an AWS service. `service` is named as the X-Ray SDK names it.
+
+    `status` is None without an answer, and for a conditional write that lost its race: that is a
+    normal answer, and X-Ray would show its 400 as an error.
+    """
+
+    service: str
+    name: str
+    region: str
+    started_ns: int
+    ended_ns: int
+    status: int | None
+    request_id: str | None
+    table: str | None
+    failure: Failure | None
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.ended_ns - self.started_ns) / 1e6
+
+
+@dataclass(slots=True)
+class Operation:
+    """A step under way. `name` is the span's name; attributes may be set until it ends."""
+
+    name: str
+    started_ns: int
+    attributes: dict[str, Scalar] = field(default_factory=dict)
+    requests: list[AwsRequest] = field(default_factory=list)
+    failure: Failure | None = None
+    ended_ns: int = 0
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.ended_ns - self.started_ns) / 1e6
+
+    @property
+    def span_count(self) -> int:
+        return 1 + len(self.requests)
+
+    def set(self, **attributes: Scalar) -> None:
+        self.attributes.update(attributes)
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do `work` in the calling thread; the AWS requests it makes belong to this step."""
+        with streaming_requests(self):
+            return work()
+
+    def add_request(
+        self,
+        *,
+        service: str,
+        region: str,
+        name: str,
+        started_ns: int,
+        ended_ns: int,
+        status: int | None,
+        request_id: str | None,
+        table: str | None,
+        error_code: str | None,
+        error_message: str | None,
+        error: Exception | None,
+    ) -> None:
+        """Called by the client's hooks, in whatever thread made the request."""
+        expected = error_code == _EXPECTED_REFUSAL
+        failure = None
+        if error is not None:
+            failure = Failure.of(error)
+        elif status is not None and status >= 400 and not expected:
+            failure = Failure(
+                chain=(
+                    ExceptionRecord(
+                        error_code or f"HTTP {status}", _cut(error_message or ""), "", name
+                    ),
+                ),
+                error_type=error_code or f"HTTP {status}",
+                is_fault=status >= 500,
+            )
+        self.requests.append(
+            AwsRequest(
+                service=service,
+                name=name,
+                region=region,
+                started_ns=started_ns,
+                ended_ns=ended_ns,
+                status=None if expected else status,
+                request_id=request_id,
+                table=table,
+                failure=failure,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What the root span says when a stream has ended."""
+
+    connection_id: str | None
+    session_id: str
+    connection_sequence: int
+    events_yielded: int
+    bytes_sent: int
+    polls: int
+    stream_ms: float
+    end_reason: str
+    is_cold_start: bool
+
+
+class StreamTrace(Protocol):
+    """The trace of one stream. `trace_id` is X-Ray's form, None without a trace header."""
+
+    trace_id: str | None
+    span_id: str | None
+
+    def begin(self, name: str, **attributes: Scalar) -> Operation:
+        """Start to measure a step. Nothing becomes current: its work says `run`."""
+        ...
+
+    def finish(self, step: Operation, error: BaseException | None = None) -> None:
+        """The step has ended, perhaps by `error`."""
+        ...
+
+    def dispatched(
+        self, started_ns: int, event_type: str, latency_ms: float | None, is_cold_start: bool
+    ) -> None: ...
+
+    def export_early(self) -> None: ...
+
+    def end(self, facts: StreamFacts, error: BaseException | None) -> None: ...
+
+
+class UntracedStream:
+    """An unsampled stream, or the kill switch: records nothing, and X-Ray's SDK neither."""
+
+    def __init__(self, trace_id: str | None) -> None:
+        self.trace_id = trace_id
+        self.span_id: str | None = None
+
+    def begin(self, name: str, **attributes: Scalar) -> Operation:
+        return Operation(name, 0, dict(attributes))
+
+    def finish(self, step: Operation, error: BaseException | None = None) -> None: ...
+
+    def dispatched(
+        self, started_ns: int, event_type: str, latency_ms: float | None, is_cold_start: bool
+    ) -> None: ...
+
+    def export_early(self) -> None: ...
+
+    def end(self, facts: StreamFacts, error: BaseException | None) -> None: ...
+
+
+def _record(error: BaseException) -> ExceptionRecord:
+    formatted = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+    frames = formatted.stack
+    stack = "".join(formatted.format(chain=False))
+    return ExceptionRecord(
+        type=f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
+        message=_cut(str(error)),
+        stack=stack if len(stack) <= _MAX_STACK_LENGTH else stack[-_MAX_STACK_LENGTH:],
+        place=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
+    )
+
+
+def _cut(message: str) -> str:
+    return message[:_MAX_MESSAGE_LENGTH]

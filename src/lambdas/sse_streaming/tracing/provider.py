@@ -1,0 +1,57 @@
+"""Builds what the streaming phase's tracing needs of OpenTelemetry. Imported by the first stream
+that is sampled, since an unsampled one needs none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+
+if TYPE_CHECKING:
+    from lambdas.sse_streaming.tracing.delivery import SpanDelivery
+
+
+class _HandOver(SpanProcessor):
+    """Every ended span goes to the delivery; when it is exported is the stream's decision."""
+
+    def __init__(self, delivery: SpanDelivery) -> None:
+        self._delivery = delivery
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None: ...
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._delivery.add(span)
+
+    def shutdown(self) -> None: ...
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        self._delivery.flush(timeout_millis / 1000)
+        return True
+
+
+def build_tracer(service_name: str, delivery: SpanDelivery, environ: Mapping[str, str]) -> Tracer:
+    """A tracer of our own, not the process's global one: nothing else may add spans to it.
+
+    The sampler follows the parent and never begins a trace, since sampling is X-Ray's decision.
+    """
+    attributes = {
+        "service.name": service_name,
+        "cloud.provider": "aws",
+        "cloud.platform": "aws_lambda",
+        "cloud.region": environ.get("AWS_REGION", ""),
+        "faas.name": environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+        "faas.version": environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
+    }
+    provider = TracerProvider(
+        sampler=ParentBased(ALWAYS_OFF),
+        resource=Resource.create({key: value for key, value in attributes.items() if value}),
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(_HandOver(delivery))
+    tracer = provider.get_tracer("lambdas.sse_streaming")
+    assert isinstance(tracer, Tracer), "OTEL_SDK_DISABLED was not looked at before"
+    return tracer

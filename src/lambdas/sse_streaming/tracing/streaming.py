@@ -1,0 +1,83 @@
+"""One door to the streaming phase's tracing: a trace per stream, and the flush after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lambdas.sse_streaming.clock import Clock
+from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
+from lambdas.sse_streaming.tracing.delivery import (
+    FULL_DETAIL_BATCH_SPANS,
+    Outcome,
+    SpanDelivery,
+    Wire,
+)
+from lambdas.sse_streaming.tracing.header import TraceHeader
+from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Tracer
+
+
+class StreamTracing:
+    """Built once at init; OpenTelemetry itself is imported with the first sampled stream."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], clock: Clock) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._clock = clock
+        self._tracer: Tracer | None = None
+        self.delivery = SpanDelivery(
+            self._make_wire,
+            settings.flush_seconds,
+            batch_spans=FULL_DETAIL_BATCH_SPANS if settings.trace_full_detail else None,
+        )
+
+    def start_stream(
+        self, header: TraceHeader, previous: tuple[str, str] | None = None
+    ) -> StreamTrace:
+        """Begin the trace of a stream. `previous` is the (trace id, root span id) in hex of the
+        connection that the client had before."""
+        if not header.records or self._settings.otel_disabled:
+            return UntracedStream(header.root)
+        from lambdas.sse_streaming.tracing.spans import SampledStream
+
+        return SampledStream(
+            self._own_tracer(),
+            header,
+            now_ns=self._clock.wall_ns,
+            budget=(
+                UnlimitedBudget()
+                if self._settings.trace_full_detail
+                else SpanBudget(self._settings.trace_span_budget)
+            ),
+            slow_ms=self._settings.trace_slow_ms,
+            previous=previous,
+            spans_lost=lambda: self.delivery.lost_spans,
+            export=self.delivery.flush_in_background,
+            on_lost=self.delivery.lose,
+        )
+
+    def probe(self, header: TraceHeader) -> Outcome | None:
+        """Make one span and export it now. None where nothing is recorded."""
+        if not header.records or self._settings.otel_disabled:
+            return None
+        from lambdas.sse_streaming.tracing.spans import probe_span
+
+        probe_span(self._own_tracer(), header, self._clock.wall_ns())
+        self.delivery.flush()
+        return self.delivery.last_outcome
+
+    def _own_tracer(self) -> Tracer:
+        if self._tracer is None:
+            from lambdas.sse_streaming.tracing.provider import build_tracer
+
+            self._tracer = build_tracer(self._settings.service_name, self.delivery, self._environ)
+        return self._tracer
+
+    def _make_wire(self) -> Wire:
+        from lambdas.sse_streaming.tracing.otlp import OtlpWire
+
+        return OtlpWire(self._settings.otlp_endpoint)

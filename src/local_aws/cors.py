@@ -1,0 +1,41 @@
+"""Cross-origin rules as a Function URL with a CORS configuration keeps them.
+
+The URL answers preflights itself (the function never sees one), adds its headers to every answer to
+a request with an Origin, and lets them replace those of the function. See the Lambda developer
+guide, "Cross-origin resource sharing (CORS)" under Function URLs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HeaderList = list[tuple[str, str]]
+
+_ALLOW_ORIGIN = ("Access-Control-Allow-Origin", "*")
+_ALLOW_METHODS = "GET,POST,DELETE"
+_ALLOW_HEADERS = "last-event-id,content-type,x-amzn-trace-id"
+_EXPOSE_HEADERS = "x-amzn-trace-id"
+_MAX_AGE_SECONDS = 86_400
+
+
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    return (
+        method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+    )
+
+
+def preflight_headers() -> HeaderList:
+    return [
+        _ALLOW_ORIGIN,
+        ("Access-Control-Allow-Methods", _ALLOW_METHODS),
+        ("Access-Control-Allow-Headers", _ALLOW_HEADERS),
+        ("Access-Control-Max-Age", str(_MAX_AGE_SECONDS)),
+    ]
+
+
+def with_cors(request_headers: Mapping[str, str], headers: HeaderList) -> HeaderList:
+    """The answer's headers with the URL's own cross-origin headers in place."""
+    if "origin" not in request_headers:
+        return headers
+    kept = [pair for pair in headers if not pair[0].lower().startswith("access-control-")]
+    return [*kept, _ALLOW_ORIGIN, ("Access-Control-Expose-Headers", _EXPOSE_HEADERS)]

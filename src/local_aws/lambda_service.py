@@ -1,0 +1,82 @@
+"""The Lambda service: one function, its Function URL, its execution environments, its log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from local_aws.environment import Environment
+from local_aws.fleet import Fleet
+from local_aws.function_environ import Wiring, function_environ
+from local_aws.function_log import FunctionLog
+from local_aws.function_url import FunctionUrl
+from local_aws.invocation import Invocation, Outcome
+from local_aws.processes import Spawner
+from local_aws.segments import lambda_segments
+from local_aws.settings import Settings
+
+Say = Callable[[str], None]
+_LINES_SHOWN = 20
+
+
+class LambdaService:
+    def __init__(
+        self,
+        settings: Settings,
+        wiring: Wiring,
+        *,
+        spawner: Spawner,
+        say: Say,
+        add_segment: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`say` prints a line for the developer; `add_segment` takes X-Ray segment documents."""
+        self._settings = settings
+        self._wiring = wiring
+        self._spawner = spawner
+        self._say = say
+        self._add_segment = add_segment
+        self.log = FunctionLog(echo=say if settings.log else None)
+        self.fleet = Fleet(
+            self._environment, concurrency=settings.concurrency, on_finished=self._finished
+        )
+        self.url = FunctionUrl(
+            self.fleet,
+            sampled=settings.sampled,
+            timeout_seconds=settings.timeout_seconds,
+            show_disconnect=settings.show_disconnect,
+            say=say,
+        )
+
+    async def start(self, port: int) -> None:
+        """Raises OSError when the port is taken."""
+        await self.url.start(port)
+
+    async def stop(self) -> None:
+        """Streams go on while their function has its time to end; then everything is cut."""
+        await self.url.stop_listening()
+        await self.fleet.shut_down()
+        await self.url.stop()
+
+    def _environment(self, number: int) -> Environment:
+        function = self._settings.function
+        return Environment(
+            number,
+            argv=[str(function.python), "-m", "awslambdaric", function.handler],
+            task_root=function.task_root,
+            environ_for=lambda runtime_api, number: function_environ(
+                function, self._wiring, runtime_api=runtime_api, environment_number=number
+            ),
+            timeout_seconds=self._settings.timeout_seconds,
+            limits=self._settings.limits,
+            spawner=self._spawner,
+            log=self.log,
+        )
+
+    def _finished(self, invocation: Invocation, environment: Environment) -> None:
+        if invocation.trace.sampled:
+            for segment in lambda_segments(invocation):
+                self._add_segment(segment)
+        if invocation.outcome is not Outcome.ANSWERED and not self._settings.log:
+            self._say(f"Invocation {invocation.request_id}: {invocation.outcome.value}.")
+            for line in self.log.lines(environment.number)[-_LINES_SHOWN:]:
+                self._say(f"[{environment.number}] {line}")

@@ -1,0 +1,158 @@
+"""What can be set on the local stack, read once from the environment and then passed around."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+# The function's own configuration, as its Terraform would set it, with values that suit one
+# computer: short streams, so that rotation is seen, and fewer slots than environments, so that the
+# function's own refusal comes before Lambda's.
+FUNCTION_DEFAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "SSE_ITEMS_TABLE": "items",
+        "SSE_CONNECTIONS_TABLE": "connections",
+        "SSE_CONFIGURATIONS_TABLE": "configurations",
+        "SSE_MAX_CONNECTIONS": "15",
+        "SSE_MAX_STREAM_SECONDS": "50",
+        "SSE_TRACE_ROUTE": "on",
+        "SSE_AUTH": "none",
+        "POWERTOOLS_SERVICE_NAME": "sse-streaming",
+        "OTEL_SERVICE_NAME": "sse-streaming",
+    }
+)
+PASSED_ON_PREFIXES = ("SSE_", "OTEL_", "POWERTOOLS_")
+
+
+class SettingError(ValueError):
+    """A setting of the local stack has a value that it cannot use. The user's to correct."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionSettings:
+    """The function to run: `python -m awslambdaric handler`, in its task root.
+
+    `environment` is the function's configured environment (what Terraform sets on AWS);
+    `passed_on` are the caller's own variables, which replace every other value.
+    """
+
+    python: Path = Path(sys.executable)
+    task_root: Path = REPOSITORY_ROOT / "src"
+    handler: str = "lambdas.sse_streaming.entrypoint.handler"
+    memory_mb: int = 1024
+    environment: Mapping[str, str] = field(default_factory=lambda: FUNCTION_DEFAULTS)
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The local stack's settings. Port 0 means any free port, for the console too."""
+
+    port: int = 8080
+    concurrency: int = 25
+    timeout_seconds: float = 60.0
+    sampled: bool = True
+    show_disconnect: bool = False
+    limits: bool = False
+    index_lag_ms: int = 0
+    items_per_second: float = 1.0
+    log: bool = False
+    dynamodb_url: str | None = None
+    dynoxide: Path | None = None
+    function: FunctionSettings = field(default_factory=FunctionSettings)
+
+    @property
+    def console_port(self) -> int:
+        return self.port + 1 if self.port else 0
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Reads PORT, LOCAL_* and the variables that are passed on to the function.
+
+        Raises SettingError, naming the variable and its value.
+        """
+        read = _Reader(environ)
+        return cls(
+            port=read.integer("PORT", 8080, minimum=0, maximum=65534),
+            concurrency=read.integer("LOCAL_CONCURRENCY", 25, minimum=1, maximum=1000),
+            timeout_seconds=read.number("LOCAL_TIMEOUT_SECONDS", 60.0, minimum=0.1, maximum=900.0),
+            sampled=read.switch("LOCAL_SAMPLED", default=True),
+            show_disconnect=read.switch("LOCAL_SHOW_DISCONNECT", default=False),
+            limits=read.switch("LOCAL_LIMITS", default=False),
+            index_lag_ms=read.integer("LOCAL_INDEX_LAG_MS", 0, minimum=0, maximum=60_000),
+            items_per_second=read.number("LOCAL_ITEMS_PER_SECOND", 1.0, minimum=0.0, maximum=500.0),
+            log=read.switch("LOCAL_LOG", default=False),
+            dynamodb_url=read.url("LOCAL_DYNAMODB_URL"),
+            dynoxide=read.file("LOCAL_DYNOXIDE"),
+            function=FunctionSettings(
+                python=read.file("LOCAL_PYTHON") or Path(sys.executable),
+                task_root=read.folder("LOCAL_TASK_ROOT") or REPOSITORY_ROOT / "src",
+                handler=environ.get("LOCAL_HANDLER") or FunctionSettings().handler,
+                passed_on={
+                    name: value
+                    for name, value in environ.items()
+                    if name.startswith(PASSED_ON_PREFIXES)
+                },
+            ),
+        )
+
+
+class _Reader:
+    """Reads typed values; an empty variable counts as one that is not set."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def integer(self, name: str, default: int, *, minimum: int, maximum: int) -> int:
+        value = self.number(name, float(default), minimum=minimum, maximum=maximum)
+        if value != int(value):
+            raise SettingError(f"{name}={self._environ[name]!r}: give a whole number")
+        return int(value)
+
+    def number(self, name: str, default: float, *, minimum: float, maximum: float) -> float:
+        text = self._environ.get(name, "")
+        if not text:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            raise SettingError(f"{name}={text!r}: give a number") from None
+        if not minimum <= value <= maximum:  # also refuses nan
+            raise SettingError(f"{name}={text!r}: give a number from {minimum:g} to {maximum:g}")
+        return value
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        text = self._environ.get(name, "")
+        if not text:
+            return default
+        if text not in ("0", "1"):
+            raise SettingError(f"{name}={text!r}: give 1 (on) or 0 (off)")
+        return text == "1"
+
+    def url(self, name: str) -> str | None:
+        text = self._environ.get(name, "")
+        if not text:
+            return None
+        if not text.startswith("http://"):
+            raise SettingError(f"{name}={text!r}: give the engine's address, http://host:port")
+        return text.rstrip("/")
+
+    def file(self, name: str) -> Path | None:
+        return self._path(name, kind="file")
+
+    def folder(self, name: str) -> Path | None:
+        return self._path(name, kind="folder")
+
+    def _path(self, name: str, *, kind: str) -> Path | None:
+        text = self._environ.get(name, "")
+        if not text:
+            return None
+        path = Path(text).absolute()
+        if not (path.is_dir() if kind == "folder" else path.is_file()):
+            raise SettingError(f"{name}={text!r}: there is no such {kind}")
+        return path

@@ -1,0 +1,116 @@
+"""Starts the Lambda part of the local stack around the scripted function."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from local_aws.environment import Environment
+from local_aws.function_environ import Wiring
+from local_aws.invocation import Invocation
+from local_aws.lambda_service import LambdaService
+from local_aws.processes import ProcessGuard
+from local_aws.settings import FunctionSettings, Settings
+
+FUNCTIONS = Path(__file__).parents[1] / "fakes" / "functions"
+SCRIPTED = FunctionSettings(
+    task_root=FUNCTIONS, handler="scripted.handler", environment={"CONFIGURED": "yes"}
+)
+WIRING = Wiring(
+    dynamodb_url="http://127.0.0.1:1",
+    cloudwatch_url="http://127.0.0.1:2",
+    otlp_url="http://127.0.0.1:3",
+    xray_daemon_address="127.0.0.1:4",
+    id_key="k" * 32,
+)
+STREAMED = {
+    "Content-Type": "application/vnd.awslambda.http-integration-response",
+    "Lambda-Runtime-Function-Response-Mode": "streaming",
+}
+PRELUDE = '{"statusCode":200,"headers":{"content-type":"text/event-stream"}}' + "\0" * 8
+
+Step = dict[str, Any]
+
+
+@dataclass
+class LocalLambda:
+    service: LambdaService
+    http: httpx.AsyncClient
+    said: list[str] = field(default_factory=list)
+    segments: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def last(self) -> Invocation:
+        return self.service.url.invocations[-1]
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        return self.service.fleet.environments
+
+    async def run(self, *steps: Step, **headers: str) -> httpx.Response:
+        return await self.http.get(script(*steps), headers=headers)
+
+    async def finished(self) -> Invocation:
+        """The last invocation, once its function rests or has ended."""
+        await until(lambda: self.last.finished_at > 0)
+        return self.last
+
+    async def log_has(self, text: str) -> None:
+        await until(lambda: any(text in line for line in self.service.log.lines()))
+
+
+def script(*steps: Step) -> str:
+    return f"/?script={quote(json.dumps(steps))}"
+
+
+def answer(*chunks: str) -> list[Step]:
+    """The steps of a whole streamed answer."""
+    return [{"head": STREAMED}, *({"chunk": chunk} for chunk in chunks), {"end": {}}]
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Waits for something that another process does."""
+    give_up_at = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise AssertionError("it did not happen in time")
+        await asyncio.sleep(0.005)
+
+
+def process_state(pid: int) -> str:
+    """The kernel's letter for the process: T is stopped, S asleep; empty when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return ""
+    return stat.rpartition(")")[2].split()[0]
+
+
+@asynccontextmanager
+async def local_lambda(**settings: Any) -> AsyncIterator[LocalLambda]:
+    given = replace(Settings(port=0, timeout_seconds=20.0, function=SCRIPTED), **settings)
+    guard = ProcessGuard()
+    await guard.start()
+    said: list[str] = []
+    segments: list[dict[str, Any]] = []
+    service = LambdaService(
+        given, WIRING, spawner=guard, say=said.append, add_segment=segments.append
+    )
+    await service.start(given.port)
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{service.url.port}", timeout=20.0, trust_env=False
+        ) as http:
+            yield LocalLambda(service, http, said, segments)
+    finally:
+        await service.stop()
+        await guard.stop()
