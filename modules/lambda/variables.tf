@@ -95,8 +95,8 @@ variable "reserved_concurrency" {
   default     = null
 
   validation {
-    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= ceil(var.settings.max_connections * 1.2 + 5)
-    error_message = "reserved_concurrency = ${coalesce(var.reserved_concurrency, -1)} is too small for settings.max_connections = ${var.settings.max_connections}: Lambda would refuse with a 429, after which a browser's EventSource never comes back, before the function can refuse softly. Set at least ${ceil(var.settings.max_connections * 1.2 + 5)} (the connections, 20 % and 5), or null."
+    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= ceil(var.settings.max_connections * 6 / 5) + 5
+    error_message = "reserved_concurrency = ${coalesce(var.reserved_concurrency, -1)} is too small for settings.max_connections = ${var.settings.max_connections}: Lambda would refuse with a 429, after which a browser's EventSource never comes back, before the function can refuse softly. Set at least ${ceil(var.settings.max_connections * 6 / 5) + 5} (the connections, 20 % and 5), or null."
   }
 }
 
