@@ -24,10 +24,12 @@ class Fleet:
         make_environment: Callable[[int], Environment],
         *,
         concurrency: int,
+        on_begun: Callable[[Invocation], None],
         on_finished: Callable[[Invocation, Environment], None],
     ) -> None:
         self._make_environment = make_environment
         self._concurrency = concurrency
+        self._on_begun = on_begun
         self._on_finished = on_finished
         self._numbers = itertools.count(1)
         self._idle: list[Environment] = []
@@ -50,6 +52,7 @@ class Fleet:
         else:
             environment = self._make_environment(next(self._numbers))
         self._busy[environment] = asyncio.create_task(self._run(environment, invocation))
+        self._on_begun(invocation)
         return environment
 
     async def shut_down(self) -> None:

@@ -134,14 +134,8 @@ class HttpConnection:
             return False
 
     def reset(self) -> None:
-        """Closes at once with a TCP reset, so that the peer sees a broken transfer."""
-        sock = self._writer.get_extra_info("socket")
-        if sock is not None:
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            except OSError:
-                pass  # closed already
-        self._writer.transport.abort()
+        """See reset_connection."""
+        reset_connection(self._writer)
 
     async def close(self) -> None:
         self._writer.close()
@@ -169,6 +163,17 @@ class HttpConnection:
             else:
                 assert not isinstance(event, type)
                 return event
+
+
+def reset_connection(writer: asyncio.StreamWriter) -> None:
+    """Closes at once, with a reset: the peer cannot take what it got for a whole answer."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            pass  # closed already
+    writer.transport.abort()
 
 
 def listening_socket(port: int, *, backlog: int = 256) -> socket.socket:

@@ -35,9 +35,13 @@ class LambdaService:
         self._spawner = spawner
         self._say = say
         self._add_segment = add_segment
+        self._is_stopping = False
         self.log = FunctionLog(echo=say if settings.log else None)
         self.fleet = Fleet(
-            self._environment, concurrency=settings.concurrency, on_finished=self._finished
+            self._environment,
+            concurrency=settings.concurrency,
+            on_begun=self._record,
+            on_finished=self._finished,
         )
         self.url = FunctionUrl(
             self.fleet,
@@ -53,6 +57,7 @@ class LambdaService:
 
     async def stop(self) -> None:
         """Streams go on while their function has its time to end; then everything is cut."""
+        self._is_stopping = True
         await self.url.stop_listening()
         await self.fleet.shut_down()
         await self.url.stop()
@@ -72,11 +77,16 @@ class LambdaService:
             log=self.log,
         )
 
-    def _finished(self, invocation: Invocation, environment: Environment) -> None:
+    def _record(self, invocation: Invocation) -> None:
         if invocation.trace.sampled:
             for segment in lambda_segments(invocation):
                 self._add_segment(segment)
-        if invocation.outcome is not Outcome.ANSWERED and not self._settings.log:
+
+    def _finished(self, invocation: Invocation, environment: Environment) -> None:
+        self._record(invocation)
+        if invocation.outcome is Outcome.ANSWERED or self._is_stopping:
+            return
+        if not self._settings.log:
             self._say(f"Invocation {invocation.request_id}: {invocation.outcome.value}.")
             for line in self.log.lines(environment.number)[-_LINES_SHOWN:]:
                 self._say(f"[{environment.number}] {line}")

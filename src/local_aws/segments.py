@@ -14,20 +14,18 @@ from local_aws.invocation import Invocation, Outcome
 
 
 def lambda_segments(invocation: Invocation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The segments of a finished invocation, service first."""
+    """The segments as they stand, service first: in progress until the invocation has finished.
+
+    X-Ray replaces a segment in progress by the whole one of the same id.
+    """
     trace = invocation.trace
-    failed = invocation.outcome is not Outcome.ANSWERED
-    started_at = invocation.started_at or invocation.received_at
-    answered_at = invocation.answered_at or invocation.finished_at
     service: dict[str, Any] = {
         "name": FUNCTION_NAME,
         "id": trace.service_id,
         "trace_id": trace.root,
         "start_time": invocation.received_at,
-        "end_time": answered_at,
         "origin": "AWS::Lambda",
         "resource_arn": FUNCTION_ARN,
-        "http": {"response": {"status": invocation.status or (502 if failed else 200)}},
         "aws": {"request_id": invocation.request_id},
     }
     if trace.upstream_id is not None:
@@ -37,8 +35,7 @@ def lambda_segments(invocation: Invocation) -> tuple[dict[str, Any], dict[str, A
         "id": trace.function_id,
         "trace_id": trace.root,
         "parent_id": trace.service_id,
-        "start_time": started_at,
-        "end_time": invocation.finished_at,
+        "start_time": invocation.started_at or invocation.received_at,
         "origin": "AWS::Lambda::Function",
         "aws": {
             "account_id": ACCOUNT_ID,
@@ -46,6 +43,13 @@ def lambda_segments(invocation: Invocation) -> tuple[dict[str, Any], dict[str, A
             "request_id": invocation.request_id,
         },
     }
+    if not invocation.finished_at:
+        service["in_progress"] = function["in_progress"] = True
+        return service, function
+    failed = invocation.outcome is not Outcome.ANSWERED
+    service["end_time"] = invocation.answered_at or invocation.finished_at
+    service["http"] = {"response": {"status": invocation.status or (502 if failed else 200)}}
+    function["end_time"] = invocation.finished_at
     if failed:
         service["fault"] = function["fault"] = True
     return service, function

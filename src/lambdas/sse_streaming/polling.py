@@ -79,7 +79,6 @@ class Feed:
         self._ready: deque[Item] = deque()
         self._seen: dict[tuple[str, int], None] = {}
         self._window: deque[_Sent] = deque()
-        self._recent: deque[_Sent] = deque(maxlen=MAX_HASHES)
         self._inherited: dict[bytes, None] = {}
         self._inherited_until_ms = 0
         self._has_absorbed = False
@@ -190,16 +189,17 @@ class Feed:
     def recent_hashes(self) -> tuple[bytes, ...]:
         """Short hashes of the last items sent among those that a resume from F reads again."""
         settled = self.settled_ms
-        hashes = [
-            sent.long_hash[:SHORT_HASH_BYTES]
-            for sent in self._recent
-            if sent.published_at_ms >= settled
-        ]
-        room = MAX_HASHES - len(hashes)
-        if self._inherited and room:
-            inherited = [known[:SHORT_HASH_BYTES] for known in self._inherited]
-            hashes = inherited[-room:] + hashes
-        return tuple(hashes)
+        newest_first: list[bytes] = []
+        for sent in reversed(self._window):
+            if sent.was_sent and sent.published_at_ms >= settled:
+                newest_first.append(sent.long_hash[:SHORT_HASH_BYTES])
+                if len(newest_first) == MAX_HASHES:
+                    break
+        for known in reversed(self._inherited):
+            if len(newest_first) == MAX_HASHES:
+                break
+            newest_first.append(known[:SHORT_HASH_BYTES])
+        return tuple(reversed(newest_first))
 
     @property
     def overflows_id(self) -> bool:
@@ -239,9 +239,7 @@ class Feed:
         return True
 
     def _note_sent(self, published_at_ms: int, item_id: str, long_hash: bytes) -> None:
-        sent = _Sent(published_at_ms, item_id, True, long_hash)
-        self._window.append(sent)
-        self._recent.append(sent)
+        self._window.append(_Sent(published_at_ms, item_id, True, long_hash))
         settled = self.settled_ms
         while self._window and self._window[0].published_at_ms < settled:
             self._window.popleft()

@@ -236,7 +236,7 @@ class Stream:
                 self._work.save_record(lease.session_id, record), _RECORD_SECONDS
             )
         except (AwsError, ValueError, TimeoutError) as error:
-            self._parts.log.warning("a resume may repeat events, the record was lost: %s", error)
+            self._parts.log.warning("a resume may repeat events, the record was lost: %r", error)
             return None
         return position_id
 

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import NoReturn
 
 from .client import RuntimeApi
-from .endpoint import parse_endpoint
+from .endpoint import Endpoint, parse_endpoint
 from .errors import RuntimeApiError
 from .hooks import Hook, Hooks, run_guarded
 from .invocation import FunctionEnvironment, Invocation
-from .termination import TerminatedError, Termination, exit_process
+from .termination import TerminatedError, Termination, exit_process, require_main_thread
 from .turn import Handler, Turns
 
 logger = logging.getLogger(__name__)
@@ -38,18 +38,22 @@ def run(
     """Serves invocations until the process ends, on the main thread.
 
     `environ` is where the trace variable is kept (os.environ). Raises before the first `/next`
-    only: ValueError names the environment variable that cannot be used, RuntimeApiError tells that
-    `/restore/next` failed. What fails later is logged and ends the process.
+    only: ValueError names the environment variable that cannot be used, RuntimeError tells of a
+    wrong thread, RuntimeApiError of a failed `/restore/next`. What fails later is logged and
+    ends the process.
     """
     if environment.max_concurrency is not None:
         raise ValueError(
             f"AWS_LAMBDA_MAX_CONCURRENCY={environment.max_concurrency!r}: this function takes one "
             "invocation at a time and cannot run on Lambda Managed Instances"
         )
+    endpoint = parse_endpoint(environment.api)
+    require_main_thread()
     event_loop = asyncio.new_event_loop()
     termination = Termination(event_loop)
     loop = RuntimeLoop(
         handler,
+        endpoint=endpoint,
         environment=environment,
         environ=environ,
         normalise_trace_header=normalise_trace_header,
@@ -71,12 +75,13 @@ def run(
 
 
 class RuntimeLoop:
-    """Raises ValueError for an endpoint that cannot be used."""
+    """One execution environment's life from its init phase on."""
 
     def __init__(
         self,
         handler: Handler,
         *,
+        endpoint: Endpoint,
         environment: FunctionEnvironment,
         environ: MutableMapping[str, str],
         normalise_trace_header: Callable[[str | None], str | None],
@@ -86,9 +91,7 @@ class RuntimeLoop:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._api = RuntimeApi(
-            parse_endpoint(environment.api), wall_clock=wall_clock, monotonic=monotonic
-        )
+        self._api = RuntimeApi(endpoint, wall_clock=wall_clock, monotonic=monotonic)
         self._turns = Turns(
             handler,
             api=self._api,

@@ -39,12 +39,7 @@ class Termination:
         return self._at is not None
 
     def listen(self) -> Any:
-        """Takes SIGTERM over; what had it before.
-
-        Raises RuntimeError outside of the main thread, where signals cannot be received.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("the runtime loop must run on the main thread to receive SIGTERM")
+        """Takes SIGTERM over; returns what had it before."""
         return signal.signal(signal.SIGTERM, self._on_signal)
 
     @contextlib.contextmanager
@@ -70,6 +65,12 @@ class Termination:
         self._event_loop.call_soon_threadsafe(self.requested.set_result, None)
         if self._in_handler:
             raise TerminatedError
+
+
+def require_main_thread() -> None:
+    """Raises RuntimeError elsewhere: only the main thread can receive SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("the runtime loop must run on the main thread, to receive SIGTERM")
 
 
 def exit_process(code: int) -> NoReturn:

@@ -1,0 +1,122 @@
+"""The local stack's commands: run, publish FILE, drain TABLE [UNTIL]."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+
+from local_aws import drain, publish_file, state_file
+from local_aws.engines import EngineError
+from local_aws.settings import SettingError, Settings
+from local_aws.stack import PortTakenError, Stack
+from local_aws.state_file import NoStackError, RunningStack
+from local_aws.tables import local_client
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="start the local stack; PORT and LOCAL_* are its settings")
+    publishing = commands.add_parser("publish", help="publish items into the running stack")
+    publishing.add_argument("file", help="one JSON object a line; - reads standard input")
+    draining = commands.add_parser("drain", help="end every stream and refuse new ones")
+    draining.add_argument("table", help="the connections table")
+    draining.add_argument("until", nargs="?", help="+SECONDS, an ISO time, or 0 to lift the drain")
+    draining.add_argument("--aws", action="store_true", help="a table on AWS, not of a local stack")
+    arguments = parser.parse_args()
+    try:
+        match arguments.command:
+            case "run":
+                return asyncio.run(_run())
+            case "publish":
+                return _publish(arguments.file)
+            case _:
+                return _drain(arguments.table, arguments.until, on_aws=arguments.aws)
+    except (SettingError, PortTakenError, EngineError, NoStackError, drain.DrainError) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename or 'The local stack'}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+async def _run() -> int:
+    settings = Settings.from_environ(os.environ)
+    this = asyncio.current_task()
+    assert this is not None
+    # Ends the stack in order, also while it starts; a second Ctrl-C does not wait for the order,
+    # and the guardian ends what is left.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    try:
+        async with Stack(settings, say=_say) as stack:
+            await _serve(stack)
+    except asyncio.CancelledError:
+        _say("Stopped.")
+    return 0
+
+
+async def _serve(stack: Stack) -> None:
+    RunningStack(
+        pid=os.getpid(),
+        url=stack.url,
+        console_url=stack.console_url,
+        dynamodb_url=stack.dynamodb.url,
+        tables=stack.names,
+    ).write()
+    try:
+        _say(_banner(stack))
+        await asyncio.Event().wait()
+    finally:
+        _say("Shutting down …")
+        state_file.forget()
+
+
+def _banner(stack: Stack) -> str:
+    return (
+        "\nThe local stack is up. Ctrl-C ends it.\n\n"
+        f"  Function URL  {stack.url}\n"
+        f"  Console       {stack.console_url}\n\n"
+        f"  curl -N '{stack.url}/stream?backfill=5'\n"
+    )
+
+
+def _publish(file: str) -> int:
+    running = RunningStack.read()
+    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    all_good = publish_file.publish(
+        text.splitlines(),
+        publish_file.put_into(local_client("dynamodb", running.dynamodb_url), running.tables.items),
+        keep_times=os.environ.get("KEEP_TIMES") == "1",
+        say=_say,
+    )
+    return 0 if all_good else 1
+
+
+def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
+    until = drain.drain_until(until_text, now=time.time())
+    if on_aws:
+        dynamodb = boto3.client("dynamodb")
+    else:
+        dynamodb = local_client("dynamodb", RunningStack.read().dynamodb_url)
+    drain.mark(dynamodb, table, until=until)
+    if until:
+        _say(f"{table} drains until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC.")
+    else:
+        _say(f"{table} no longer drains.")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The processes that stand in for AWS services: DynamoDB by dynoxide or moto, CloudWatch by moto."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from local_aws.processes import Child, Spawner
+from local_aws.settings import REPOSITORY_ROOT, Settings
+
+_START_SECONDS = 30.0
+_TRIES = 3
+_STOP_SECONDS = 2.0
+
+
+class EngineError(Exception):
+    """A service's process did not start. The text holds its last words."""
+
+
+class Engine:
+    """A local HTTP service on a free port."""
+
+    def __init__(self, name: str, argv: Callable[[int], Sequence[str]], spawner: Spawner) -> None:
+        """`argv` makes the command from the port."""
+        self.name = name
+        self.url = ""
+        self._argv = argv
+        self._spawner = spawner
+        self._child: Child | None = None
+        self._last_lines: deque[str] = deque(maxlen=20)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid if self._child is not None else 0
+
+    async def start(self) -> None:
+        """Returns when it accepts connections. Raises EngineError."""
+        for _ in range(_TRIES):  # another process may take the port between choice and use
+            port = _free_port()
+            self._child = await self._spawner.spawn(
+                self._argv(port),
+                env={"PATH": os.defpath, "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"},
+                cwd=Path("/"),
+                on_line=self._last_lines.append,
+            )
+            if await self._accepts(port, self._child):
+                self.url = f"http://127.0.0.1:{port}"
+                return
+            await self.stop()
+        raise EngineError(f"{self.name} did not start. It said:\n" + "\n".join(self._last_lines))
+
+    async def stop(self) -> None:
+        if self._child is not None:
+            await self._child.end(grace_seconds=_STOP_SECONDS)
+
+    async def _accepts(self, port: int, child: Child) -> bool:
+        give_up_at = asyncio.get_running_loop().time() + _START_SECONDS
+        while child.returncode is None and asyncio.get_running_loop().time() < give_up_at:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return True
+        return False
+
+
+def moto(spawner: Spawner) -> Engine:
+    return Engine(
+        "moto",
+        lambda port: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        spawner,
+    )
+
+
+def dynoxide(binary: Path, spawner: Spawner) -> Engine:
+    return Engine(
+        "dynoxide",
+        lambda port: [str(binary), "serve", "--host", "127.0.0.1", "--port", str(port)],
+        spawner,
+    )
+
+
+def find_dynoxide(settings: Settings) -> Path | None:
+    """The binary: the one set, the one that `make` has installed, or one on the PATH."""
+    if settings.dynoxide is not None:
+        return settings.dynoxide
+    installed = (REPOSITORY_ROOT / ".venv/npm/node_modules/@dynoxide").glob("*/dynoxide")
+    for candidate in sorted(installed):
+        if os.access(candidate, os.X_OK):
+            return candidate
+    on_path = shutil.which("dynoxide")
+    return Path(on_path) if on_path else None
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

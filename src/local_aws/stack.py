@@ -1,0 +1,192 @@
+"""The local stack: everything that the function meets on AWS, on this computer, on one event loop.
+
+    async with Stack(Settings.from_environ(os.environ)) as stack:
+        ...  # stack.url answers
+
+The parts start side by side where they can; the Function URL listens last, so that whoever can
+connect finds everything ready. Threads and pytest: see background.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
+from local_aws.fault_proxy import FaultProxy
+from local_aws.function_environ import Wiring, configured
+from local_aws.index_lag import IndexLag
+from local_aws.invocation import Invocation
+from local_aws.lambda_service import LambdaService
+from local_aws.patience import patiently
+from local_aws.processes import ProcessGuard
+from local_aws.publisher import Publisher
+from local_aws.settings import Settings
+from local_aws.tables import (
+    TableNames,
+    create_tables,
+    local_client,
+    put_sample_configurations,
+)
+from local_aws.traces import TraceStore
+
+_MOTO_NOTICE = (
+    "No dynoxide binary was found, so moto stands in for DynamoDB: the same answers, but index "
+    "queries grow slower with the table and capacity is not charged by AWS's rule."
+)
+
+
+class PortTakenError(Exception):
+    """A port that the stack was told to use is in use."""
+
+
+class Stack:
+    """Start it with `async with`. The attributes below are there once it has started."""
+
+    lambda_service: LambdaService
+    publisher: Publisher
+    engine_url: str
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
+        """`say` gets the lines meant for the developer. Raises nothing; starting may."""
+        self.settings = settings
+        self.names = TableNames.from_environ(configured(settings.function))
+        self.guard = ProcessGuard()
+        self.dynamodb = FaultProxy(
+            index_lag=IndexLag(
+                self.names.key_names,
+                seconds=settings.index_lag_ms / 1000,
+                monotonic=time.monotonic,
+            )
+        )
+        self.cloudwatch = FaultProxy()
+        self.traces = TraceStore()
+        self._say = say
+        self._resources = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """The Function URL."""
+        return f"http://127.0.0.1:{self.lambda_service.url.port}"
+
+    @property
+    def console_url(self) -> str:
+        return "http://127.0.0.1:0"
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """The latest invocations (up to 1,000), oldest first."""
+        return list(self.lambda_service.url.invocations)
+
+    def function_log(self, environment: int | None = None) -> list[str]:
+        """What the function wrote: of one execution environment, or of all."""
+        return self.lambda_service.log.lines(environment)
+
+    async def __aenter__(self) -> Stack:
+        """Raises PortTakenError, EngineError."""
+        for name, port in (("PORT", self.settings.port), ("PORT+1", self.settings.console_port)):
+            _require_free(port, name)
+        try:
+            await self._start()
+        except BaseException:
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._resources.aclose()
+
+    async def _start(self) -> None:
+        await self.guard.start()
+        self._resources.push_async_callback(self.guard.stop)
+        await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
+        await patiently("Creating tables", asyncio.to_thread(self._prepare_tables), self._say)
+        await self._start_lambda()
+
+    async def _start_engines(self) -> None:
+        simulator = moto(self.guard)
+        starting = [asyncio.create_task(self._run_engine(simulator))]
+        engine = self._dynamodb_engine()
+        if engine is not None:
+            starting.append(asyncio.create_task(self._run_engine(engine)))
+        await asyncio.gather(*starting)
+        self.engine_url = self.settings.dynamodb_url or (engine or simulator).url
+        for proxy, upstream_url in (
+            (self.dynamodb, self.engine_url),
+            (self.cloudwatch, simulator.url),
+        ):
+            await proxy.start(upstream_url)
+            self._resources.push_async_callback(proxy.stop)
+
+    def _dynamodb_engine(self) -> Engine | None:
+        """dynoxide where there is a binary; None: moto, or the engine that the settings name."""
+        if self.settings.dynamodb_url is not None:
+            return None
+        binary = find_dynoxide(self.settings)
+        if binary is None:
+            self._say(_MOTO_NOTICE)
+            return None
+        return dynoxide(binary, self.guard)
+
+    async def _run_engine(self, engine: Engine) -> None:
+        self._resources.push_async_callback(engine.stop)
+        await engine.start()
+
+    def _prepare_tables(self) -> None:
+        direct = local_client("dynamodb", self.engine_url)
+        create_tables(direct, self.names)
+        put_sample_configurations(direct, self.names.configurations)
+        self.publisher = Publisher(
+            local_client("dynamodb", self.dynamodb.url),
+            direct,
+            self.names,
+            items_per_second=self.settings.items_per_second,
+            say=self._say,
+        )
+
+    async def _start_lambda(self) -> None:
+        wiring = Wiring(
+            dynamodb_url=self.dynamodb.url,
+            cloudwatch_url=self.cloudwatch.url,
+            otlp_url="http://127.0.0.1:4318",
+            xray_daemon_address="127.0.0.1:2000",
+            id_key=secrets.token_hex(16),
+        )
+        self.lambda_service = LambdaService(
+            self.settings,
+            wiring,
+            spawner=self.guard,
+            say=self._say,
+            add_segment=self.traces.add_segment,
+        )
+        self._resources.push_async_callback(self.lambda_service.stop)
+        publishing = asyncio.create_task(self.publisher.run())
+        self._resources.push_async_callback(_cancel, publishing)
+        await self.lambda_service.start(self.settings.port)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _require_free(port: int, name: str) -> None:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortTakenError(
+                f"Port {port} ({name}) cannot be used: {error.strerror}. "
+                f"Stop what uses it, or choose another: make run PORT={port + 1000}"
+            ) from None

@@ -1,0 +1,364 @@
+"""What X-Ray would do with a trace: which of its documents it drops, alters or shows wrongly.
+
+X-Ray reports none of this to the sender: PutTraceSegments answers 200 and lists what it did not
+process, and the collector writes that list at debug level only (awsxrayexporter/awsxray.go).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from local_aws import xray_documents
+from local_aws.otel_attributes import plain
+
+MAX_DOCUMENT_BYTES = 64 * 1024
+TRACE_BUDGET_BULK_BYTES = 500 * 1000
+TRACE_BUDGET_TRICKLED_BYTES = 100 * 1000
+# Documents of one trace that arrive further apart than this are no longer one bulk.
+BULK_SECONDS = 10.0
+MAX_ANNOTATIONS_PER_TRACE = 50
+MAX_KEY_CHARS = 500
+MAX_VALUE_CHARS = 1_000
+
+_SCHEMA = "https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html"
+_QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/xray.html"
+_TRACE_QUOTA = "https://repost.aws/knowledge-center/x-ray-trace-quota-error"
+_EXPORTER = (
+    "https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/v0.112.0"
+    "/exporter/awsxrayexporter/internal/translator/"
+)
+
+
+class Severity(enum.Enum):
+    LOST = "lost"  # X-Ray or the exporter drops it
+    ALTERED = "altered"  # it arrives, but changed
+    MISLEADING = "misleading"  # it arrives and says something wrong
+    NOTE = "note"  # true so far; worth knowing
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    severity: Severity
+    rule: str
+    what: str
+    why: str
+    source: str
+    span_id: str | None = None
+    span_name: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "severity": self.severity.value,
+            "rule": self.rule,
+            "what": self.what,
+            "why": self.why,
+            "source": self.source,
+            "span_id": self.span_id,
+            "span_name": self.span_name,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One document on its way to X-Ray, and the span it was made of unless an SDK sent it itself.
+
+    `size_bytes` is None where it could not be encoded; `received_at` in epoch seconds.
+    """
+
+    document: Mapping[str, Any]
+    size_bytes: int | None
+    received_at: float
+    span: Span | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.document.get("id", ""))
+
+    @property
+    def name(self) -> str:
+        return self.span.name if self.span is not None else str(self.document.get("name", ""))
+
+    def verdict(
+        self, severity: Severity, rule: str, what: str, *, why: str, source: str
+    ) -> Verdict:
+        return Verdict(severity, rule, what, why, source, self.id, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A trace's bytes against both thresholds, and how long its documents took to arrive."""
+
+    documents: int
+    total_bytes: int
+    arrived_over_seconds: float
+
+    @property
+    def is_bulk(self) -> bool:
+        return self.arrived_over_seconds <= BULK_SECONDS
+
+    @property
+    def budget_bytes(self) -> int:
+        return TRACE_BUDGET_BULK_BYTES if self.is_bulk else TRACE_BUDGET_TRICKLED_BYTES
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "documents": self.documents,
+            "bytes": self.total_bytes,
+            "arrived_over_seconds": self.arrived_over_seconds,
+            "budget_bytes": self.budget_bytes,
+            "budget_bulk_bytes": TRACE_BUDGET_BULK_BYTES,
+            "budget_trickled_bytes": TRACE_BUDGET_TRICKLED_BYTES,
+        }
+
+
+def sizes(evidence: Sequence[Evidence]) -> Sizes:
+    times = [e.received_at for e in evidence]
+    return Sizes(
+        documents=len(evidence),
+        total_bytes=sum(e.size_bytes or 0 for e in evidence),
+        arrived_over_seconds=max(times) - min(times) if times else 0.0,
+    )
+
+
+def check(evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
+    """Every verdict on one trace's documents, the worst first; empty if X-Ray takes all as sent."""
+    found = [
+        *_trace_size(evidence),
+        *_annotation_count(evidence),
+        *_missing_parents(evidence),
+    ]
+    for one in evidence:
+        for rule in _DOCUMENT_RULES:
+            found += rule(one)
+        if one.span is not None:
+            for span_rule in _SPAN_RULES:
+                found += span_rule(one, one.span)
+    order = list(Severity)
+    return tuple(sorted(found, key=lambda v: order.index(v.severity)))
+
+
+def _trace_size(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
+    size = sizes(evidence)
+    arrival = f"{size.documents} documents over {size.arrived_over_seconds:.0f} s"
+    said = f"{size.total_bytes:,} bytes in {arrival}"
+    if size.total_bytes > size.budget_bytes:
+        manner = "in bulk" if size.is_bulk else "trickled"
+        yield Verdict(
+            Severity.LOST,
+            "trace_size",
+            f"{said}: over the {size.budget_bytes:,} bytes of a trace sent {manner}",
+            "X-Ray takes about 500 KB of a trace that arrives in bulk and about 100 KB of one that "
+            "arrives bit by bit; the documents beyond that are dropped",
+            _TRACE_QUOTA,
+        )
+    elif size.total_bytes > TRACE_BUDGET_TRICKLED_BYTES:
+        yield Verdict(
+            Severity.NOTE,
+            "trace_size",
+            f"{said}: fits only because it came in bulk",
+            "the same bytes sent bit by bit would exceed the 100 KB that X-Ray takes then",
+            _TRACE_QUOTA,
+        )
+
+
+def _annotation_count(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
+    count = sum(len(e.document.get("annotations") or ()) for e in evidence)
+    if count > MAX_ANNOTATIONS_PER_TRACE:
+        yield Verdict(
+            Severity.LOST,
+            "annotation_count",
+            f"{count} annotations in one trace; X-Ray indexes {MAX_ANNOTATIONS_PER_TRACE}",
+            "a search by one of the others does not find this trace",
+            _SCHEMA,
+        )
+
+
+def _missing_parents(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
+    """One parent may be missing: the segment that the Lambda service sends for the function."""
+    ids = {e.id for e in evidence}
+    expected = _function_segment(evidence)
+    for one in evidence:
+        parent = one.document.get("parent_id")
+        if parent and parent not in ids and parent != expected:
+            if one.document.get("type") != "subsegment":
+                continue  # a segment's parent is in the caller's trace, with another sender
+            yield one.verdict(
+                Severity.LOST,
+                "missing_parent",
+                f"its parent {parent} is in no document of this trace",
+                why="X-Ray shows a subsegment under its parent; without one it stays pending",
+                source=_SCHEMA,
+            )
+
+
+def _function_segment(evidence: Sequence[Evidence]) -> str | None:
+    """The one parent outside the set that both phases hang on, if the service's is not here."""
+    if any(e.document.get("origin") == "AWS::Lambda::Function" for e in evidence):
+        return None
+    ids = {e.id for e in evidence}
+    outside = [
+        e.document["parent_id"]
+        for e in evidence
+        if e.document.get("parent_id") and e.document["parent_id"] not in ids
+    ]
+    roots = [
+        e.document.get("parent_id")
+        for e in evidence
+        if e.name == "sse_stream" or e.name.startswith("## ")
+    ]
+    candidates = [p for p in roots if p in outside]
+    return str(max(candidates, key=candidates.count)) if candidates else None
+
+
+def _document_size(one: Evidence) -> Iterator[Verdict]:
+    if one.size_bytes is None:
+        yield one.verdict(
+            Severity.LOST,
+            "not_encodable",
+            "an attribute is NaN or infinite",
+            why="JSON has no such number: the exporter gives up the whole span",
+            source="https://pkg.go.dev/encoding/json#Marshal",
+        )
+    elif one.size_bytes > MAX_DOCUMENT_BYTES:
+        yield one.verdict(
+            Severity.LOST,
+            "document_size",
+            f"{one.size_bytes:,} bytes; X-Ray takes {MAX_DOCUMENT_BYTES:,}",
+            why="the exporter does not cut documents, X-Ray rejects the whole one",
+            source=_QUOTAS,
+        )
+
+
+def _annotation_values(one: Evidence) -> Iterator[Verdict]:
+    for key, value in (one.document.get("annotations") or {}).items():
+        if len(key) > MAX_KEY_CHARS or len(str(value)) > MAX_VALUE_CHARS:
+            yield one.verdict(
+                Severity.LOST,
+                "annotation_length",
+                f"annotation {key[:40]!r}: a key of {len(key)}, a value of {len(str(value))}",
+                why=f"X-Ray takes {MAX_KEY_CHARS} and {MAX_VALUE_CHARS:,} characters",
+                source=_SCHEMA,
+            )
+
+
+def _sdk_annotation_keys(one: Evidence) -> Iterator[Verdict]:
+    if one.span is not None:
+        return
+    for key in one.document.get("annotations") or {}:
+        if not (key.isascii() and key.replace("_", "a").isalnum()):
+            yield one.verdict(
+                Severity.LOST,
+                "annotation_key",
+                f"annotation key {key!r} holds more than letters, digits and _",
+                why="X-Ray drops such an annotation without a word",
+                source="https://github.com/aws/aws-xray-sdk-python/issues/18",
+            )
+
+
+def _span_name(one: Evidence, span: Span) -> Iterator[Verdict]:
+    sent = str(one.document.get("name", ""))
+    fixed = xray_documents.fixed_name(span.name)
+    if sent == fixed and fixed != span.name:
+        yield one.verdict(
+            Severity.ALTERED,
+            "name_altered",
+            f"the name arrives as {fixed[:80]!r}",
+            why="X-Ray allows letters, digits, blank and _ . : / % & # = + - @, 200 bytes of them",
+            source=_EXPORTER + "segment.go",
+        )
+    elif sent != fixed and span.kind == Span.SPAN_KIND_INTERNAL:
+        yield one.verdict(
+            Severity.ALTERED,
+            "name_replaced",
+            f"the name arrives as {sent!r}",
+            why="aws.service, rpc.service, peer.service and the like take the place of a span's "
+            "name; they belong on the CLIENT span of one request",
+            source=_EXPORTER + "segment.go",
+        )
+
+
+def _annotation_attributes(one: Evidence, span: Span) -> Iterator[Verdict]:
+    found = plain(span.attributes)
+    named = found.get(xray_documents.ANNOTATIONS_ATTRIBUTE)
+    for key in named if isinstance(named, list) else ():
+        if key not in found:
+            continue
+        if not isinstance(found[key], str | int | float):
+            yield one.verdict(
+                Severity.LOST,
+                "annotation_not_scalar",
+                f"attribute {key!r} is named as an annotation but is no scalar",
+                why="annotations are text, numbers and booleans; a list so named is left out of "
+                "metadata too",
+                source=_EXPORTER + "segment.go",
+            )
+        elif (fixed := xray_documents.fixed_key(key)) != key:
+            yield one.verdict(
+                Severity.ALTERED,
+                "key_altered",
+                f"annotation {key!r} arrives as {fixed!r}",
+                why="annotation keys keep letters, digits and dots; the rest becomes _",
+                source=_EXPORTER + "segment.go",
+            )
+
+
+def _events(one: Evidence, span: Span) -> Iterator[Verdict]:
+    for name in {e.name: None for e in span.events if e.name != "exception"}:
+        yield one.verdict(
+            Severity.LOST,
+            "event_dropped",
+            f"the span event {name!r}",
+            why="X-Ray documents have no events; only exceptions are carried over",
+            source="https://github.com/aws-observability/aws-otel-collector/issues/821",
+        )
+
+
+def _segment(one: Evidence, span: Span) -> Iterator[Verdict]:
+    kind = next((a.value.string_value for a in span.attributes if a.key == "aws.span.kind"), "")
+    if span.kind == Span.SPAN_KIND_SERVER or not span.parent_span_id or kind == "LOCAL_ROOT":
+        reason = (
+            "its kind is SERVER"
+            if span.kind == Span.SPAN_KIND_SERVER
+            else "it has no parent"
+            if not span.parent_span_id
+            else "aws.span.kind is LOCAL_ROOT"
+        )
+        yield one.verdict(
+            Severity.MISLEADING,
+            "becomes_segment",
+            f"{reason}, so it becomes a segment",
+            why="a segment is a second node on the service map, beside the function's own",
+            source=_EXPORTER + "segment.go",
+        )
+
+
+def _status_code(one: Evidence, span: Span) -> Iterator[Verdict]:
+    keys = {a.key for a in span.attributes}
+    if "http.response.status_code" in keys and "http.status_code" not in keys:
+        yield one.verdict(
+            Severity.MISLEADING,
+            "status_code_key",
+            "http.response.status_code without http.status_code",
+            why="the exporter of the ADOT layer tells error, throttle and fault by the old key "
+            "alone: a 400 or 429 with status ERROR shows as a fault",
+            source=_EXPORTER + "cause.go",
+        )
+
+
+_DOCUMENT_RULES: tuple[Callable[[Evidence], Iterator[Verdict]], ...] = (
+    _document_size,
+    _annotation_values,
+    _sdk_annotation_keys,
+)
+_SPAN_RULES: tuple[Callable[[Evidence, Span], Iterator[Verdict]], ...] = (
+    _span_name,
+    _annotation_attributes,
+    _events,
+    _segment,
+    _status_code,
+)

@@ -1,0 +1,182 @@
+"""AWS as the core sees it, in memory: an index that lags, leases with conditional writes, metrics.
+
+The index keeps DynamoDB's rules that a feed depends on: it is read in order of time, pages stop
+at a limit with a key to go on from, and what is not yet visible is missing without a word.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lambdas.sse_streaming.connection import (
+    AcquireRequest,
+    Granted,
+    Lease,
+    Refusal,
+    Renewal,
+    SessionRecord,
+)
+from lambdas.sse_streaming.items import Item, Page, StartKey, read_item
+
+
+def make_item(
+    item_id: str,
+    published_at_ms: int,
+    sentiment: str = "positive",
+    ticker: str | None = "AAPL",
+    **more: Any,
+) -> Item:
+    attributes: dict[str, Any] = {
+        "item_id": {"S": item_id},
+        "sentiment_type": {"S": sentiment},
+        "published_at": {"N": str(published_at_ms)},
+        **more,
+    }
+    if ticker is not None:
+        attributes["ticker"] = {"S": ticker}
+    item = read_item(attributes)
+    assert item is not None
+    return item
+
+
+class MemoryIndex:
+    """Implements ItemsIndex. `fail` may raise in place of an answer."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._items: dict[str, list[tuple[int, str, int, Item]]] = {}
+        self.fail: Callable[[], None] = lambda: None
+        self.queries = 0
+
+    def put(self, item: Item, visible_at_ms: int = 0) -> None:
+        """Write an item; an older version of it leaves the index, as in DynamoDB."""
+        for entries in self._items.values():
+            entries[:] = [entry for entry in entries if entry[1] != item.item_id]
+        sentiment = item.attributes["sentiment_type"]["S"]
+        entry = (item.published_at_ms, item.item_id, visible_at_ms, item)
+        bisect.insort(self._items.setdefault(sentiment, []), entry, key=lambda e: e[:2])
+
+    def page(
+        self,
+        sentiment: str,
+        since_ms: int,
+        until_ms: int,
+        *,
+        limit: int,
+        start_key: StartKey | None = None,
+        newest_first: bool = False,
+    ) -> Page:
+        self.queries += 1
+        self.fail()
+        now_ms = self._now_ms()
+        entries = self._items.get(sentiment, [])
+        entries = entries[::-1] if newest_first else entries
+        after = _after(start_key)
+        found: list[Item] = []
+        for published, item_id, visible_at_ms, item in entries:
+            if not since_ms <= published <= until_ms or visible_at_ms > now_ms:
+                continue
+            if after is not None and (
+                (published, item_id) >= after if newest_first else (published, item_id) <= after
+            ):
+                continue
+            found.append(item)
+            if len(found) == limit:
+                return Page(tuple(found), {**_key(item), "sentiment_type": {"S": sentiment}})
+        return Page(tuple(found), None)
+
+
+def _key(item: Item) -> dict[str, Any]:
+    return {"published_at": {"N": str(item.published_at_ms)}, "item_id": {"S": item.item_id}}
+
+
+def _after(start_key: StartKey | None) -> tuple[int, str] | None:
+    if start_key is None:
+        return None
+    return int(start_key["published_at"]["N"]), start_key["item_id"]["S"]
+
+
+class MemoryConnections:
+    """Implements Connections with the rules of the DynamoDB one: slots, leases, take-over."""
+
+    def __init__(self, now_seconds: Callable[[], float], limit: int, lease_seconds: float) -> None:
+        self._now_seconds = now_seconds
+        self._limit = limit
+        self._lease_seconds = lease_seconds
+        self.slots: dict[int, tuple[Lease, float]] = {}
+        self.cancelled: set[str] = set()
+        self.records: dict[str, SessionRecord] = {}
+        self.drain_until = 0.0
+        self.fail: Callable[[], None] = lambda: None
+        self._granted = 0
+
+    def acquire(self, request: AcquireRequest) -> Granted | Refusal:
+        self.fail()
+        if self.is_draining():
+            return Refusal.DRAINING
+        wish = request.resumed_slot
+        if wish is not None and wish in self.slots:
+            holder, _ = self.slots[wish]
+            if (holder.session_id, holder.sequence) == (request.session_id, request.sequence - 1):
+                return self._grant(request, wish)
+        for slot in range(self._limit):
+            if slot not in self.slots or self.slots[slot][1] < self._now_seconds() - 1:
+                return self._grant(request, slot)
+        return Refusal.CAPACITY
+
+    def _grant(self, request: AcquireRequest, slot: int) -> Granted:
+        self._granted += 1
+        lease = Lease(f"{slot}.{self._granted:022d}", slot, request.session_id, request.sequence)
+        self.slots[slot] = (lease, self._now_seconds() + self._lease_seconds)
+        return Granted(lease, None)
+
+    def renew(self, lease: Lease) -> Renewal:
+        self.fail()
+        holder = self.slots.get(lease.slot)
+        if holder is not None and holder[0] != lease:
+            same = holder[0].session_id == lease.session_id
+            return Renewal.SUPERSEDED if same else Renewal.EVICTED
+        self.slots[lease.slot] = (lease, self._now_seconds() + self._lease_seconds)
+        return Renewal.CANCELLED if lease.connection_id in self.cancelled else Renewal.HELD
+
+    def release(self, lease: Lease) -> None:
+        self.fail()
+        if self.slots.get(lease.slot, (None, 0))[0] == lease:
+            del self.slots[lease.slot]
+
+    def cancel(self, connection_id: str) -> None:
+        self.cancelled.add(connection_id)
+
+    def is_draining(self) -> bool:
+        return self.drain_until > self._now_seconds()
+
+    def count(self) -> int:
+        return sum(until >= self._now_seconds() - 1 for _, until in self.slots.values())
+
+    def save_record(self, session_id: str, record: SessionRecord) -> None:
+        self.fail()
+        self.records[session_id] = record
+
+    def load_record(self, session_id: str, position_id: str) -> SessionRecord | None:
+        self.fail()
+        record = self.records.get(session_id)
+        return record if record is not None and record.position_id == position_id else None
+
+
+class MemorySink:
+    """Implements MetricSink; keeps what was put."""
+
+    namespace = "SSEStreaming"
+
+    def __init__(self) -> None:
+        self.datums: list[Mapping[str, Any]] = []
+        self.fail: Callable[[], None] = lambda: None
+
+    def put(self, datums: Sequence[Mapping[str, Any]]) -> None:
+        self.fail()
+        self.datums.extend(datums)
+
+    def total(self, name: str) -> float:
+        return sum(datum["Value"] for datum in self.datums if datum["MetricName"] == name)

@@ -1,0 +1,92 @@
+"""The runtime loop inside a test's own event loop, against a fake Runtime API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from lambdas.sse_streaming.runtime.endpoint import parse_endpoint
+from lambdas.sse_streaming.runtime.hooks import Hooks
+from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment
+from lambdas.sse_streaming.runtime.loop import RuntimeLoop
+from lambdas.sse_streaming.runtime.response import StreamingResponse, StreamOutcome
+from lambdas.sse_streaming.runtime.termination import Termination
+from lambdas.sse_streaming.runtime.turn import Handler
+from tests.fakes.runtime_api import FakeRuntimeApi
+
+
+@dataclass
+class Finished:
+    """Collects what `finish` was told."""
+
+    outcomes: list[StreamOutcome] = field(default_factory=list)
+    errors: list[BaseException | None] = field(default_factory=list)
+
+    async def __call__(self, outcome: StreamOutcome, error: BaseException | None) -> None:
+        self.outcomes.append(outcome)
+        self.errors.append(error)
+
+
+def streaming(
+    body: AsyncGenerator[bytes, None],
+    finish: Callable[[StreamOutcome, BaseException | None], Awaitable[None]],
+    *,
+    stall_seconds: float = 5.0,
+    give_up_at: float | None = None,
+) -> StreamingResponse:
+    headers = {"Content-Type": "text/event-stream"}
+    return StreamingResponse(200, headers, body, finish, stall_seconds, give_up_at)
+
+
+@asynccontextmanager
+async def serving(
+    api: FakeRuntimeApi,
+    handler: Handler,
+    *,
+    endpoint: str | None = None,
+    environ: MutableMapping[str, str] | None = None,
+    normalise_trace_header: Callable[[str | None], str | None] = lambda header: header,
+    hooks: Hooks = Hooks(),
+    initialization_type: str = "on-demand",
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[asyncio.Task[int]]:
+    """Serves while inside; at the end, checks that the loop left no task behind."""
+    before = asyncio.all_tasks()
+    loop = RuntimeLoop(
+        handler,
+        endpoint=parse_endpoint(endpoint or api.endpoint),
+        environment=FunctionEnvironment(
+            api=api.endpoint,
+            function_name="f",
+            function_version="7",
+            memory_limit_in_mb="256",
+            log_group_name="/aws/lambda/f",
+            log_stream_name="2026/[7]abc",
+            initialization_type=initialization_type,
+        ),
+        environ={} if environ is None else environ,
+        normalise_trace_header=normalise_trace_header,
+        hooks=hooks,
+        termination=Termination(asyncio.get_running_loop()),
+        sleep=sleep,
+    )
+    task = asyncio.create_task(loop.serve())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        loop.close()
+    assert asyncio.all_tasks() == before
+
+
+async def until(api: FakeRuntimeApi, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Waits for the fake to have seen something, the event loop running meanwhile."""
+    await asyncio.to_thread(api.wait_until, condition, seconds)
+
+
+async def until_idle(api: FakeRuntimeApi, polls: int) -> None:
+    """Waits until the loop has asked for an invocation that many times."""
+    await until(api, lambda: len(api.polls()) >= polls)

@@ -1,0 +1,168 @@
+"""Streams on virtual time with AWS in memory: the pure core, driven as the runtime drives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, TypeVar
+
+from lambdas.sse_streaming.arrival import understand
+from lambdas.sse_streaming.cursor import PositionCodec
+from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.reading import FeedReader
+from lambdas.sse_streaming.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.runtime.response import StreamOutcome
+from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.stream import Stream
+from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream
+from lambdas.sse_streaming.work import Parts
+from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
+from tests.fakes.virtual_time import VirtualClock
+
+T = TypeVar("T")
+
+REQUIRED = {
+    "SSE_ITEMS_TABLE": "items",
+    "SSE_CONNECTIONS_TABLE": "connections",
+    "SSE_ID_KEY": "0123456789abcdef",
+    "POWERTOOLS_SERVICE_NAME": "sse-streaming",
+    "OTEL_SERVICE_NAME": "sse-streaming",
+}
+
+
+def make_settings(**overrides: str) -> Settings:
+    return Settings.from_environ({**REQUIRED, **overrides})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One block as a client understands it; comments are kept apart."""
+
+    name: str
+    id: str
+    data: Mapping[str, Any]
+    retry_ms: int | None
+
+
+def parse_block(block: bytes) -> Event | None:
+    """None for a comment."""
+    text = block.decode()
+    if text.startswith(":"):
+        return None
+    assert text.endswith("\n\n")
+    fields: dict[str, str] = {}
+    for line in text.rstrip("\n").split("\n"):
+        name, _, value = line.partition(": ")
+        fields[name] = fields[name] + "\n" + value if name in fields else value
+    retry = fields.get("retry")
+    return Event(
+        fields["event"], fields["id"], json.loads(fields["data"]), int(retry) if retry else None
+    )
+
+
+class World:
+    """What all execution environments share, and the means to open streams in them."""
+
+    def __init__(self, seed: int = 0, **settings: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.loop = loop
+        self.settings = make_settings(**settings)
+        self.clock = VirtualClock(loop)
+        self.random = Random(seed)
+        self.index = MemoryIndex(self.clock.wall_ms)
+        self.connections = MemoryConnections(
+            self.clock.wall_seconds, self.settings.max_connections, self.settings.lease_seconds
+        )
+        self.sink = MemorySink()
+        self.aws_latency_seconds: Callable[[], float] = lambda: 0.005
+
+    def parts(self, clock: VirtualClock | None = None) -> Parts:
+        """A process's parts; another clock is another machine."""
+        settings = self.settings
+        return Parts(
+            settings=settings,
+            clock=clock or self.clock,
+            random=self.random,
+            codec=PositionCodec(
+                key=settings.id_key, table=settings.items_table, index=settings.items_index
+            ),
+            connections=self.connections,
+            reader=FeedReader(self.index),
+            metrics=Metrics(),
+            sink=self.sink,
+            offload=self._offload,
+            log=logging.getLogger("tests.stream"),
+        )
+
+    def open(
+        self,
+        last_event_id: str | None = None,
+        *,
+        parts: Parts | None = None,
+        wanted: StreamFilter | None = None,
+        backfill: int = 0,
+        deadline: float | None = None,
+        trace: StreamTrace | None = None,
+    ) -> Stream:
+        parts = parts or self.parts()
+        arrival = understand(
+            last_event_id,
+            parts.codec,
+            now_ms=parts.clock.wall_ms(),
+            overlap_ms=self.settings.overlap_ms,
+            replay_ms=self.settings.replay_ms,
+        )
+        return Stream(
+            parts,
+            StreamRequest(wanted or StreamFilter(), backfill, last_event_id),
+            arrival,
+            trace or UntracedStream(None),
+            deadline=deadline,
+            is_cold_start=True,
+        )
+
+    def _offload(self, work: Callable[[], T]) -> Awaitable[T]:
+        async def later() -> T:
+            await asyncio.sleep(self.aws_latency_seconds())
+            return work()
+
+        return later()
+
+
+@dataclass(slots=True)
+class Received:
+    """What came out of one stream."""
+
+    events: list[Event] = field(default_factory=list)
+    comments: list[tuple[float, bytes]] = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+    @property
+    def item_ids(self) -> list[str]:
+        return [event.data["item_id"] for event in self.events if event.name == "sentiment"]
+
+
+async def consume(stream: Stream, received: Received | None = None) -> Received:
+    """Drive a stream as the runtime does, to its end."""
+    received = received or Received()
+    loop = asyncio.get_running_loop()
+    outcome = StreamOutcome.COMPLETED
+    try:
+        async for block in stream.body():
+            event = parse_block(block)
+            if event is None:
+                received.comments.append((loop.time(), block))
+            else:
+                received.events.append(event)
+    except Exception as error:
+        received.error, outcome = error, StreamOutcome.FAILED
+    await stream.finish(outcome, received.error)
+    return received
