@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from tests.fakes.xray_groups import XRayGroups
 from tests.terraform.terraform_cli import (
     MIRROR_VARIABLE,
     Terraform,
     TerraformFailedError,
     copy_of_module,
 )
+from tools.interpreters import InterpreterNotFoundError, host_architecture, interpreter_for
+from tools.package_zip import Package, build
+
+PYTHON = "3.13"
 
 _SECONDS: dict[str, float] = {}
 
@@ -41,6 +52,76 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
         missing(f"init found no AWS provider ({MIRROR_VARIABLE} names a mirror of it): {error}")
     yield terraform
     _SECONDS.update(terraform.seconds)
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> str:
+    """A Python of the version that the zip is for, with nothing installed that tests could use."""
+    try:
+        return interpreter_for(PYTHON)
+    except InterpreterNotFoundError as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="session")
+def package(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """The function's zip for this machine's CPU, named as `make package` names it."""
+    started = time.monotonic()
+    name = f"sse-streaming-py{PYTHON}-{host_architecture()}.zip"
+    built = build(
+        tmp_path_factory.mktemp("package") / name,
+        python=PYTHON,
+        architecture=host_architecture(),
+        bytecode=True,
+        interpreter=interpreter,
+    )
+    _SECONDS["package: build"] = time.monotonic() - started
+    return built
+
+
+@pytest.fixture(scope="session")
+def unpacked(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip's content, as Lambda lays it out in the task root."""
+    tree = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(package.path) as archive:
+        archive.extractall(tree)
+    return tree
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """moto, with a stand-in for what it lacks of X-Ray: the variables that lead the SDKs there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with XRayGroups() as xray, log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            _wait_for(port, server, log)
+            yield {
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "AWS_ENDPOINT_URL_XRAY": xray.url,
+            }
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at and server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"moto did not start:\n{log.read_text()[-4000:]}")
 
 
 def missing(what: str) -> NoReturn:

@@ -57,6 +57,7 @@ def test_every_expected_failure_names_its_words() -> None:
     assert len(broken_variants()) == text.count("expect_failures") >= 25
 
 
+@pytest.mark.ci
 def test_the_modules_own_tests_pass(module: Terraform) -> None:
     outcome = module("test", "-filter=tests/guards.tftest.hcl", label="test: guards, mocked")
     assert "0 failed" in outcome.text

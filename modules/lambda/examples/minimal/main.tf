@@ -21,10 +21,16 @@ variable "region" {
   default     = "us-east-1"
 }
 
-variable "package_path" {
-  description = "Path of the function's zip."
+variable "architecture" {
+  description = "CPU that the zip was built for."
   type        = string
-  default     = "../../../../build/sse-streaming-py3.13-arm64.zip"
+  default     = "arm64"
+}
+
+variable "package_path" {
+  description = "Path of the function's zip; null for where `make package` puts it."
+  type        = string
+  default     = null
 }
 
 variable "service_name" {
@@ -49,7 +55,8 @@ module "sse_streaming" {
   source = "../.."
 
   service_name        = var.service_name
-  package_path        = var.package_path
+  architecture        = var.architecture
+  package_path        = coalesce(var.package_path, "${path.root}/../../../../build/sse-streaming-py3.13-${var.architecture}.zip")
   collector_layer_arn = var.collector_layer_arn
   live_version        = var.live_version
 }

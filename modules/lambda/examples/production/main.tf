@@ -27,9 +27,9 @@ variable "region" {
 }
 
 variable "package_path" {
-  description = "Path of the function's zip."
+  description = "Path of the function's zip for arm64; null for where `make package` puts it."
   type        = string
-  default     = "../../../../build/sse-streaming-py3.13-arm64.zip"
+  default     = null
 }
 
 variable "site_origin" {
@@ -59,7 +59,7 @@ variable "alarm_topic_arn" {
 module "sse_streaming" {
   source = "../.."
 
-  package_path         = var.package_path
+  package_path         = coalesce(var.package_path, "${path.root}/../../../../build/sse-streaming-py3.13-arm64.zip")
   id_key_parameter     = var.id_key_parameter
   kms_key_arn          = var.kms_key_arn
   alarm_actions        = var.alarm_topic_arn[*]
