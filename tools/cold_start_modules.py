@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import py_compile
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = "lambdas"
 # Loading it starts the runtime loop, which never returns. What it imports is imported anyway.
@@ -65,11 +66,22 @@ def load_what_a_first_stream_needs(tree: Path) -> None:
     tracer(service="unused", patch_modules=["botocore"])
 
 
-def loaded_from(tree: Path) -> list[str]:
-    """The sources under `tree` of every module that is loaded now."""
-    files = (getattr(module, "__file__", None) for module in tuple(sys.modules.values()))
-    inside = (Path(name) for name in files if name and name.startswith(f"{tree}{os.sep}"))
-    return sorted({str(path.relative_to(tree)) for path in inside if path.suffix == ".py"})
+def compiled_during(load: Callable[[], None]) -> list[str]:
+    """The sources that Python had to compile for `load`: a failed import costs that as well."""
+    compiled: list[str] = []
+
+    def recorded(loader: Any, data: Any, path: Any, **options: Any) -> Any:
+        compiled.append(str(path))
+        return original(loader, data, path, **options)
+
+    loaders: Any = SourceFileLoader
+    original = loaders.source_to_code
+    loaders.source_to_code = recorded
+    try:
+        load()
+    finally:
+        loaders.source_to_code = original
+    return compiled
 
 
 def compile_in(tree: Path, names: list[str]) -> None:
@@ -91,7 +103,9 @@ if __name__ == "__main__":
     task, root = sys.argv[1], Path(sys.argv[2]).resolve()
     if task == "list":
         sys.dont_write_bytecode = True
-        load_what_a_first_stream_needs(root)
-        sys.stdout.write("".join(f"{name}\n" for name in loaded_from(root)))
+        loaded = map(Path, compiled_during(lambda: load_what_a_first_stream_needs(root)))
+        ours = (root / _PACKAGE).rglob("*.py")
+        names = {path.relative_to(root) for path in (*loaded, *ours) if path.is_relative_to(root)}
+        sys.stdout.write("".join(f"{name}\n" for name in sorted(map(str, names))))
     else:
         compile_in(root, sys.stdin.read().split())

@@ -123,7 +123,7 @@ def write_zip(tree: Path, output: Path) -> Package:
     digest = hashlib.sha256()
     parts: Counter[str] = Counter()
     unzipped = bytecode = 0
-    names = sorted(files_under(tree))
+    names = sorted(files_under(tree), key=str)
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in names:
             content = (tree / name).read_bytes()

@@ -136,4 +136,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("terraform: seconds")
         for name, seconds in _SECONDS.items():
             terminalreporter.write_line(f"{seconds:7.1f}  {name}")
-

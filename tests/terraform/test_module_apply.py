@@ -96,7 +96,8 @@ def life(minimal: Terraform, aws: dict[str, str], package: Package) -> Life:
     seen.alias = functions.get_alias(FunctionName=NAME, Name="live")
     seen.url = functions.get_function_url_config(FunctionName=NAME, Qualifier="live")
     seen.outputs = {
-        name: output["value"] for name, output in json.loads(minimal("output", "-json").stdout).items()
+        name: output["value"]
+        for name, output in json.loads(minimal("output", "-json").stdout).items()
     }
     seen.tables = {
         table: client("dynamodb", aws).describe_table(TableName=name)["Table"]
@@ -223,6 +224,44 @@ def test_the_production_example_can_be_planned(
     seconds.update({f"apply: {name}": spent for name, spent in production.seconds.items()})
     assert "Plan: " in outcome.text
     assert "0 to change, 0 to destroy" in outcome.text
+
+
+def test_an_open_url_is_bound_to_the_url_in_both_grants(
+    aws: dict[str, str],
+    package: Package,
+    module: Terraform,
+    tmp_path: Path,
+    seconds: dict[str, float],
+) -> None:
+    name = "open-to-all"
+    variables = {
+        "TF_VAR_service_name": name,
+        "TF_VAR_architecture": host_architecture(),
+        "TF_VAR_package_path": str(package.path),
+        "TF_VAR_url_authorization": "NONE",
+        "TF_VAR_collector_enabled": "false",
+    }
+    terraform = Terraform(copy_of_module(tmp_path), {**aws, **variables})
+    terraform.init()
+    _apply(terraform, "create, open to all")
+    again = _plan(terraform)
+    policy = client("lambda", aws).get_policy(FunctionName=name, Qualifier="live")["Policy"]
+    terraform("destroy", "-auto-approve", "-input=false", label="destroy, open to all")
+    seconds.update({f"apply: {label}": spent for label, spent in terraform.seconds.items()})
+
+    assert again == NO_CHANGES
+    grants = {
+        (
+            statement["Action"],
+            statement.get("FunctionUrlAuthType"),
+            statement.get("InvokedViaFunctionUrl"),
+        )
+        for statement in json.loads(policy)["Statement"]
+    }
+    assert grants == {
+        ("lambda:InvokeFunctionUrl", "NONE", None),
+        ("lambda:InvokeFunction", None, True),
+    }
 
 
 def _apply(terraform: Terraform, label: str, *variables: str) -> None:

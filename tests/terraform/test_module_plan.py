@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -88,9 +89,7 @@ def test_the_role_may_do_exactly_this(plans: dict[str, Plan]) -> None:
             "Effect": "Allow",
             "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
-            "Condition": {
-                "StringEquals": {"cloudwatch:namespace": "SSEStreaming/sse-streaming"}
-            },
+            "Condition": {"StringEquals": {"cloudwatch:namespace": "SSEStreaming/sse-streaming"}},
         },
         "PollItems": {
             "Sid": "PollItems",
@@ -190,7 +189,10 @@ def test_an_open_url_has_both_grants(plans: dict[str, Plan]) -> None:
 
 def test_the_cdn_has_both_grants_and_its_name(plans: dict[str, Plan]) -> None:
     planned = plans["everything"].resources
-    grants = [planned[f'aws_lambda_permission.cdn["{action}"]'] for action in ("InvokeFunctionUrl", "InvokeFunction")]
+    grants = [
+        planned[f'aws_lambda_permission.cdn["{action}"]']
+        for action in ("InvokeFunctionUrl", "InvokeFunction")
+    ]
     assert {grant["principal"] for grant in grants} == {"cloudfront.amazonaws.com"}
     assert {grant["action"] for grant in grants} == {
         "lambda:InvokeFunctionUrl",
@@ -275,7 +277,8 @@ def test_alarms_act_on_what_streams_do(plans: dict[str, Plan]) -> None:
     assert 300_000 < late["threshold"] < 330_000
     assert late["dimensions"] == {"FunctionName": "sse-streaming", "Resource": "sse-streaming:live"}
     errors = {
-        query["id"]: query for query in planned["aws_cloudwatch_metric_alarm.errors"]["metric_query"]
+        query["id"]: query
+        for query in planned["aws_cloudwatch_metric_alarm.errors"]["metric_query"]
     }
     assert errors["percent"]["expression"] == "IF(started >= 10, 100 * failed / started, 0)"
     assert errors["started"]["metric"][0]["metric_name"] == "Invocations"
@@ -290,7 +293,14 @@ def test_alarms_and_dashboard_name_metrics_that_exist(plan: Plan) -> None:
         if address.startswith("aws_cloudwatch_log_metric_filter")
     }
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-    lambdas = set("ConcurrentExecutions Duration Errors Throttles Url4xxCount Url5xxCount".split())
+    lambdas = {
+        "ConcurrentExecutions",
+        "Duration",
+        "Errors",
+        "Throttles",
+        "Url4xxCount",
+        "Url5xxCount",
+    }
     named = {
         (resource["namespace"], resource["metric_name"])
         for address, resource in plan.resources.items()
@@ -320,8 +330,6 @@ def test_every_alarm_has_its_place_in_the_handbook(plan: Plan) -> None:
 
 def test_the_package_is_what_is_deployed(plan: Plan) -> None:
     """The hash is the file's: another zip is another version, the same zip none."""
-    import hashlib
-
     content = (MODULE / "tests" / "mocks" / "function.zip").read_bytes()
     expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
     assert plan.function["source_code_hash"] == expected
