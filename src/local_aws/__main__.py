@@ -13,11 +13,11 @@ from pathlib import Path
 
 import boto3
 
-from local_aws import drain, publish_file, state_file
+from local_aws import drain, publish_file
 from local_aws.engines import EngineError
 from local_aws.settings import SettingError, Settings
 from local_aws.stack import PortTakenError, Stack
-from local_aws.state_file import NoStackError, RunningStack
+from local_aws.state_file import NoStackError, RunningStack, forget, state_file
 from local_aws.tables import local_client
 
 
@@ -64,19 +64,20 @@ async def _run() -> int:
 
 
 async def _serve(stack: Stack) -> None:
+    path = state_file(os.environ)
     RunningStack(
         pid=os.getpid(),
         url=stack.url,
         console_url=stack.console_url,
         dynamodb_url=stack.dynamodb.url,
         tables=stack.names,
-    ).write()
+    ).write(path)
     try:
         _say(_banner(stack))
         await asyncio.Event().wait()
     finally:
         _say("Shutting down …")
-        state_file.forget()
+        forget(path)
 
 
 def _banner(stack: Stack) -> str:
@@ -89,7 +90,7 @@ def _banner(stack: Stack) -> str:
 
 
 def _publish(file: str) -> int:
-    running = RunningStack.read()
+    running = RunningStack.read(state_file(os.environ))
     text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     all_good = publish_file.publish(
         text.splitlines(),
@@ -105,7 +106,7 @@ def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     if on_aws:
         dynamodb = boto3.client("dynamodb")
     else:
-        dynamodb = local_client("dynamodb", RunningStack.read().dynamodb_url)
+        dynamodb = local_client("dynamodb", RunningStack.read(state_file(os.environ)).dynamodb_url)
     drain.mark(dynamodb, table, until=until)
     if until:
         _say(f"{table} drains until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC.")

@@ -12,10 +12,13 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
+from local_aws.environment import Environment
 from local_aws.fault_proxy import FaultProxy
 from local_aws.invocation import Invocation
+from local_aws.otlp_behaviour import HEALTHY, Behaviour
 from local_aws.settings import Settings
 from local_aws.stack import Stack
+from local_aws.traces import TraceStore
 
 T = TypeVar("T")
 _START_SECONDS = 60.0
@@ -31,7 +34,9 @@ class BackgroundStack:
     def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
         self.stack = Stack(settings, say=say)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="local-stack")
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="local-stack", daemon=True
+        )
 
     def __enter__(self) -> BackgroundStack:
         """Returns when everything is ready. Raises what starting the stack raises."""
@@ -56,12 +61,21 @@ class BackgroundStack:
 
     def call(self, work: Coroutine[Any, Any, T], *, timeout_seconds: float = 30.0) -> T:
         """Runs a coroutine on the stack's loop and gives its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_seconds)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            raise
 
     @property
     def url(self) -> str:
         """The Function URL."""
         return self.stack.url
+
+    @property
+    def console_url(self) -> str:
+        return self.stack.console_url
 
     @property
     def dynamodb(self) -> FaultProxy:
@@ -75,6 +89,33 @@ class BackgroundStack:
     @property
     def invocations(self) -> list[Invocation]:
         return self.stack.invocations
+
+    @property
+    def traces(self) -> TraceStore:
+        """What both tracers have sent, put together."""
+        return self.stack.traces
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """The execution environments there are, with their `pid` and `phase`."""
+        return self.stack.lambda_service.fleet.environments
+
+    def collector_behaves(self, behaviour: Behaviour) -> None:
+        """Changes how the collector answers from now on; see otlp_behaviour.py."""
+        self.call(self.stack.collector.switch(behaviour))
+
+    def index_lags(self, seconds: float) -> None:
+        """Index answers leave out writes younger than this from now on."""
+        assert self.dynamodb.index_lag is not None
+        self.dynamodb.index_lag.seconds = seconds
+
+    def back_to_normal(self) -> None:
+        """Takes back every fault and switch, and sets the publisher's rate as it began."""
+        for proxy in (self.dynamodb, self.cloudwatch):
+            proxy.faults.clear()
+        self.index_lags(self.stack.settings.index_lag_ms / 1000)
+        self.collector_behaves(HEALTHY)
+        self.publish_at_rate(self.stack.settings.items_per_second)
 
     def function_log(self, environment: int | None = None) -> list[str]:
         return self.stack.function_log(environment)

@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+_BACKLOG = 512  # a thousand clients may come at once, and none should wait for a retry
+
+
 class ConnectionServer:
     """`serve` owns its connection; ConnectionError from it ends that connection only."""
 
@@ -18,9 +21,14 @@ class ConnectionServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
+    @property
+    def connections(self) -> int:
+        return len(self._tasks)
+
     async def start(self, sock: socket.socket) -> None:
+        """Listens on a bound socket, which is the server's from now on."""
         self.port = sock.getsockname()[1]
-        self._server = await asyncio.start_server(self._accept, sock=sock)
+        self._server = await asyncio.start_server(self._accept, sock=sock, backlog=_BACKLOG)
 
     async def stop_listening(self) -> None:
         if self._server is not None:

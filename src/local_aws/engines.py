@@ -1,4 +1,4 @@
-"""The processes that stand in for AWS services: DynamoDB by dynoxide or moto, CloudWatch by moto."""
+"""The processes that stand in for AWS: dynoxide or moto for DynamoDB, moto for CloudWatch."""
 
 from __future__ import annotations
 

@@ -32,6 +32,10 @@ class Phase(enum.Enum):
     ENDED = "ended"
 
 
+class _TimeoutReachedError(Exception):
+    """Init or an invocation took longer than the function's timeout."""
+
+
 class Environment:
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Environment:
         """One invocation, from the event to the function's next /next (it is frozen then) or to
         the end of its process. The outcome is in the invocation.
         """
+        invocation.environment = self.number
         invocation.cold_start = self._child is None
         try:
             if self._child is None:
@@ -89,7 +94,10 @@ class Environment:
             else:
                 self._log.add(self.number, f"RequestId: {invocation.request_id} Runtime exited")
                 await self._fail(invocation, Outcome.EXITED)
-        except TimeoutError:
+        except OSError as error:
+            self._log.add(self.number, f"The function's process could not be started: {error}")
+            await self._fail(invocation, Outcome.INIT_FAILED)
+        except _TimeoutReachedError:
             self._log.add(
                 self.number,
                 f"{invocation.request_id} Task timed out after {self._timeout_seconds:.2f} seconds",
@@ -122,7 +130,7 @@ class Environment:
     async def _rests(self) -> bool:
         """Waits until the function asks for an event: True; or has ended or failed: False.
 
-        Raises TimeoutError.
+        Raises _TimeoutReachedError.
         """
         assert self._exit is not None
         resting = asyncio.create_task(self._api.resting.wait())
@@ -135,7 +143,7 @@ class Environment:
         finally:
             resting.cancel()
         if not done:
-            raise TimeoutError
+            raise _TimeoutReachedError
         return self._exit not in done and self._api.init_error is None
 
     def _hand_over(self, invocation: Invocation) -> None:

@@ -30,11 +30,11 @@ from local_aws.faults import (
     ProxiedRequest,
     Refuse,
 )
-from local_aws.http_connection import listening_socket, reset_connection
+from local_aws.http_connection import bound_socket, reset_connection
 from local_aws.http_framing import RawMessage, read_message
 from local_aws.index_lag import IndexLag
 
-_ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
+_APPLICATION = re.compile(r"\bapp/(\S+)")
 _MAX_HEAD_BYTES = 256 * 1024
 
 
@@ -74,7 +74,7 @@ class FaultProxy:
     async def start(self, upstream_url: str) -> None:
         parts = urlsplit(upstream_url)
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
-        await self._server.start(listening_socket(0))
+        await self._server.start(bound_socket(0))
 
     async def stop(self) -> None:
         await self._server.stop()
@@ -191,7 +191,7 @@ class _Upstream:
 
 def _parse(message: RawMessage) -> ProxiedRequest:
     operation = (message.header("x-amz-target") or "").rpartition(".")[2]
-    key = _ACCESS_KEY.search(message.header("authorization") or "")
+    caller = _APPLICATION.search(message.header("user-agent") or "")
     try:
         parameters = json.loads(message.body)
     except ValueError:  # compressed, or not of this protocol
@@ -199,7 +199,7 @@ def _parse(message: RawMessage) -> ProxiedRequest:
     if not isinstance(parameters, dict):
         parameters = {}
     return ProxiedRequest(
-        operation, tuple(_tables(parameters)), key.group(1) if key else "", parameters
+        operation, tuple(_tables(parameters)), caller.group(1) if caller else "", parameters
     )
 
 

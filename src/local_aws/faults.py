@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProxiedRequest:
-    """A request as rules see it. `tables` are all the tables it names; `caller` is the access key
-    that signed it.
+    """A request as rules see it. `tables` are all that it names; `caller` is what the client calls
+    itself in its user agent (`app/NAME`): the stack's own requests have such a name.
     """
 
     operation: str

@@ -34,6 +34,7 @@ class Fleet:
         self._numbers = itertools.count(1)
         self._idle: list[Environment] = []
         self._busy: dict[Environment, asyncio.Task[None]] = {}
+        self._burials: set[asyncio.Task[None]] = set()
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -44,7 +45,7 @@ class Fleet:
 
         Raises ConcurrencyLimitError.
         """
-        self._idle = [environment for environment in self._idle if environment.is_alive]
+        self._bury_the_dead()
         if self._idle:
             environment = self._idle.pop()
         elif len(self._busy) >= self._concurrency:
@@ -55,13 +56,22 @@ class Fleet:
         self._on_begun(invocation)
         return environment
 
+    def _bury_the_dead(self) -> None:
+        """A frozen process can be killed from outside; what it held here must be given back."""
+        for environment in self._idle:
+            if not environment.is_alive:
+                burial = asyncio.create_task(environment.shut_down())
+                self._burials.add(burial)
+                burial.add_done_callback(self._burials.discard)
+        self._idle = [environment for environment in self._idle if environment.is_alive]
+
     async def shut_down(self) -> None:
         environments = self.environments
         runs = list(self._busy.values())
         await asyncio.gather(*(environment.shut_down() for environment in environments))
         for run in runs:
             run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
+        await asyncio.gather(*runs, *self._burials, return_exceptions=True)
         self._idle.clear()
 
     async def _run(self, environment: Environment, invocation: Invocation) -> None:

@@ -16,6 +16,8 @@ from local_aws.settings import FunctionSettings
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
+# One key for everybody: DynamoDB Local keeps the tables of each access key apart.
+ACCESS_KEY_ID = "ASIALOCALSTACK"
 FUNCTION_NAME = "sse-streaming"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{FUNCTION_NAME}"
 
@@ -52,7 +54,7 @@ def function_environ(
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
         "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[$LATEST]{environment_number:032x}",
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        "AWS_ACCESS_KEY_ID": "ASIALOCALFUNCTION",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",

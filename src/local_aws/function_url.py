@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 import uuid
 from collections import deque
@@ -15,7 +16,6 @@ from local_aws.function_environ import FUNCTION_ARN
 from local_aws.http_connection import (
     HttpConnection,
     PeerProtocolError,
-    listening_socket,
 )
 from local_aws.http_events import HttpRequest, function_url_event
 from local_aws.invocation import Invocation
@@ -51,9 +51,13 @@ class FunctionUrl:
     def port(self) -> int:
         return self._server.port
 
-    async def start(self, port: int) -> None:
-        """Raises OSError when the port is taken."""
-        await self._server.start(listening_socket(port))
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return self._server.connections
+
+    async def start(self, sock: socket.socket) -> None:
+        await self._server.start(sock)
 
     async def stop_listening(self) -> None:
         await self._server.stop_listening()

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import BinaryIO
+from collections.abc import Iterable
 
 
-def watch(lines: BinaryIO) -> set[int]:
+def watch(lines: Iterable[bytes]) -> set[int]:
     """The process groups that are still alive when the stack has gone."""
     groups: set[int] = set()
     for line in lines:

@@ -176,10 +176,10 @@ def reset_connection(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-def listening_socket(port: int, *, backlog: int = 256) -> socket.socket:
-    """A loopback listener with small buffers, which its connections inherit.
+def bound_socket(port: int) -> socket.socket:
+    """A loopback socket that will listen, with small buffers, which its connections inherit.
 
-    Raises OSError when the port is taken.
+    Until a server listens on it, connections are refused. Raises OSError when the port is taken.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -190,6 +190,5 @@ def listening_socket(port: int, *, backlog: int = 256) -> socket.socket:
     except OSError:
         sock.close()
         raise
-    sock.listen(backlog)
     sock.setblocking(False)
     return sock

@@ -133,6 +133,7 @@ class Invocation:
     deadline_ms: int = 0
     invocation_id: str = ""
     relay: Relay = field(default_factory=Relay)
+    environment: int = 0  # the number of the execution environment
     environment_pid: int = 0
     cold_start: bool = False
     started_at: float = 0.0  # handed to the function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -51,9 +52,9 @@ class LambdaService:
             say=say,
         )
 
-    async def start(self, port: int) -> None:
-        """Raises OSError when the port is taken."""
-        await self.url.start(port)
+    async def start(self, sock: socket.socket) -> None:
+        """The Function URL listens on this bound socket from now on."""
+        await self.url.start(sock)
 
     async def stop(self) -> None:
         """Streams go on while their function has its time to end; then everything is cut."""

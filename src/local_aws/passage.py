@@ -109,7 +109,8 @@ class Passage:
                 await relay.detach()
             await self._http.send(h11.EndOfMessage())
         except _BrokenTransferError:
-            self._http.reset()
+            # Not a reset: that would take from the client what it has not read yet.
+            await self._http.close()
         except InvocationFailedError as failure:
             return await self._fail(str(failure))
         except PreludeError as error:

@@ -21,3 +21,4 @@ async def patiently(what: str, work: Awaitable[T], say: Callable[[str], None]) -
         return task.result()
     finally:
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

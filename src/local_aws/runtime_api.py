@@ -25,7 +25,7 @@ from local_aws.http_connection import (
     HttpConnection,
     PeerClosedError,
     PeerProtocolError,
-    listening_socket,
+    bound_socket,
 )
 from local_aws.invocation import Invocation, Outcome, ResponseHead
 from local_aws.runtime_state import Call, InvalidStateTransitionError, RuntimeStateMachine, State
@@ -71,7 +71,7 @@ class RuntimeApi:
         return f"127.0.0.1:{self._server.port}"
 
     async def start(self) -> None:
-        await self._server.start(listening_socket(0))
+        await self._server.start(bound_socket(0))
 
     async def stop(self) -> None:
         self.break_response()

@@ -16,13 +16,18 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import Any
 
+from local_aws.console import create_console
+from local_aws.console_server import ConsoleServer
 from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.fault_proxy import FaultProxy
 from local_aws.function_environ import Wiring, configured
+from local_aws.http_connection import bound_socket
 from local_aws.index_lag import IndexLag
 from local_aws.invocation import Invocation
 from local_aws.lambda_service import LambdaService
+from local_aws.otlp_collector import OtlpCollector
 from local_aws.patience import patiently
 from local_aws.processes import ProcessGuard
 from local_aws.publisher import Publisher
@@ -34,6 +39,7 @@ from local_aws.tables import (
     put_sample_configurations,
 )
 from local_aws.traces import TraceStore
+from local_aws.xray_daemon import XRayDaemon
 
 _MOTO_NOTICE = (
     "No dynoxide binary was found, so moto stands in for DynamoDB: the same answers, but index "
@@ -51,6 +57,8 @@ class Stack:
     lambda_service: LambdaService
     publisher: Publisher
     engine_url: str
+    url: str
+    console_url: str
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
         """`say` gets the lines meant for the developer. Raises nothing; starting may."""
@@ -66,17 +74,10 @@ class Stack:
         )
         self.cloudwatch = FaultProxy()
         self.traces = TraceStore()
+        self.collector = OtlpCollector(self.traces)
+        self.daemon = XRayDaemon(self.traces)
         self._say = say
         self._resources = AsyncExitStack()
-
-    @property
-    def url(self) -> str:
-        """The Function URL."""
-        return f"http://127.0.0.1:{self.lambda_service.url.port}"
-
-    @property
-    def console_url(self) -> str:
-        return "http://127.0.0.1:0"
 
     @property
     def invocations(self) -> list[Invocation]:
@@ -89,8 +90,6 @@ class Stack:
 
     async def __aenter__(self) -> Stack:
         """Raises PortTakenError, EngineError."""
-        for name, port in (("PORT", self.settings.port), ("PORT+1", self.settings.console_port)):
-            _require_free(port, name)
         try:
             await self._start()
         except BaseException:
@@ -107,19 +106,41 @@ class Stack:
         await self._resources.aclose()
 
     async def _start(self) -> None:
+        url_socket = self._bind(self.settings.port, "PORT")
+        console_socket = self._bind(self.settings.console_port, "PORT + 1")
+        self.url = _address(url_socket)
+        self.console_url = _address(console_socket)
         await self.guard.start()
         self._resources.push_async_callback(self.guard.stop)
+        for part in (self.collector, self.daemon):
+            await part.start()
+            self._resources.push_async_callback(part.stop)
         await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
-        await patiently("Creating tables", asyncio.to_thread(self._prepare_tables), self._say)
-        await self._start_lambda()
+        await patiently("Creating tables", self._prepare_tables(), self._say)
+        await self._start_console(console_socket)
+        await self._start_lambda(url_socket)
+
+    def _bind(self, port: int, name: str) -> socket.socket:
+        try:
+            sock = bound_socket(port)
+        except OSError as error:
+            raise PortTakenError(
+                f"Port {port} ({name}) cannot be used: {error.strerror}. Stop what uses it, or "
+                f"choose another: make run PORT={self.settings.port + 1000}"
+            ) from None
+        self._resources.callback(sock.close)
+        return sock
 
     async def _start_engines(self) -> None:
         simulator = moto(self.guard)
-        starting = [asyncio.create_task(self._run_engine(simulator))]
         engine = self._dynamodb_engine()
-        if engine is not None:
-            starting.append(asyncio.create_task(self._run_engine(engine)))
-        await asyncio.gather(*starting)
+        try:
+            async with asyncio.TaskGroup() as starting:
+                starting.create_task(self._run_engine(simulator))
+                if engine is not None:
+                    starting.create_task(self._run_engine(engine))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         self.engine_url = self.settings.dynamodb_url or (engine or simulator).url
         for proxy, upstream_url in (
             (self.dynamodb, self.engine_url),
@@ -142,24 +163,35 @@ class Stack:
         self._resources.push_async_callback(engine.stop)
         await engine.start()
 
-    def _prepare_tables(self) -> None:
-        direct = local_client("dynamodb", self.engine_url)
-        create_tables(direct, self.names)
-        put_sample_configurations(direct, self.names.configurations)
+    async def _prepare_tables(self) -> None:
+        direct = await self._client(self.engine_url)
+        await asyncio.to_thread(create_tables, direct, self.names)
+        await asyncio.to_thread(put_sample_configurations, direct, self.names.configurations)
         self.publisher = Publisher(
-            local_client("dynamodb", self.dynamodb.url),
+            await self._client(self.dynamodb.url),
             direct,
             self.names,
             items_per_second=self.settings.items_per_second,
             say=self._say,
         )
 
-    async def _start_lambda(self) -> None:
+    async def _client(self, endpoint_url: str) -> Any:
+        client = await asyncio.to_thread(local_client, "dynamodb", endpoint_url)
+        self._resources.callback(client.close)
+        return client
+
+    async def _start_console(self, sock: socket.socket) -> None:
+        app = create_console(self.traces, self.publisher, function_url=self.url)
+        server = ConsoleServer(app)
+        self._resources.push_async_callback(server.stop)
+        await server.start(sock)
+
+    async def _start_lambda(self, sock: socket.socket) -> None:
         wiring = Wiring(
             dynamodb_url=self.dynamodb.url,
             cloudwatch_url=self.cloudwatch.url,
-            otlp_url="http://127.0.0.1:4318",
-            xray_daemon_address="127.0.0.1:2000",
+            otlp_url=self.collector.endpoint,
+            xray_daemon_address=self.daemon.address,
             id_key=secrets.token_hex(16),
         )
         self.lambda_service = LambdaService(
@@ -172,7 +204,7 @@ class Stack:
         self._resources.push_async_callback(self.lambda_service.stop)
         publishing = asyncio.create_task(self.publisher.run())
         self._resources.push_async_callback(_cancel, publishing)
-        await self.lambda_service.start(self.settings.port)
+        await self.lambda_service.start(sock)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
@@ -180,13 +212,5 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _require_free(port: int, name: str) -> None:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise PortTakenError(
-                f"Port {port} ({name}) cannot be used: {error.strerror}. "
-                f"Stop what uses it, or choose another: make run PORT={port + 1000}"
-            ) from None
+def _address(sock: socket.socket) -> str:
+    return f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from local_aws.settings import REPOSITORY_ROOT
 from local_aws.tables import TableNames
 
-STATE_FILE = REPOSITORY_ROOT / ".local" / "stack.json"
+DEFAULT_STATE_FILE = REPOSITORY_ROOT / ".local" / "stack.json"
+
+
+def state_file(environ: Mapping[str, str]) -> Path:
+    """LOCAL_STATE_FILE, for a second stack beside the first; else the checkout's own."""
+    return Path(environ.get("LOCAL_STATE_FILE") or DEFAULT_STATE_FILE)
 
 
 class NoStackError(Exception):
@@ -25,12 +31,12 @@ class RunningStack:
     dynamodb_url: str
     tables: TableNames
 
-    def write(self, path: Path = STATE_FILE) -> None:
+    def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
-    def read(cls, path: Path = STATE_FILE) -> RunningStack:
+    def read(cls, path: Path) -> RunningStack:
         """Raises NoStackError; a file left behind by a killed stack counts as none."""
         try:
             state = json.loads(path.read_text())
@@ -40,7 +46,7 @@ class RunningStack:
         return cls(**{**state, "tables": TableNames(**state["tables"])})
 
 
-def forget(path: Path = STATE_FILE) -> None:
+def forget(path: Path) -> None:
     """Removes this process's own file; another stack's stays."""
     try:
         if json.loads(path.read_text())["pid"] == os.getpid():

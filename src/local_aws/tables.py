@@ -9,8 +9,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local_aws.function_environ import ACCOUNT_ID, REGION
+from local_aws.function_environ import ACCESS_KEY_ID, ACCOUNT_ID, REGION
 
+STACK_ITSELF = "local-stack"  # how the stack's own requests name themselves to the proxies
 SAMPLE_OWNER = f"arn:aws:iam::{ACCOUNT_ID}:user/alice"
 SAMPLE_CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {
@@ -61,10 +62,12 @@ class TableNames:
         }
 
 
-def local_client(service: str, endpoint_url: str) -> Any:
+def local_client(
+    service: str, endpoint_url: str, *, tries: int = 4, read_timeout_seconds: float = 10.0
+) -> Any:
     """A boto3 client that never looks for credentials: what it talks to checks none."""
     return boto3.session.Session(
-        aws_access_key_id="LOCALSTACKITSELF",
+        aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key="local",
         region_name=REGION,
     ).client(
@@ -72,9 +75,10 @@ def local_client(service: str, endpoint_url: str) -> Any:
         endpoint_url=endpoint_url,
         config=Config(
             connect_timeout=2,
-            read_timeout=10,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            read_timeout=read_timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": tries},
             proxies={},
+            user_agent_appid=STACK_ITSELF,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from local_aws import go_json
 from local_aws.otel_attributes import plain
 from local_aws.xray_documents import to_document, xray_trace_id
-from local_aws.xray_limits import Evidence
+from local_aws.xray_verdicts import Evidence
 
 _REQUIRED = ("trace_id", "id", "name", "start_time")
 _ROOT_ANNOTATIONS = (
@@ -103,11 +104,12 @@ def from_export(request: ExportTraceServiceRequest, *, received_at: float) -> li
 
 
 def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
-    document = to_document(span, resource)
+    document, attributes = to_document(span, resource), plain(span.attributes)
+    size: int | None = None
     try:
         size = len(go_json.encode(document))
     except ValueError:  # NaN or infinity: the exporter fails on it, xray_limits says so
-        size = None
+        document, attributes = _without_nan(document), _without_nan(attributes)
     return Record(
         source="otel",
         trace_id=xray_trace_id(span.trace_id.hex()),
@@ -121,9 +123,20 @@ def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
         received_at=received_at,
         span=span,
         resource=resource,
-        attributes=plain(span.attributes),
+        attributes=attributes,
         links=tuple(document.get("links", ())),
     )
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case dict():
+            return {k: _without_nan(v) for k, v in value.items()}
+        case list():
+            return [_without_nan(v) for v in value]
+    return value
 
 
 def from_document(document: Mapping[str, Any], *, received_at: float) -> list[Record]:

@@ -6,8 +6,7 @@ process, and the collector writes that list at debug level only (awsxrayexporter
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from local_aws import xray_documents
 from local_aws.otel_attributes import plain
+from local_aws.xray_verdicts import Evidence, Severity, Verdict
 
 MAX_DOCUMENT_BYTES = 64 * 1024
 TRACE_BUDGET_BULK_BYTES = 500 * 1000
@@ -32,61 +32,6 @@ _EXPORTER = (
     "https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/v0.112.0"
     "/exporter/awsxrayexporter/internal/translator/"
 )
-
-
-class Severity(enum.Enum):
-    LOST = "lost"  # X-Ray or the exporter drops it
-    ALTERED = "altered"  # it arrives, but changed
-    MISLEADING = "misleading"  # it arrives and says something wrong
-    NOTE = "note"  # true so far; worth knowing
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    severity: Severity
-    rule: str
-    what: str
-    why: str
-    source: str
-    span_id: str | None = None
-    span_name: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "severity": self.severity.value,
-            "rule": self.rule,
-            "what": self.what,
-            "why": self.why,
-            "source": self.source,
-            "span_id": self.span_id,
-            "span_name": self.span_name,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One document on its way to X-Ray, and the span it was made of unless an SDK sent it itself.
-
-    `size_bytes` is None where it could not be encoded; `received_at` in epoch seconds.
-    """
-
-    document: Mapping[str, Any]
-    size_bytes: int | None
-    received_at: float
-    span: Span | None = None
-
-    @property
-    def id(self) -> str:
-        return str(self.document.get("id", ""))
-
-    @property
-    def name(self) -> str:
-        return self.span.name if self.span is not None else str(self.document.get("name", ""))
-
-    def verdict(
-        self, severity: Severity, rule: str, what: str, *, why: str, source: str
-    ) -> Verdict:
-        return Verdict(severity, rule, what, why, source, self.id, self.name)
 
 
 @dataclass(frozen=True, slots=True)

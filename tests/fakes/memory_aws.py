@@ -179,4 +179,4 @@ class MemorySink:
         self.datums.extend(datums)
 
     def total(self, name: str) -> float:
-        return sum(datum["Value"] for datum in self.datums if datum["MetricName"] == name)
+        return float(sum(d["Value"] for d in self.datums if d["MetricName"] == name))

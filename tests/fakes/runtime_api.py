@@ -35,6 +35,7 @@ class Treatment:
     """Close with RST in place of FIN."""
     reply_after_chunks: int | None = None
     """Send the reply early, then go on reading."""
+    reply_without_reading: bool = False
     stop_reading_after_chunks: int | None = None
     reply_status: int = 202
     no_reply: bool = False
@@ -205,12 +206,13 @@ class FakeRuntimeApi:
         with self._changed:
             self._changed.notify_all()
 
-    def take_event(self) -> tuple[str, Event] | Raw:
+    def take_event(self, asker: socket.socket) -> tuple[str, Event] | Raw:
         with self._changed:
             if self._current is not None and not self._answered:
                 return self._current  # asked again before an answer: the same event again
-            self._changed.wait_for(lambda: self._closing or bool(self._queue))
-            if self._closing:
+            while not self._queue and not self._closing and not _ended(asker):
+                self._changed.wait(0.02)
+            if self._closing or _ended(asker):
                 raise _Closed
             item = self._queue.popleft()
             if isinstance(item, Raw):
@@ -286,6 +288,10 @@ class _Conversation:
         ):
             return self._reply(exchange, 400) and False
         assert verb in ("response", "error")
+        if treatment.reply_without_reading:
+            self._reply(exchange, status)
+            self._api.wait_until_closing()
+            return False
         if not self._read_body(exchange, treatment):
             return False
         if treatment.no_reply:
@@ -294,7 +300,7 @@ class _Conversation:
         return treatment.reply_after_chunks is not None or self._reply(exchange, status)
 
     def _serve_next(self) -> bool:
-        item = self._api.take_event()
+        item = self._api.take_event(self._socket)
         if isinstance(item, Raw):
             self._socket.sendall(item.data)
             return not item.close
@@ -425,6 +431,15 @@ class _Conversation:
 
 def _quoted(request_id: str) -> str:
     return quote(request_id, safe="")
+
+
+def _ended(connection: socket.socket) -> bool:
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _shut(connection: socket.socket) -> None:

@@ -16,6 +16,8 @@ from lambdas.sse_streaming.runtime.termination import Termination
 from lambdas.sse_streaming.runtime.turn import Handler
 from tests.fakes.runtime_api import FakeRuntimeApi
 
+NO_HOOKS = Hooks()
+
 
 @dataclass
 class Finished:
@@ -48,7 +50,7 @@ async def serving(
     endpoint: str | None = None,
     environ: MutableMapping[str, str] | None = None,
     normalise_trace_header: Callable[[str | None], str | None] = lambda header: header,
-    hooks: Hooks = Hooks(),
+    hooks: Hooks = NO_HOOKS,
     initialization_type: str = "on-demand",
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[asyncio.Task[int]]:

@@ -16,6 +16,7 @@ import httpx
 
 from local_aws.environment import Environment
 from local_aws.function_environ import Wiring
+from local_aws.http_connection import bound_socket
 from local_aws.invocation import Invocation
 from local_aws.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
@@ -105,7 +106,7 @@ async def local_lambda(**settings: Any) -> AsyncIterator[LocalLambda]:
     service = LambdaService(
         given, WIRING, spawner=guard, say=said.append, add_segment=segments.append
     )
-    await service.start(given.port)
+    await service.start(bound_socket(given.port))
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{service.url.port}", timeout=20.0, trust_env=False

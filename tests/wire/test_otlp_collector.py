@@ -67,7 +67,7 @@ def encoded(name: str = "poll") -> bytes:
     request = ExportTraceServiceRequest()
     added = request.resource_spans.add().scope_spans.add().spans.add()
     added.trace_id, added.span_id, added.name = bytes(range(16)), bytes(range(8)), name
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def post(collector: CollectorThread, body: bytes, headers: dict[str, str]) -> httpx.Response:

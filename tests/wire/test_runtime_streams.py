@@ -9,7 +9,7 @@ import logging
 import time
 import tracemalloc
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
@@ -164,7 +164,9 @@ async def test_a_lost_connection_ends_a_sleeping_producer_at_once(reset: bool) -
     producer, finished = Producer(b"one"), Finished()
     with FakeRuntimeApi() as api:
         api.add(Event(treatment=Treatment(close_after_chunks=3, reset=reset)), Event())
-        results = iter([streaming(producer.body(), finished), Response(200, {}, b"next")])
+        results: Iterator[Result] = iter(
+            [streaming(producer.body(), finished), Response(200, {}, b"next")]
+        )
         async with serving(api, lambda event, context: next(results)):
             await until_idle(api, 3)
         lost, then = api.answers()
@@ -205,6 +207,17 @@ async def test_an_early_refusal_ends_the_stream_and_is_logged(
     assert isinstance(finished.errors[0], RefusedError)
     assert finished.errors[0].status == 413
     assert "413" in caplog.text
+
+
+async def test_a_refusal_that_closes_the_connection_is_read_before_the_broken_pipe() -> None:
+    finished = Finished()
+    with FakeRuntimeApi() as api:
+        refused = Treatment(reply_after_chunks=3, close_after_chunks=3, reply_status=413)
+        api.add(Event(treatment=refused))
+        async with serving(api, lambda event, context: streaming(endless_blocks(), finished)):
+            await until_idle(api, 2)
+    assert finished.outcomes == [StreamOutcome.LOST]
+    assert isinstance(finished.errors[0], RefusedError)
 
 
 async def test_an_early_acceptance_ends_nothing() -> None:
@@ -342,7 +355,7 @@ async def test_a_finaliser_that_raises_is_logged_and_hurts_nobody(
     finished = Finished()
     with FakeRuntimeApi() as api:
         api.add(Event(treatment=Treatment(close_after_chunks=3)), Event())
-        results = iter([streaming(body(), finished), Response(200, {}, b"next")])
+        results: Iterator[Result] = iter([streaming(body(), finished), Response(200, {}, b"next")])
         async with serving(api, lambda event, context: next(results)):
             await until_idle(api, 3)
         assert api.answers()[1].complete

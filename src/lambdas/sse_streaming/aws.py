@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
 from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
@@ -95,7 +96,7 @@ def aws_failures() -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(error) from error
-    except (HTTPClientError, ResponseParserError) as error:
+    except (HTTPClientError, NoConnection, ResponseParserError) as error:
         raise AwsUnavailable(type(error).__name__, "no usable answer in time") from error
     except BotoCoreError as error:
         raise AwsRefused(type(error).__name__, str(error)) from error

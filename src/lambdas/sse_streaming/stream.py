@@ -256,6 +256,7 @@ class Stream:
         if outcome is StreamOutcome.SHUTDOWN:
             # The process has a few hundred milliseconds: spans leave while the slot is released.
             self._end_trace(reason, lived, error)
+            self._trace.export()
         await asyncio.wait(pending, timeout=budget)
         await _cancelled(pending)
         if outcome is not StreamOutcome.SHUTDOWN:

@@ -43,6 +43,7 @@ class Delivery:
         self._outcome: StreamOutcome | None = None
         self._error: BaseException | None = None
         self._stopped = False
+        self._ended = False
         self._reply: Reply | None = None
         self._replied = asyncio.Event()
 
@@ -67,7 +68,7 @@ class Delivery:
 
     def stop(self, outcome: StreamOutcome, error: BaseException | None = None) -> None:
         """Ends the delivery now, cancelling the producer wherever it waits."""
-        if self._task is None or self._task.done() or self._stopped:
+        if self._task is None or self._stopped or self._ended:
             return
         self._stopped = True
         if self._outcome is None:
@@ -85,6 +86,7 @@ class Delivery:
             if self._outcome is None:
                 self._outcome, self._error = StreamOutcome.LOST, error
         finally:
+            self._ended = True  # nothing may interrupt what the body has to clean up
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
             await self._close_body()
@@ -97,6 +99,9 @@ class Delivery:
             await self._send(head)
             await self._send(await self._send_body())
             await self._wait_for_reply()
+        except ConnectionLostError:
+            self._take_reply()  # one that came before the end says more than the broken pipe does
+            raise
         finally:
             loop.remove_reader(descriptor)
 
@@ -174,25 +179,28 @@ class Delivery:
         logger.warning("answer given up: nothing was accepted for %.3g s", patience_seconds)
         self.stop(StreamOutcome.STALLED)
 
-    def _receive(self) -> None:
-        """Takes what comes while the body is sent: the reply is due after its end only.
+    def _take_reply(self) -> None:
+        """Takes what came while the body is sent: the reply is due after its end only.
 
         A refusal or an end of the connection ends the delivery. An early 200 does not:
         `cargo lambda watch` answers before it has read the body, and goes on reading.
         """
+        received = self._connection.receive_ready()
+        if received is None:
+            return
+        if not received and self._reply is not None:
+            raise ConnectionLostError("the Runtime API closed the connection under the body")
+        reply = self._connection.feed(received)
+        if reply is None:
+            return
+        if not accepted(reply.status):
+            raise RefusedError("/response", reply.status)
+        self._reply = reply
+        self._replied.set()
+
+    def _receive(self) -> None:
         try:
-            received = self._connection.receive_ready()
-            if received is None:
-                return
-            if not received and self._reply is not None:
-                raise ConnectionLostError("the Runtime API closed the connection under the body")
-            reply = self._connection.feed(received)
-            if reply is None:
-                return
-            if not accepted(reply.status):
-                raise RefusedError("/response", reply.status)
-            self._reply = reply
-            self._replied.set()
+            self._take_reply()
         except RuntimeApiError as error:
             asyncio.get_running_loop().remove_reader(self._connection.sock.fileno())
             logger.warning("answer not delivered: %s", error)

@@ -183,4 +183,4 @@ class RuntimeLoop:
         ]
         _, late = await asyncio.wait((serving, *hooks), timeout=self._termination.seconds_left())
         if late:
-            logger.warning("shutting down with %d hooks unfinished", len(late))
+            logger.warning("shutting down with %d tasks unfinished", len(late))

@@ -60,9 +60,10 @@ Finish: TypeAlias = Callable[[StreamOutcome, BaseException | None], Awaitable[No
 class StreamingResponse:
     """An HTTP answer whose body is produced while it is sent.
 
-    `body` is closed by the runtime on every path before `finish` is called, and `finish` is called
-    exactly once on every path, also when the answer could not be begun. Its second argument is
-    what the body raised (FAILED) or how the connection broke (LOST), else None.
+    `body` is closed by the runtime before `finish` is called, and `finish` is called exactly once,
+    also when the answer could not be begun (but not when SIGTERM came before the answer). Its
+    second argument is what the body raised (FAILED) or how the connection broke (LOST), else None.
+    A body is cancelled where it waits; one that swallows that is ended when it yields next.
 
     `stall_seconds` bounds the time in which the Runtime API accepts no byte. `give_up_at` is an
     instant on the monotonic clock after which a blocked write is given up at once.

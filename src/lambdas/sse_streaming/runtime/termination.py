@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import os
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 # Lambda kills 300 ms (internal extensions) to 2 s after SIGTERM; the tighter one is kept.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 _HOOKS_SECONDS = 0.2
-_EXIT_SECONDS = 0.26
+_EXIT_SECONDS = 0.25
 
 
 class TerminatedError(BaseException):
@@ -61,7 +62,9 @@ class Termination:
         self._at = time.monotonic()
         # Whatever blocks the main thread from here on, a hook or a handler that swallows the
         # interruption, the process ends in time.
-        threading.Thread(target=_exit_in_time, name="exit-in-time", daemon=True).start()
+        # Not a threading.Thread: starting one takes locks that the interrupted code may hold.
+        with contextlib.suppress(RuntimeError):
+            _thread.start_new_thread(_exit_in_time, ())
         self._event_loop.call_soon_threadsafe(self.requested.set_result, None)
         if self._in_handler:
             raise TerminatedError

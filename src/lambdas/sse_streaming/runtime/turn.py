@@ -55,9 +55,11 @@ class Turns:
         """Answers the invocation and cleans up after it, in a context of its own: what the handler
         sets in context variables, its body and its hooks see, and no other invocation."""
         context = contextvars.copy_context()
-        self._answered = False
         turn = self._take(invocation, context)
-        await asyncio.get_running_loop().create_task(turn, context=context)
+        try:
+            await asyncio.get_running_loop().create_task(turn, context=context)
+        finally:
+            self._answered = False
 
     def terminate(self) -> bool:
         """Cuts the turn short for SIGTERM; False where there is nothing but to cancel it."""
@@ -107,8 +109,8 @@ class Turns:
             header = self._normalise_trace_header(invocation.trace_header)
             if header is not None:
                 self._environ[TRACE_VARIABLE] = header
-        except Exception:
-            logger.exception("the trace header cannot be used")
+        except Exception as error:  # its text may repeat the header, which is not for the log
+            logger.error("the trace header cannot be used: %s", type(error).__name__)
         for hook in self._hooks.before_invocation:
             try:
                 hook(invocation)

@@ -9,7 +9,7 @@ from .endpoint import Endpoint
 from .errors import ConnectionLostError
 from .reply import Reply, ReplyParser
 
-_RECEIVE_BYTES = 256 * 1024
+_RECEIVE_BYTES = 64 * 1024
 
 
 class Connection:
@@ -30,17 +30,32 @@ class Connection:
         assert self._socket is not None, "begin() comes first"
         return self._socket
 
-    async def begin(self) -> None:
-        """Makes the connection ready for a request."""
+    async def begin(self) -> bool:
+        """Makes the connection ready for a request; whether it is one that was kept."""
         self._parser = ReplyParser()
         if self._socket is not None and not _is_idle(self._socket):
             self.close()
-        if self._socket is None:
-            self._socket = await self._connect()
+        if self._socket is not None:
+            return True
+        self._socket = await self._connect()
+        return False
 
     async def exchange(self, request: bytes) -> Reply:
-        """Sends a whole request and waits for its reply, without a time limit."""
+        """Sends a whole request and waits for its reply, without a time limit.
+
+        A kept connection may be closed by the peer just when it is used. What was lost with it
+        before any byte of a reply is sent once more: the Runtime API refuses a second answer.
+        """
+        kept = await self.begin()
+        try:
+            return await self._exchange(request)
+        except ConnectionLostError:
+            if not kept or self._parser.begun:
+                raise
         await self.begin()
+        return await self._exchange(request)
+
+    async def _exchange(self, request: bytes) -> Reply:
         try:
             sent_all = await self._send(request)
             while (reply := self.feed(await self._receive())) is None:
@@ -123,16 +138,13 @@ class Connection:
             )
         except OSError as error:
             raise lost(error) from error
-        failure: OSError = OSError("no address")
+        failure = ConnectionLostError("the host of the Runtime API has no address")
         for family, kind, protocol, _, address in addresses:
             try:
                 return await self._connect_to(family, kind, protocol, address)
             except OSError as error:
-                failure = error
-        try:
-            raise lost(failure) from failure
-        finally:
-            del failure
+                failure = lost(error)
+        raise failure
 
     async def _connect_to(
         self, family: int, kind: int, protocol: int, address: tuple[object, ...]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from lambdas.sse_streaming.tracing.operation import Operation
 
-OWN_BYTES = 45_000
-EVENTFUL_BYTES = 18_000
-ROLLUP_BYTES = 25_000
+OWN_BYTES = 60_000
+EVENTFUL_BYTES = 14_000
+ROLLUP_BYTES = 16_000
 MAX_EVENTFUL_STEPS = 20
-MAX_ROLLUPS = 30
+MAX_ROLLUPS = 20
 
 _STEP_BYTES = 400
 _REQUEST_BYTES = 640

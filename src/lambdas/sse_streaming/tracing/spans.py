@@ -118,6 +118,10 @@ class SampledStream:
             self._has_exported_early = True
             self._export()
 
+    def export(self) -> None:
+        """Send what has ended so far, without waiting for it."""
+        self._export()
+
     def end(self, facts: StreamFacts, error: BaseException | None) -> None:
         """Close the roll-ups and the root. Nothing is recorded afterwards."""
         with self._lock:

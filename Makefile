@@ -1,0 +1,74 @@
+# Everything is set up by the targets themselves, in .venv. `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8080
+DYNOXIDE_VERSION := 1.2.1
+
+BIN := $(VENV)/bin
+RUN := PYTHONPATH=src $(BIN)/python
+OS := $(shell uname -s | tr A-Z a-z)
+CPU := $(subst x86_64,x64,$(subst aarch64,arm64,$(shell uname -m)))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.13 …"; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) -V) …"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.packages: $(VENV)/.python requirements.txt src/lambdas/sse_streaming/requirements.txt
+	@echo "Installing Python packages into $(VENV) (about half a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# The local stack falls back to moto's DynamoDB where there is no binary.
+$(VENV)/.dynoxide: $(VENV)/.python
+	@if command -v npm >/dev/null; then \
+	  echo "Installing the DynamoDB engine (dynoxide $(DYNOXIDE_VERSION)) …"; \
+	  npm install --silent --no-audit --no-fund --prefix $(VENV)/npm \
+	    @dynoxide/$(OS)-$(CPU)@$(DYNOXIDE_VERSION) >/dev/null 2>&1 \
+	  || echo "No dynoxide for $(OS)-$(CPU) could be installed: moto stands in for DynamoDB."; \
+	else echo "npm is missing: moto stands in for DynamoDB."; fi
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.packages $(VENV)/.dynoxide ## make .venv with everything in it
+
+.PHONY: run
+run: setup ## the whole service on this computer, with live sample data
+	@PORT=$(PORT) $(RUN) -m local_aws run
+
+.PHONY: test
+test: setup ## every test, with a tenth of the counts that CI runs (under 5 minutes)
+	$(BIN)/python -m pytest -m "not ci"
+
+.PHONY: lint
+lint: setup ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src tests
+
+.PHONY: check
+check: lint ## what CI runs: lint, and every test with its full counts
+	FULL_COUNTS=1 $(BIN)/python -m pytest
+
+.PHONY: publish
+publish: setup ## publish items into the running stack: FILE=items.jsonl [KEEP_TIMES=1]
+	@test -n "$(FILE)" || { echo "Say which file: make publish FILE=items.jsonl"; exit 1; }
+	@KEEP_TIMES=$(KEEP_TIMES) $(RUN) -m local_aws publish "$(FILE)"
+
+.PHONY: drain
+drain: setup ## end every stream and refuse new ones: TABLE=… [UNTIL=+600]
+	@test -n "$(TABLE)" || { echo "Say which connections table: make drain TABLE=…"; exit 1; }
+	@$(RUN) -m local_aws drain "$(TABLE)" $(UNTIL)
+
+.PHONY: clean
+clean: ## remove what the targets made
+	rm -rf $(VENV) .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,134 @@
+"""The console: a page with the live stream and the traces, and the JSON that it is made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from local_aws import waterfall
+from local_aws.items import ItemError
+from local_aws.traces import TraceStore
+
+PAGE = Path(__file__).parent / "console_page"
+# An item of DynamoDB has at most 400 KB; JSON may write it longer.
+_MAX_ITEM_BYTES = 1024 * 1024
+_MAX_LISTED = 1_000
+
+
+class ItemWriter(Protocol):
+    async def put(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Publishes an item and gives it back whole. Raises ItemError naming what is wrong."""
+
+
+def create_console(
+    store: TraceStore,
+    writer: ItemWriter,
+    *,
+    function_url: str,
+    details: Mapping[str, Any] | None = None,
+) -> Starlette:
+    """The console's ASGI application.
+
+    `function_url` is where the page opens its stream; `details` is shown as it is in /api/info.
+    """
+    api = _Api(store, writer, {"function_url": function_url.rstrip("/"), **(details or {})})
+    return Starlette(
+        routes=[
+            Route("/", api.page),
+            Route("/api/info", api.get_info),
+            Route("/api/traces", api.get_traces),
+            Route("/api/traces/{trace_id}", api.get_trace),
+            Route("/api/items", api.post_item, methods=["POST"]),
+            Mount("/static", StaticFiles(directory=PAGE)),
+        ],
+        exception_handlers={HTTPException: _refuse},
+    )
+
+
+class _Api:
+    def __init__(self, store: TraceStore, writer: ItemWriter, info: Mapping[str, Any]) -> None:
+        self._store = store
+        self._writer = writer
+        self._info = info
+
+    async def page(self, request: Request) -> Response:
+        html = (PAGE / "index.html").read_bytes()
+        # Nothing on the page comes from elsewhere, and only the stream leads to elsewhere.
+        policy = f"default-src 'self'; connect-src 'self' {self._info['function_url']}"
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
+        return Response(html, media_type="text/html", headers=headers)
+
+    async def get_info(self, request: Request) -> Response:
+        return _json(self._info)
+
+    async def get_traces(self, request: Request) -> Response:
+        annotation = None
+        if sought := request.query_params.get("annotation", "").strip():
+            key, equals, value = (part.strip() for part in sought.partition("="))
+            if not key or not equals or not value:
+                raise HTTPException(400, f"annotation is key=value, not {sought!r}")
+            annotation = (key, value)
+        limit = request.query_params.get("limit", "100")
+        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MAX_LISTED:
+            raise HTTPException(400, f"limit is 1 to {_MAX_LISTED}, not {limit!r}")
+        return _json({"traces": self._store.traces(annotation=annotation, limit=int(limit))})
+
+    async def get_trace(self, request: Request) -> Response:
+        trace_id = request.path_params["trace_id"]
+        trace = self._store.trace(trace_id)
+        if trace is None:
+            raise HTTPException(404, f"no trace {trace_id} here: not sampled, or not flushed yet")
+        return _json({**trace, "layout": waterfall.lay_out(trace).as_json()})
+
+    async def post_item(self, request: Request) -> Response:
+        item = await _read_object(request)
+        try:
+            written = await self._writer.put(item)
+        except ItemError as error:
+            raise HTTPException(400, str(error)) from error
+        return _json(written, status=201)
+
+
+async def _read_object(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_ITEM_BYTES:
+            raise HTTPException(413, f"an item has at most {_MAX_ITEM_BYTES} bytes")
+    try:
+        item = json.loads(body)
+    except ValueError as error:
+        raise HTTPException(400, f"the body is not JSON: {error}") from error
+    if not isinstance(item, dict):
+        raise HTTPException(400, "the body must be one JSON object, the item")
+    return item
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    refusal = {"code": code.get(error.status_code, "error"), "message": error.detail}
+    return _json({"error": refusal}, status=error.status_code)
+
+
+def _json(value: Any, *, status: int = 200) -> Response:
+    body = json.dumps(value, default=_plain_number, separators=(",", ":")).encode()
+    headers = {"Cache-Control": "no-store"}
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def _plain_number(value: object) -> int | float:
+    """DynamoDB's numbers are decimals. Raises TypeError for anything else that JSON lacks."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -1,0 +1,156 @@
+"""The waterfall of one trace in a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local_aws.waterfall import Layout, Row, end_of, is_rolled_up, lay_out
+
+_MARKS = {"service": "░", "handler": "▓", "streaming": "█"}
+_ROLLED_UP = "▒"
+_BOUNDARY = "┊"
+_FAULT, _ERROR = "✗", "!"
+_TIMES = "\N{MULTIPLICATION SIGN}"
+_MIN_WIDTH = 60
+_VALUE_WIDTH = 22
+
+
+def render_text(trace: Mapping[str, Any], width: int) -> str:
+    """The waterfall in lines of at most `width` columns (60 if less), ending in a newline.
+
+    Lanes stay folded, but each faulty or erroneous member gets a line of its own.
+    """
+    width = max(width, _MIN_WIDTH)
+    layout = lay_out(trace)
+    by_id = {r["id"]: r for r in trace["records"]}
+    shown = _shown(layout, by_id)
+    name_width = min(
+        max((2 * r.depth + len(_label(r)) for r in shown), default=0) + 1, width // 3, 40
+    )
+    axis_width = width - name_width - _VALUE_WIDTH
+    lines = _head(trace, layout, width, name_width, axis_width)
+    for row in shown:
+        records = [by_id[i] for i in row.records]
+        label = (" " * (2 * row.depth) + _label(row))[: name_width - 1].ljust(name_width)
+        lines.append(f"{label}{_bar(row, records, layout, axis_width)} {_value(records)}".rstrip())
+    for gap in layout.gaps:
+        lines.append(f"gap: nothing happened from {_time(gap.start)} to {_time(gap.end)}")
+    for verdict in trace.get("verdicts", ()):
+        where = f" ({verdict['span_name']})" if verdict["span_name"] else ""
+        lines.append(f"X-Ray, {verdict['severity']}: {verdict['what']}{where}")
+    return "\n".join(line[:width] for line in lines) + "\n"
+
+
+def _head(
+    trace: Mapping[str, Any], layout: Layout, width: int, name_width: int, axis_width: int
+) -> list[str]:
+    facts = [trace["trace_id"], trace.get("route"), _time(layout.duration)]
+    known = ("session_id", "connection_sequence", "end_reason")
+    facts += [f"{k}={trace[k]}" for k in known if trace.get(k) is not None]
+    legend = f"{_MARKS['service']} Lambda  {_MARKS['handler']} handler (X-Ray)  "
+    legend += f"{_MARKS['streaming']} streaming (OTel)  {_ROLLED_UP} rolled up  "
+    legend += f"{_FAULT} fault  {_ERROR} error  {_BOUNDARY} handler returned"
+    ends = _time(layout.duration)
+    axis = " " * name_width + "0" + ends.rjust(axis_width - 1)
+    return ["  ".join(str(f) for f in facts if f), legend[:width], "", axis]
+
+
+def _shown(layout: Layout, by_id: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    folded: set[str] = set()
+    shown = []
+    for row in layout.rows:
+        if row.parent_key in folded:
+            folded.add(row.key)
+            failed = any(by_id[i]["fault"] or by_id[i]["error"] for i in row.records)
+            if row.is_lane or not failed:
+                continue
+        elif row.folded:
+            folded.add(row.key)
+        shown.append(row)
+    return shown
+
+
+def _label(row: Row) -> str:
+    return f"{row.name} {_TIMES}{len(row.records)}" if row.is_lane else row.name
+
+
+def _bar(row: Row, records: Sequence[Mapping[str, Any]], layout: Layout, width: int) -> str:
+    cells = [" "] * width
+
+    def column(offset: float) -> int:
+        share = offset / layout.duration if layout.duration else 0.0
+        return min(int(share * width), width - 1)
+
+    if layout.boundary is not None:
+        cells[column(layout.boundary)] = _BOUNDARY
+    for record in records:
+        first = column(record["start"] - layout.start)
+        last = column(end_of(record) - layout.start)
+        mark = _ROLLED_UP if is_rolled_up(record) else _MARKS[row.phase]
+        for at in range(first, last + 1):
+            if cells[at] not in (_FAULT, _ERROR):
+                cells[at] = mark
+        if record["fault"] or record["error"]:
+            cells[first] = _FAULT if record["fault"] else _ERROR
+    return "".join(cells)
+
+
+def _value(records: Sequence[Mapping[str, Any]]) -> str:
+    durations = [end_of(r) - r["start"] for r in records]
+    if len(records) == 1:
+        in_progress = "…" if records[0]["end"] is None else ""
+        return _time(durations[0]) + in_progress
+    return f"{_time(sum(durations) / len(durations))} ≤ {_time(max(durations))}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m local_aws.waterfall_text",
+        description="Print one trace of the local stack; both phases on one time axis.",
+    )
+    parser.add_argument("console", help="the console's address, such as http://127.0.0.1:8081")
+    parser.add_argument("trace_id", nargs="?", help="in either form; the newest if left out")
+    given = parser.parse_args(arguments)
+    base = given.console.rstrip("/")
+    try:
+        trace_id = given.trace_id or _newest(base)
+        trace = _get(f"{base}/api/traces/{urllib.parse.quote(trace_id, safe='')}")
+    except urllib.error.HTTPError as error:
+        with error:
+            sys.stderr.write(f"{base} has no such trace: {json.load(error)['error']['message']}\n")
+        return 1
+    except (urllib.error.URLError, LookupError) as error:
+        sys.stderr.write(f"cannot read a trace from {base}: {error}\n")
+        return 1
+    sys.stdout.write(render_text(trace, shutil.get_terminal_size((100, 24)).columns))
+    return 0
+
+
+def _newest(base: str) -> str:
+    traces = _get(f"{base}/api/traces?limit=1")["traces"]
+    if not traces:
+        raise LookupError("it holds none yet; open a stream first")
+    return str(traces[0]["trace_id"])
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

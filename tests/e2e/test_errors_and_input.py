@@ -1,0 +1,138 @@
+"""Errors in both phases, and everything that a client may send."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from local_aws.background import BackgroundStack
+from local_aws.faults import ACCESS_DENIED, THROTTLE
+from tests.counts import count
+from tests.fakes.local import local_stack, open_stream, read_stream
+
+ALTERNATIONS = count(1000)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[BackgroundStack]:
+    with local_stack(
+        SSE_AUTH="iam",
+        SSE_MAX_STREAM_SECONDS="1",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_faults_afterwards(stack: BackgroundStack) -> Iterator[None]:
+    yield
+    stack.dynamodb.faults.clear()
+
+
+def test_a_permanent_fault_before_the_first_byte_is_a_502(stack: BackgroundStack) -> None:
+    stack.dynamodb.faults.add(ACCESS_DENIED, operation="Query")
+    answer = httpx.get(f"{stack.url}/stream/status")
+    stack.dynamodb.faults.clear()
+
+    assert answer.status_code == 502
+    assert httpx.get(f"{stack.url}/stream/status").status_code == 200
+
+
+def test_a_permanent_fault_after_it_is_a_whole_end_block_and_trailers(
+    stack: BackgroundStack,
+) -> None:
+    stack.dynamodb.faults.add(ACCESS_DENIED, operation="PutItem")
+    response = read_stream(f"{stack.url}/stream")
+    stack.dynamodb.faults.clear()
+
+    assert response.status == 200
+    assert response.names == ["end"]
+    assert response.events[0].data["reason"] == "error"
+    trailers = {name.lower(): value for name, value in stack.invocations[-1].trailers.items()}
+    assert trailers["lambda-runtime-function-error-type"] == "Function.AwsRefused"
+    body = json.loads(base64.b64decode(trailers["lambda-runtime-function-error-body"]))
+    assert body["errorType"] == "AwsRefused"
+    assert read_stream(f"{stack.url}/stream").names == ["ready", "end"]
+
+
+@pytest.mark.timeout(600)
+def test_good_and_bad_invocations_in_turn_leave_nothing_behind() -> None:
+    with local_stack(
+        LOCAL_CONCURRENCY="1", SSE_MAX_STREAM_SECONDS="0.2", SSE_METRICS_SECONDS="3600"
+    ) as stack:
+        for number in range(ALTERNATIONS // 2):
+            rule = stack.dynamodb.faults.add(ACCESS_DENIED, operation="PutItem")
+            assert read_stream(f"{stack.url}/stream").names == ["end"], number
+            stack.dynamodb.faults.remove(rule)
+            good = read_stream(f"{stack.url}/stream")
+            assert good.names == ["ready", "end"], number
+        assert len({invocation.environment_pid for invocation in stack.invocations}) == 1
+
+
+def test_throttling_in_the_handler_phase_is_busy_not_an_error(stack: BackgroundStack) -> None:
+    stack.dynamodb.faults.add(THROTTLE, operation="GetItem", table="configurations")
+    headers = {
+        "authorization": "AWS4-HMAC-SHA256 Credential=alice/20261121/us-east-1/lambda/aws4_request,"
+        " SignedHeaders=host, Signature=00"
+    }
+    with httpx.stream(
+        "GET", f"{stack.url}/configurations/tech/stream", headers=headers, timeout=20
+    ) as answer:
+        text = answer.read().decode()
+
+    assert answer.status_code == 200
+    assert "event: busy" in text
+    assert '"reason":"unavailable"' in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "word"),
+    [
+        ("/stream?sentiment=angry", 400, "sentiment"),
+        ("/stream?ticker=", 400, "ticker"),
+        ("/stream?ticker=" + ",".join(f"T{n}" for n in range(51)), 400, "ticker"),
+        ("/stream?backfill=-1", 400, "backfill"),
+        ("/stream?backfill=101", 400, "backfill"),
+        ("/stream?colour=red", 400, "colour"),
+        ("/stream?ticker=%ff%fe", 400, "UTF-8"),
+        ("/nothing", 404, "path"),
+        ("/configurations/none/stream", 403, "IAM"),
+    ],
+)
+def test_bad_input_gets_a_clear_answer(
+    stack: BackgroundStack, path: str, status: int, word: str
+) -> None:
+    answer = httpx.get(f"{stack.url}{path}")
+
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert word in error["message"]
+    assert error["request_id"]
+
+
+@pytest.mark.parametrize("presented", ["x" * 10_000, "né", "1" + "A" * 60])
+def test_an_unusable_last_event_id_is_a_reset(stack: BackgroundStack, presented: str) -> None:
+    header = presented if presented.isascii() else "n%C3%A9"
+    with open_stream(f"{stack.url}/stream", last_event_id=header) as (response, events):
+        for _ in events:
+            pass
+
+    assert response.names == ["ready", "reset", "end"]
+
+
+def test_other_methods_are_405_with_a_body(stack: BackgroundStack) -> None:
+    answer = httpx.put(f"{stack.url}/stream")
+
+    assert answer.status_code == 405
+    assert "GET" in answer.json()["error"]["message"]
+
+
+def test_no_query_string_and_no_id_reaches_the_log(stack: BackgroundStack) -> None:
+    httpx.get(f"{stack.url}/stream?ticker=SECRET!WORD&last_event_id=SECRETID")
+    read_stream(f"{stack.url}/stream?last_event_id=SECRETID")
+
+    log = "\n".join(stack.function_log())
+    assert "SECRET" not in log

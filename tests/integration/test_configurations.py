@@ -1,0 +1,111 @@
+"""Saved filters in a real table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambdas.sse_streaming.configurations import Configuration, DynamoConfigurations
+from lambdas.sse_streaming.errors import AwsRefused, RequestError
+from lambdas.sse_streaming.request import SENTIMENTS, StreamFilter
+from tests.fakes.dynamodb import Database, counted_requests
+
+ALICE = "arn:aws:iam::123456789012:user/alice"
+
+
+@pytest.fixture
+def configurations(database: Database) -> DynamoConfigurations:
+    return DynamoConfigurations(database.function_client, database.names.configurations)
+
+
+def save(database: Database, config_id: str, **attributes: Any) -> None:
+    database.admin.put_item(
+        TableName=database.names.configurations,
+        Item={"config_id": {"S": config_id}, **attributes},
+    )
+
+
+def strings(*values: str) -> dict[str, Any]:
+    return {"L": [{"S": value} for value in values]}
+
+
+def test_a_saved_filter_is_found_with_its_owner(
+    database: Database, configurations: DynamoConfigurations
+) -> None:
+    save(
+        database,
+        "mine",
+        owner={"S": ALICE},
+        sentiment=strings("positive", "negative"),
+        tickers=strings("aapl", "MSFT"),
+    )
+
+    with counted_requests() as requests:
+        found = configurations.find("mine")
+
+    assert found == Configuration(
+        ALICE, StreamFilter(("negative", "positive"), frozenset({"AAPL", "MSFT"}))
+    )
+    assert [request.name for request in requests] == ["GetItem"]
+
+
+@pytest.mark.parametrize(
+    "attributes", [{}, {"sentiment": strings(), "tickers": strings()}], ids=["absent", "empty"]
+)
+def test_no_sentiment_or_ticker_means_any(
+    database: Database, configurations: DynamoConfigurations, attributes: dict[str, Any]
+) -> None:
+    save(database, "all", owner={"S": ALICE}, **attributes)
+
+    assert configurations.find("all") == Configuration(ALICE, StreamFilter(SENTIMENTS, frozenset()))
+
+
+def test_string_sets_serve_as_lists(
+    database: Database, configurations: DynamoConfigurations
+) -> None:
+    save(database, "sets", owner={"S": ALICE}, tickers={"SS": ["AAPL", "MSFT"]})
+
+    found = configurations.find("sets")
+
+    assert found is not None
+    assert found.filter.tickers == {"AAPL", "MSFT"}
+
+
+def test_an_unknown_one_is_none(configurations: DynamoConfigurations) -> None:
+    assert configurations.find("nothing-here") is None
+
+
+@pytest.mark.parametrize("config_id", ["", "a" * 129, "a%20b", "a#b", "\u00e9"])
+def test_what_cannot_be_an_id_is_not_asked_for(
+    configurations: DynamoConfigurations, config_id: str
+) -> None:
+    with counted_requests() as requests:
+        assert configurations.find(config_id) is None
+    assert requests == []
+
+
+def test_one_without_owner_belongs_to_nobody(
+    database: Database, configurations: DynamoConfigurations
+) -> None:
+    save(database, "orphan")
+
+    found = configurations.find("orphan")
+
+    assert found is not None
+    assert found.owner == ""
+
+
+@pytest.mark.parametrize("name", ["sentiment", "tickers"])
+def test_a_filter_saved_wrong_says_what_is_wrong(
+    database: Database, configurations: DynamoConfigurations, name: str
+) -> None:
+    save(database, "bad", owner={"S": ALICE}, **{name: strings("not/valid")})
+
+    with pytest.raises(RequestError, match=name.rstrip("s")):
+        configurations.find("bad")
+
+
+def test_a_missing_table_is_a_permanent_fault(database: Database) -> None:
+    with pytest.raises(AwsRefused, match="ResourceNotFoundException"):
+        DynamoConfigurations(database.function_client, "no-such-table").find("mine")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local_aws.settings import SettingError, Settings
+
+
+def test_nothing_set_gives_the_documented_defaults() -> None:
+    settings = Settings.from_environ({})
+    assert (settings.port, settings.console_port) == (8080, 8081)
+    assert (settings.concurrency, settings.timeout_seconds, settings.sampled) == (25, 60.0, True)
+    assert (settings.show_disconnect, settings.limits, settings.index_lag_ms) == (False, False, 0)
+    assert settings.items_per_second == 1.0
+    assert settings.function.environment["SSE_MAX_CONNECTIONS"] == "15"
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert Settings.from_environ({"PORT": "", "LOCAL_LIMITS": ""}) == Settings.from_environ({})
+
+
+def test_port_zero_frees_the_console_too() -> None:
+    assert Settings.from_environ({"PORT": "0"}).console_port == 0
+
+
+def test_only_the_functions_own_variables_are_passed_on() -> None:
+    environ = {"SSE_A": "1", "OTEL_B": "2", "POWERTOOLS_C": "3", "AWS_PROFILE": "x", "HOME": "/"}
+    passed_on = Settings.from_environ(environ).function.passed_on
+    assert passed_on == {"SSE_A": "1", "OTEL_B": "2", "POWERTOOLS_C": "3"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("PORT", "http", "give a number"),
+        ("PORT", "65535", "from 0 to 65534"),
+        ("LOCAL_CONCURRENCY", "0", "from 1 to 1000"),
+        ("LOCAL_CONCURRENCY", "1.5", "give a whole number"),
+        ("LOCAL_TIMEOUT_SECONDS", "nan", "from 0.1 to 900"),
+        ("LOCAL_SAMPLED", "yes", "give 1"),
+        ("LOCAL_DYNAMODB_URL", "localhost:8000", "http://host:port"),
+        ("LOCAL_DYNOXIDE", "/no/such/file", "no such file"),
+        ("LOCAL_TASK_ROOT", "/no/such/folder", "no such folder"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_what_to_give(
+    name: str, value: str, advice: str
+) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.from_environ({name: value})
+    assert name in str(refused.value)
+    assert repr(value) in str(refused.value)
+    assert advice in str(refused.value)
+
+
+def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "engine").touch()
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environ({"LOCAL_DYNOXIDE": "engine"}).dynoxide == tmp_path / "engine"

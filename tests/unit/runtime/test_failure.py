@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+
+from lambdas.sse_streaming.runtime.failure import error_report, error_trailer_body, error_type
+
+ACCEPTED = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ValueError", "Function.ValueError"),
+        ("timeout", "Function.Timeout"),
+        ("_Private_Error2", "Function.PrivateError"),
+        ("H2Error", "Function.HError"),
+        ("\u00c9chec", "Function.Chec"),
+        ("E", "Function.Unknown"),
+        ("_1", "Function.Unknown"),
+    ],
+)
+def test_the_type_is_one_the_runtime_api_takes(name: str, expected: str) -> None:
+    error = type(name, (Exception,), {})()
+    assert error_type(error) == expected
+    assert ACCEPTED.fullmatch(expected)
+
+
+def raised(error: BaseException, depth: int = 0) -> BaseException:
+    def descend(left: int) -> None:
+        if left:
+            descend(left - 1)
+        raise error
+
+    try:
+        descend(depth)
+    except BaseException as caught:
+        return caught
+    raise AssertionError
+
+
+def test_the_report_has_the_keys_of_the_runtime_api() -> None:
+    report = json.loads(error_report(raised(KeyError("k"))))
+    assert list(report) == ["errorMessage", "errorType", "stackTrace"]
+    assert (report["errorMessage"], report["errorType"]) == ("'k'", "KeyError")
+    assert all(isinstance(line, str) for line in report["stackTrace"])
+    assert "raise error" in report["stackTrace"][-1]
+
+
+def test_an_error_that_was_never_raised_has_no_stack() -> None:
+    assert json.loads(error_report(ValueError("x")))["stackTrace"] == []
+
+
+def trailer_report(error: BaseException) -> dict[str, Any]:
+    encoded = error_trailer_body(error)
+    assert len(encoded) < 3_900
+    assert b"\n" not in encoded
+    report: dict[str, Any] = json.loads(base64.b64decode(encoded, validate=True))
+    return report
+
+
+def test_a_trailer_keeps_the_innermost_frames() -> None:
+    report = trailer_report(raised(ValueError("why"), depth=40))
+    assert report["errorMessage"] == "why"
+    assert "raise error" in report["stackTrace"][-1]
+
+
+@pytest.mark.parametrize("character", ["x", "\u20ac", "\U0001f600", '"', "\0"])
+def test_a_trailer_is_short_whatever_the_message(character: str) -> None:
+    report = trailer_report(raised(ValueError(character * 100_000)))
+    assert report["errorMessage"].startswith(character)
+    assert report["errorType"] == "ValueError"
+
+
+def test_a_trailer_is_short_whatever_the_type() -> None:
+    assert trailer_report(type("E" * 100_000, (Exception,), {})())["errorType"] == "E" * 64
+
+
+def test_an_error_without_a_text_is_reported() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert "Mute" in json.loads(error_report(Mute()))["errorMessage"]

@@ -1,0 +1,278 @@
+"""The whole stack: what it starts, what its commands do, and that nothing outlives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_aws.background import BackgroundStack
+from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT, Settings
+from local_aws.stack import PortTakenError
+from local_aws.tables import local_client
+from tests.wire.local_lambda import PRELUDE, SCRIPTED, answer, process_state, script
+
+FUNCTION = replace(SCRIPTED, environment=FUNCTION_DEFAULTS)
+
+
+def settings(**given: object) -> Settings:
+    base = Settings.from_environ({k: v for k, v in os.environ.items() if k == "LOCAL_DYNOXIDE"})
+    whole = {"port": 0, "items_per_second": 0.0, "function": FUNCTION, **given}
+    return replace(base, **whole)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[BackgroundStack]:
+    with BackgroundStack(settings()) as running:
+        yield running
+
+
+def test_the_function_is_pointed_at_every_part(stack: BackgroundStack) -> None:
+    environ = httpx.get(stack.url, trust_env=False).json()["environ"]
+    assert environ["AWS_ENDPOINT_URL_DYNAMODB"] == stack.dynamodb.url
+    assert environ["AWS_ENDPOINT_URL_CLOUDWATCH"] == stack.cloudwatch.url
+    assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == stack.stack.collector.endpoint
+    assert environ["AWS_XRAY_DAEMON_ADDRESS"] == stack.stack.daemon.address
+    assert len(environ["SSE_ID_KEY"]) >= 16
+    assert environ["SSE_MAX_CONNECTIONS"] == "15"
+    assert environ["OTEL_SERVICE_NAME"] == environ["POWERTOOLS_SERVICE_NAME"]
+
+
+def test_the_tables_are_there_with_sample_configurations(stack: BackgroundStack) -> None:
+    dynamodb = local_client("dynamodb", stack.dynamodb.url)
+    assert {"items", "connections", "configurations"} <= set(dynamodb.list_tables()["TableNames"])
+    table = dynamodb.describe_table(TableName="items")["Table"]
+    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["by_sentiment"]
+    owners = {c["owner"]["S"] for c in dynamodb.scan(TableName="configurations")["Items"]}
+    assert "arn:aws:iam::123456789012:user/alice" in owners
+    dynamodb.close()
+
+
+def test_cloudwatch_takes_metrics(stack: BackgroundStack) -> None:
+    cloudwatch = local_client("cloudwatch", stack.cloudwatch.url)
+    cloudwatch.put_metric_data(Namespace="N", MetricData=[{"MetricName": "M", "Value": 1.0}])
+    assert cloudwatch.list_metrics(Namespace="N")["Metrics"][0]["MetricName"] == "M"
+    assert stack.cloudwatch.requests(operation="PutMetricData")[0].status == 200
+    cloudwatch.close()
+
+
+def test_published_items_are_filled_in_and_stored(stack: BackgroundStack) -> None:
+    item = stack.publish(ticker="AAPL", score=0.5)
+    dynamodb = local_client("dynamodb", stack.dynamodb.url)
+    stored = dynamodb.get_item(TableName="items", Key={"item_id": {"S": item["item_id"]}})["Item"]
+    assert stored["score"] == {"N": "0.5"}
+    assert stored["published_at"] == {"N": str(item["published_at"])}
+    dynamodb.close()
+
+
+def test_the_publisher_supplies_items_at_its_rate(stack: BackgroundStack) -> None:
+    before = stack.stack.publisher.published
+    stack.publish_at_rate(50)
+    time.sleep(0.5)
+    stack.publish_at_rate(0)
+    assert 5 <= stack.stack.publisher.published - before <= 30
+
+
+def test_items_older_than_15_minutes_are_deleted(stack: BackgroundStack) -> None:
+    old = stack.publish(published_at=int(time.time() * 1000) - 16 * 60_000)
+    new = stack.publish()
+    stack.stack.publisher.delete_old()
+    dynamodb = local_client("dynamodb", stack.dynamodb.url)
+    ids = {item["item_id"]["S"] for item in dynamodb.scan(TableName="items")["Items"]}
+    assert old["item_id"] not in ids
+    assert new["item_id"] in ids
+    dynamodb.close()
+
+
+def test_the_console_shows_the_trace_of_a_request(stack: BackgroundStack) -> None:
+    root = httpx.get(stack.url, trust_env=False).headers["x-amzn-trace-id"][5:40]
+    page = httpx.get(f"{stack.console_url}/api/traces/{root}", trust_env=False).json()
+    origins = {record["origin"] for record in page["records"]}
+    assert origins == {"AWS::Lambda", "AWS::Lambda::Function"}
+
+
+def test_the_function_log_is_kept(stack: BackgroundStack) -> None:
+    httpx.get(
+        stack.url + script({"print": "a line of its own"}, *answer(PRELUDE, "x")), trust_env=False
+    )
+    assert "a line of its own" in stack.function_log()
+
+
+def test_a_taken_port_is_named_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTakenError, match=f"Port {port} .*make run PORT="):
+            BackgroundStack(settings(port=port)).__enter__()
+
+
+def test_without_dynoxide_moto_stands_in_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_aws.stack.find_dynoxide", lambda _: None)
+    said: list[str] = []
+    with BackgroundStack(settings(), say=said.append) as running:
+        running.publish()
+    assert any("moto stands in for DynamoDB" in line for line in said)
+
+
+def test_table_names_follow_the_functions_configuration() -> None:
+    function = replace(
+        SCRIPTED, environment={"SSE_ITEMS_TABLE": "prod-items", "SSE_ITEMS_INDEX": "other"}
+    )
+    with BackgroundStack(settings(function=function)) as running:
+        dynamodb = local_client("dynamodb", running.dynamodb.url)
+        table = dynamodb.describe_table(TableName="prod-items")["Table"]
+        assert table["GlobalSecondaryIndexes"][0]["IndexName"] == "other"
+        dynamodb.close()
+
+
+# --- the commands, in processes of their own ---
+
+
+class RunCommand:
+    """`python -m local_aws run`, until its banner has been printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environ = {
+            **{k: v for k, v in os.environ.items() if k in ("PATH", "LOCAL_DYNOXIDE")},
+            "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
+            "PORT": "0",
+            "LOCAL_TASK_ROOT": str(SCRIPTED.task_root),
+            "LOCAL_HANDLER": SCRIPTED.handler,
+            "LOCAL_STATE_FILE": str(folder / "stack.json"),
+            "LOCAL_ITEMS_PER_SECOND": "0",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local_aws", "run"],
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.banner = ""
+        for line in self.process.stdout:
+            self.banner += line
+            if "curl -N" in line:
+                break
+        self.state = json.loads((folder / "stack.json").read_text())
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "local_aws", *arguments],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def children(self) -> list[int]:
+        """The pids of all processes that the stack has started."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == self.process.pid:
+                found.append(int(stat.parent.name))
+        return found
+
+    def close(self) -> None:
+        assert self.process.stdout is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunCommand]:
+    command = RunCommand(tmp_path)
+    yield command
+    command.close()
+
+
+linux_only = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="finds processes in /proc"
+)
+
+
+@linux_only
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_stack(run: RunCommand, end: signal.Signals) -> None:
+    assert httpx.get(run.state["url"], trust_env=False).status_code == 200
+    children = run.children()
+    assert len(children) >= 3  # the guardian, moto, the function and, where there is one, dynoxide
+    run.process.send_signal(end)
+    status = run.process.wait(10)
+    assert status == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+    give_up_at = time.monotonic() + 5
+    while any(process_state(pid) not in ("", "Z") for pid in children):
+        assert time.monotonic() < give_up_at, "a process has outlived the stack"
+        time.sleep(0.01)
+
+
+def test_run_tells_where_everything_is(run: RunCommand) -> None:
+    assert run.state["url"] in run.banner
+    assert run.state["console_url"] in run.banner
+    assert httpx.get(f"{run.state['console_url']}/api/traces", trust_env=False).status_code == 200
+
+
+def test_publish_writes_good_lines_names_bad_ones_and_fails(
+    run: RunCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_text(
+        '{"item_id":"a","sentiment_type":"positive","published_at":1000,"score":0.5}\n'
+        "not json\n"
+        '{"item_id":"b","sentiment_type":"negative","published_at":3000}\n'
+        '{"sentiment_type":"glad"}\n'
+    )
+    done = run.command("publish", str(file))
+    assert done.returncode == 1
+    assert "line 2: not JSON" in done.stdout
+    assert "line 4: sentiment_type must be one of" in done.stdout
+    assert "2 published, 2 bad." in done.stdout
+    dynamodb = local_client("dynamodb", run.state["dynamodb_url"])
+    found = {i["item_id"]["S"]: i for i in dynamodb.scan(TableName="items")["Items"]}
+    times = [int(found[one]["published_at"]["N"]) for one in ("a", "b")]
+    assert times[1] - times[0] == 2000
+    assert abs(times[0] - time.time() * 1000) < 30_000
+    dynamodb.close()
+
+
+def test_drain_marks_the_table_and_lifts_the_mark(run: RunCommand) -> None:
+    key = {"pk": {"S": "control"}, "sk": {"S": "drain"}}
+    dynamodb = local_client("dynamodb", run.state["dynamodb_url"])
+    assert run.command("drain", "connections", "+60").returncode == 0
+    until = float(dynamodb.get_item(TableName="connections", Key=key)["Item"]["until"]["N"])
+    assert 30 < until - time.time() <= 61
+    assert run.command("drain", "connections", "0").returncode == 0
+    assert "Item" not in dynamodb.get_item(TableName="connections", Key=key)
+    dynamodb.close()
+
+
+def test_commands_without_a_running_stack_say_how_to_start_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local_aws", "drain", "connections"],
+        env={
+            "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
+            "LOCAL_STATE_FILE": str(tmp_path / "none.json"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "make run" in done.stderr
