@@ -44,7 +44,7 @@ _UNUSED = (
 # importlib.metadata reads METADATA. RECORD and the rest describe an installation, not this one.
 _METADATA_KEPT = frozenset({"METADATA", "entry_points.txt"})
 
-_SOURCE_ONLY = frozenset({".pyi", ".pyx", ".pxd", ".c", ".h"})
+_SOURCE_ONLY = frozenset({".proto", ".pyi", ".pyx", ".pxd", ".c", ".h"})
 
 
 def dependency_belongs(path: PurePosixPath) -> bool:

@@ -20,6 +20,7 @@ from typing import NoReturn
 import pytest
 
 from tests.fakes.xray_groups import XRayGroups
+from tests.terraform.deployment import Life, client, lived
 from tests.terraform.terraform_cli import (
     MIRROR_VARIABLE,
     Terraform,
@@ -110,6 +111,45 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         finally:
             server.terminate()
             server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def layer(aws: dict[str, str]) -> str:
+    """A layer with the collector's name: moto knows no layers of other accounts."""
+    cpu = {"arm64": "arm64", "x86_64": "amd64"}[host_architecture()]
+    published = client("lambda", aws).publish_layer_version(
+        LayerName=f"aws-otel-collector-{cpu}-ver-0-117-0", Content={"ZipFile": b"not a collector"}
+    )
+    arn: str = published["LayerVersionArn"]
+    return arn
+
+
+@pytest.fixture(scope="session")
+def minimal(
+    module: Terraform,
+    aws: dict[str, str],
+    layer: str,
+    package: Package,
+    tmp_path_factory: pytest.TempPathFactory,
+    seconds: dict[str, float],
+) -> Iterator[Terraform]:
+    """examples/minimal, ready to be applied with the zip of this machine's CPU."""
+    place = copy_of_module(tmp_path_factory.mktemp("apply")) / "examples" / "minimal"
+    variables = {
+        "TF_VAR_architecture": host_architecture(),
+        "TF_VAR_package_path": str(package.path),
+        "TF_VAR_collector_layer_arn": layer,
+    }
+    terraform = Terraform(place, {**aws, **variables})
+    terraform.init()
+    yield terraform
+    seconds.update({f"apply: {name}": spent for name, spent in terraform.seconds.items()})
+
+
+@pytest.fixture(scope="session")
+def life(minimal: Terraform, aws: dict[str, str], package: Package) -> Life:
+    """The whole life, once; the tests read what it left in the record."""
+    return lived(minimal, aws, package)
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
