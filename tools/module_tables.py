@@ -1,6 +1,6 @@
 """Keeps the tables of inputs and outputs in the module's README true to its .tf files.
 
-    python -m tools.module_tables            rewrites them
+python -m tools.module_tables            rewrites them
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from local_aws.settings import FunctionSettings, Settings
 from local_aws.stack import Stack
 from tests.terraform.deployment import Life
 from tests.terraform.terraform_cli import ROOT
+from tools.open_stream import stream_for, unsigned
 
 pytestmark = [pytest.mark.ci, pytest.mark.timeout(300)]
 
@@ -61,7 +62,7 @@ async def test_an_item_streams_through_the_deployed_function(
         Stack(settings) as stack,
         httpx.AsyncClient(timeout=30) as client,
         client.stream("GET", f"{stack.url}/stream") as response,
-        asyncio.timeout(30),
+        asyncio.timeout(60),
     ):
         assert response.status_code == 200, stack.function_log()
         events = blocks(response)
@@ -72,3 +73,7 @@ async def test_an_item_streams_through_the_deployed_function(
             if event["event"] == "sentiment":
                 break
         assert json.loads(event["data"])["item_id"] == item["item_id"]
+        # `make verify-aws` is such a client too, and closes what it opened.
+        seen = await asyncio.to_thread(stream_for, stack.url, 0.5, unsigned)
+        assert seen.trace_id.startswith("1-")
+        assert seen.events[-1] == "end"
