@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError
 
 from local_aws import drain, publish_file
 from local_aws.engines import EngineError
@@ -30,7 +31,11 @@ def main() -> int:
     draining = commands.add_parser("drain", help="end every stream and refuse new ones")
     draining.add_argument("table", help="the connections table")
     draining.add_argument("until", nargs="?", help="+SECONDS, an ISO time, or 0 to lift the drain")
-    draining.add_argument("--aws", action="store_true", help="a table on AWS, not of a local stack")
+    draining.add_argument(
+        "--aws",
+        action="store_true",
+        help="on AWS, even where a local stack has a table of this name",
+    )
     arguments = parser.parse_args()
     try:
         match arguments.command:
@@ -103,16 +108,33 @@ def _publish(file: str) -> int:
 
 def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     until = drain.drain_until(until_text, now=time.time())
-    if on_aws:
-        dynamodb = boto3.client("dynamodb")
+    running = None if on_aws else _local_stack_with(table)
+    if running is not None:
+        where = "the local stack"
+        drain.mark(local_client("dynamodb", running.dynamodb_url), table, until=until)
     else:
-        dynamodb = local_client("dynamodb", RunningStack.read(state_file(os.environ)).dynamodb_url)
-    drain.mark(dynamodb, table, until=until)
+        where = "AWS"
+        try:
+            drain.mark(boto3.client("dynamodb"), table, until=until)
+        except BotoCoreError as error:
+            raise drain.DrainError(
+                f"No local stack that runs here has a table {table!r}, and AWS cannot be asked:"
+                f" {error}. Start the stack with make run, or give AWS credentials and a region."
+            ) from error
+    table = f"{table} on {where}"
     if until:
         _say(f"{table} drains until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC.")
     else:
         _say(f"{table} no longer drains.")
     return 0
+
+
+def _local_stack_with(connections_table: str) -> RunningStack | None:
+    try:
+        running = RunningStack.read(state_file(os.environ))
+    except NoStackError:
+        return None
+    return running if running.tables.connections == connections_table else None
 
 
 def _say(text: str) -> None:

@@ -64,7 +64,9 @@ class _Api:
     async def page(self, request: Request) -> Response:
         html = (PAGE / "index.html").read_bytes()
         # Nothing on the page comes from elsewhere, and only the stream leads to elsewhere.
-        policy = f"default-src 'self'; connect-src 'self' {self._info['function_url']}"
+        policy = (
+            f"default-src 'self'; img-src data:; connect-src 'self' {self._info['function_url']}"
+        )
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
         return Response(html, media_type="text/html", headers=headers)
 

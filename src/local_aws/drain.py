@@ -12,7 +12,7 @@ DEFAULT_SECONDS = 600
 
 
 class DrainError(ValueError):
-    """The time given for the end of the drain cannot be read."""
+    """The drain was not set: its end cannot be read, or its table cannot be reached."""
 
 
 def drain_until(text: str | None, *, now: float) -> int:

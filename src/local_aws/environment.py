@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local_aws.bandwidth import Bandwidth
 from local_aws.function_log import FunctionLog
 from local_aws.invocation import Invocation, Outcome
 from local_aws.processes import Child, Spawner
@@ -60,7 +61,10 @@ class Environment:
         self._spawner = spawner
         self._log = log
         self._wall_clock = wall_clock
-        self._api = RuntimeApi(limits=limits, wall_clock=wall_clock)
+        self._api = RuntimeApi(
+            make_bandwidth=(lambda: Bandwidth(time.monotonic)) if limits else None,
+            wall_clock=wall_clock,
+        )
         self._child: Child | None = None
         self._exit: asyncio.Task[int] | None = None
         self.invocations_served = 0

@@ -49,14 +49,13 @@ class RuntimeApi:
     def __init__(
         self,
         *,
-        limits: bool,
-        monotonic: Callable[[], float] = time.monotonic,
+        make_bandwidth: Callable[[], Bandwidth] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`make_bandwidth` makes the limits of one streamed response; None lets all bytes pass."""
         self.resting = asyncio.Event()
         self.init_error: tuple[str, bytes] | None = None
-        self._limits = limits
-        self._monotonic = monotonic
+        self._make_bandwidth = make_bandwidth
         self._wall_clock = wall_clock
         self._machine = RuntimeStateMachine()
         self._invocation: Invocation | None = None
@@ -197,9 +196,9 @@ class RuntimeApi:
         self, http: HttpConnection, invocation: Invocation, head: ResponseHead
     ) -> bool:
         await invocation.relay.start(head)
-        bandwidth = Bandwidth(self._monotonic)
+        bandwidth = self._make_bandwidth() if self._make_bandwidth is not None else None
         async for chunk in http.body():
-            if self._limits:
+            if bandwidth is not None:
                 if bandwidth.exceeds_total(len(chunk)):
                     return False
                 wait_seconds = bandwidth.take(len(chunk))

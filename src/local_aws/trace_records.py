@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +43,6 @@ class Record:
     size_bytes: int | None
     received_at: float
     span: Span | None = None
-    resource: Resource | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     links: tuple[Mapping[str, Any], ...] = ()
 
@@ -104,12 +104,12 @@ def from_export(request: ExportTraceServiceRequest, *, received_at: float) -> li
 
 
 def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
-    document, attributes = to_document(span, resource), plain(span.attributes)
+    document = to_document(span, resource)
     size: int | None = None
     try:
         size = len(go_json.encode(document))
-    except ValueError:  # NaN or infinity: the exporter fails on it, xray_limits says so
-        document, attributes = _without_nan(document), _without_nan(attributes)
+    except ValueError:
+        pass  # NaN or infinity: the exporter fails on it, and xray_limits says so
     return Record(
         source="otel",
         trace_id=xray_trace_id(span.trace_id.hex()),
@@ -118,24 +118,26 @@ def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
         name=span.name,
         start=span.start_time_unix_nano / 1e9,
         end=span.end_time_unix_nano / 1e9 if span.end_time_unix_nano else None,
-        document=document,
+        document=_readable(document),
         size_bytes=size,
         received_at=received_at,
         span=span,
-        resource=resource,
-        attributes=attributes,
+        attributes=_readable(plain(span.attributes)),
         links=tuple(document.get("links", ())),
     )
 
 
-def _without_nan(value: Any) -> Any:
+def _readable(value: Any) -> Any:
+    """The same without what JSON lacks: NaN and infinity become text, bytes base64 as in Go."""
     match value:
         case float():
             return value if math.isfinite(value) else str(value)
+        case bytes():
+            return base64.b64encode(value).decode()
         case dict():
-            return {k: _without_nan(v) for k, v in value.items()}
+            return {k: _readable(v) for k, v in value.items()}
         case list():
-            return [_without_nan(v) for v in value]
+            return [_readable(v) for v in value]
     return value
 
 
@@ -177,7 +179,7 @@ def _collect(
         _collect(child, trace_id, str(document["id"]), received_at, records)
 
 
-def carries(records: Sequence[Record], key: str, value: str) -> bool:
+def carries(records: Iterable[Record], key: str, value: str) -> bool:
     """Whether any record has this annotation, compared as text and case-blind for booleans."""
     return any(
         key in r.annotations and str(r.annotations[key]).lower() == value.lower() for r in records
@@ -197,6 +199,7 @@ def summary(trace_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "start": start,
         "end": end,
         "duration": end - start,
+        "in_progress": any(r.in_progress for r in records),
         "name": root.name,
         "route": _route(records),
         **known,

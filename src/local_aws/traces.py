@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ MAX_TRACES = 300
 # More than a `SSE_TRACE_DETAIL=full` stream of fifteen minutes makes at five events a second.
 MAX_RECORDS_PER_TRACE = 20_000
 _KEPT_BATCHES = 1_000
+_UNREAD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,14 @@ class Batch:
 class _Trace:
     trace_id: str
     records: dict[str, Record] = field(default_factory=dict)
+    resends: Counter[str] = field(default_factory=Counter)
     dropped: int = 0
+    summary: dict[str, Any] | None = None  # made when asked for, until a record is added
+
+    def summarised(self) -> dict[str, Any]:
+        if self.summary is None:
+            self.summary = trace_records.summary(self.trace_id, list(self.records.values()))
+        return self.summary
 
 
 class TraceStore:
@@ -62,17 +71,19 @@ class TraceStore:
         self._max_records = max_records_per_trace
         self._lock = threading.Lock()
         self._traces: OrderedDict[str, _Trace] = OrderedDict()
+        self._unread: deque[tuple[str, Callable[[], list[Record]], float, int]] = deque()
         self._batches: deque[Batch] = deque(maxlen=_KEPT_BATCHES)
-        self._resends: Counter[str] = Counter()
 
     def add_otel(
         self, request: ExportTraceServiceRequest, *, size_bytes: int | None = None
     ) -> None:
-        """Takes one export; `size_bytes` is its size on the wire where the caller knows it."""
+        """Takes one export; `size_bytes` is its size on the wire where the caller knows it.
+
+        It is translated when somebody looks: a collector must not keep its client waiting.
+        """
         now = self._clock()
-        records = trace_records.from_export(request, received_at=now)
         size = request.ByteSize() if size_bytes is None else size_bytes
-        self._add("otel", records, now, size)
+        self._add("otel", lambda: trace_records.from_export(request, received_at=now), now, size)
 
     def add_segment(self, document: Mapping[str, Any]) -> None:
         """Takes one X-Ray document, its embedded subsegments too.
@@ -81,73 +92,87 @@ class TraceStore:
         """
         now = self._clock()
         records = trace_records.from_document(document, received_at=now)
-        self._add("xray", records, now, len(go_json.encode(document)))
+        self._add("xray", lambda: records, now, len(go_json.encode(document)))
 
     def traces(
         self, *, annotation: tuple[str, str] | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
         """Summaries, newest trace first; with `annotation`, only traces that carry that value."""
-        with self._lock:
-            held = [(t.trace_id, list(t.records.values())) for t in self._traces.values()]
-        summaries = [
-            trace_records.summary(trace_id, records)
-            for trace_id, records in held
-            if annotation is None or trace_records.carries(records, *annotation)
-        ]
+        with self._reading():
+            summaries = [
+                dict(trace.summarised())
+                for trace in self._traces.values()
+                if annotation is None or trace_records.carries(trace.records.values(), *annotation)
+            ]
         summaries.sort(key=lambda s: s["start"], reverse=True)
         return summaries[:limit]
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
         """Everything known of one trace, by either form of its id; None if nothing is."""
         wanted = xray_trace_id(trace_id.strip().lower())
-        with self._lock:
+        with self._reading():
             trace = self._traces.get(wanted)
             if trace is None:
                 return None
             records = sorted(trace.records.values(), key=lambda r: (r.start, r.end or r.start))
-            dropped = trace.dropped
-        verdicts = xray_limits.check([r.evidence() for r in records])
+            summary, dropped = trace.summarised(), trace.dropped
+        evidence = [r.evidence() for r in records]
         return {
-            **trace_records.summary(wanted, records),
+            **summary,
             "records": [r.as_json() for r in records],
             "records_dropped": dropped,
-            "verdicts": [v.as_json() for v in verdicts],
-            "size": xray_limits.sizes([r.evidence() for r in records]).as_json(),
-            "links": self._links(wanted, records),
+            "verdicts": [v.as_json() for v in xray_limits.check(evidence)],
+            "size": xray_limits.sizes(evidence).as_json(),
+            "links": self._links(summary, records),
         }
 
     def records(self, trace_id: str | None = None) -> list[Record]:
         """Every record held, or one trace's, in the order of arrival: for tests."""
         wanted = None if trace_id is None else xray_trace_id(trace_id)
-        with self._lock:
+        with self._reading():
             return list(self._iterate(wanted))
 
     @property
     def batches(self) -> list[Batch]:
-        with self._lock:
+        with self._reading():
             return list(self._batches)
 
     @property
     def resends(self) -> dict[str, int]:
         """How often each record was sent *again*, by its id."""
-        with self._lock:
-            return dict(self._resends)
+        with self._reading():
+            return {i: n for trace in self._traces.values() for i, n in trace.resends.items()}
 
     def clear(self) -> None:
-        with self._lock:
+        with self._reading():
             self._traces.clear()
             self._batches.clear()
-            self._resends.clear()
 
     def _iterate(self, trace_id: str | None) -> Iterator[Record]:
         for trace in self._traces.values():
             if trace_id in (None, trace.trace_id):
                 yield from trace.records.values()
 
-    def _add(self, source: str, records: list[Record], now: float, size_bytes: int) -> None:
-        ids = frozenset(r.trace_id for r in records)
+    def _add(
+        self, source: str, records: Callable[[], list[Record]], now: float, size_bytes: int
+    ) -> None:
         with self._lock:
-            self._batches.append(Batch(source, now, len(records), size_bytes, ids))
+            self._unread.append((source, records, now, size_bytes))
+            if len(self._unread) >= _UNREAD:
+                self._read()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            self._read()
+            yield
+
+    def _read(self) -> None:
+        while self._unread:
+            source, make_records, received_at, size_bytes = self._unread.popleft()
+            records = make_records()
+            ids = frozenset(r.trace_id for r in records)
+            self._batches.append(Batch(source, received_at, len(records), size_bytes, ids))
             for record in records:
                 self._add_record(record)
 
@@ -160,34 +185,31 @@ class TraceStore:
         before = trace.records.get(record.id)
         if before is not None:
             if not before.in_progress:
-                self._resends[record.id] += 1
+                trace.resends[record.id] += 1
         elif len(trace.records) >= self._max_records:
             trace.dropped += 1
             return
         trace.records[record.id] = record
+        trace.summary = None
 
-    def _links(self, trace_id: str, records: list[Record]) -> dict[str, Any]:
-        """The neighbours of this trace's connection in its session, by connection_sequence."""
-        mine = trace_records.summary(trace_id, records)
+    def _links(self, summary: dict[str, Any], records: list[Record]) -> dict[str, Any]:
+        """The neighbours of this trace's connection in its session, and the spans linked to."""
         links: dict[str, Any] = {
             "previous": None,
             "next": None,
             "spans": [link for r in records for link in r.links],
         }
-        previous = mine["previous_trace_id"]
-        if previous:
-            links["previous"] = {"trace_id": previous, "held": self._holds(previous)}
-        if mine["session_id"] is None or mine["connection_sequence"] is None:
+        if before := summary["previous_trace_id"]:
+            links["previous"] = {"trace_id": before, "held": self._holds(before)}
+        session, sequence = summary["session_id"], summary["connection_sequence"]
+        if session is None:
             return links
-        found = ("session_id", str(mine["session_id"]))
-        for other in self.traces(annotation=found, limit=self._max_traces):
-            sequence = other["connection_sequence"]
-            if other["previous_trace_id"] == trace_id or (
-                isinstance(sequence, int) and sequence == mine["connection_sequence"] + 1
-            ):
+        for other in self.traces(annotation=("session_id", str(session)), limit=self._max_traces):
+            follows = isinstance(sequence, int) and other["connection_sequence"] == sequence + 1
+            if follows or other["previous_trace_id"] == summary["trace_id"]:
                 links["next"] = {"trace_id": other["trace_id"], "held": True}
         return links
 
     def _holds(self, trace_id: str) -> bool:
-        with self._lock:
+        with self._reading():
             return xray_trace_id(trace_id) in self._traces

@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import sys
+import textwrap
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,27 +21,29 @@ _BOUNDARY = "┊"
 _FAULT, _ERROR = "✗", "!"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _MIN_WIDTH = 60
-_VALUE_WIDTH = 22
+_VALUE_WIDTH = 26
 
 
 def render_text(trace: Mapping[str, Any], width: int) -> str:
     """The waterfall in lines of at most `width` columns (60 if less), ending in a newline.
 
-    Lanes stay folded, but each faulty or erroneous member gets a line of its own.
+    Lanes stay folded, but whatever leads to a failure gets a line of its own.
     """
     width = max(width, _MIN_WIDTH)
     layout = lay_out(trace)
     by_id = {r["id"]: r for r in trace["records"]}
-    shown = _shown(layout, by_id)
-    name_width = min(
-        max((2 * r.depth + len(_label(r)) for r in shown), default=0) + 1, width // 3, 40
-    )
+    failed = _failures(trace["records"])
+    shown = _shown(layout, failed)
+    labels = [" " * (2 * row.depth) + _label(row, by_id) for row in shown]
+    name_width = min(max(map(len, labels), default=0) + 1, width // 3, 44)
     axis_width = width - name_width - _VALUE_WIDTH
     lines = _head(trace, layout, width, name_width, axis_width)
-    for row in shown:
+    for row, label in zip(shown, labels, strict=True):
         records = [by_id[i] for i in row.records]
-        label = (" " * (2 * row.depth) + _label(row))[: name_width - 1].ljust(name_width)
-        lines.append(f"{label}{_bar(row, records, layout, axis_width)} {_value(records)}".rstrip())
+        marks = failed if row.is_lane or row.folded else {}
+        bar = _bar(row, records, layout, marks, axis_width)
+        name = label[: name_width - 1].ljust(name_width)
+        lines.append(f"{name}{bar} {_value(records)}".rstrip())
     for gap in layout.gaps:
         lines.append(f"gap: nothing happened from {_time(gap.start)} to {_time(gap.end)}")
     for verdict in trace.get("verdicts", ()):
@@ -55,34 +58,55 @@ def _head(
     facts = [trace["trace_id"], trace.get("route"), _time(layout.duration)]
     known = ("session_id", "connection_sequence", "end_reason")
     facts += [f"{k}={trace[k]}" for k in known if trace.get(k) is not None]
+    said = textwrap.wrap("  ".join(str(f) for f in facts if f), width)
     legend = f"{_MARKS['service']} Lambda  {_MARKS['handler']} handler (X-Ray)  "
     legend += f"{_MARKS['streaming']} streaming (OTel)  {_ROLLED_UP} rolled up  "
     legend += f"{_FAULT} fault  {_ERROR} error  {_BOUNDARY} handler returned"
     ends = _time(layout.duration)
     axis = " " * name_width + "0" + ends.rjust(axis_width - 1)
-    return ["  ".join(str(f) for f in facts if f), legend[:width], "", axis]
+    return [*said, *textwrap.wrap(legend, width), "", axis]
 
 
-def _shown(layout: Layout, by_id: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    folded: set[str] = set()
+def _shown(layout: Layout, failed: Mapping[str, str]) -> list[Row]:
+    """Rows that are not folded away, and those that are but lead to a failure."""
+    hidden: set[str] = set()
     shown = []
     for row in layout.rows:
-        if row.parent_key in folded:
-            folded.add(row.key)
-            failed = any(by_id[i]["fault"] or by_id[i]["error"] for i in row.records)
-            if row.is_lane or not failed:
-                continue
-        elif row.folded:
-            folded.add(row.key)
+        if row.folded or row.parent_key in hidden:
+            hidden.add(row.key)
+        if row.parent_key in hidden and not any(i in failed for i in row.records):
+            continue
         shown.append(row)
     return shown
 
 
-def _label(row: Row) -> str:
+def _failures(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The mark of each record that failed or has a failure below it."""
+    by_id = {r["id"]: r for r in records}
+    failed: dict[str, str] = {}
+    for mark, flag in ((_ERROR, "error"), (_FAULT, "fault")):
+        for record in records:
+            at = record if record[flag] else None
+            while at is not None and failed.get(at["id"]) != mark:
+                failed[at["id"]] = mark
+                at = by_id.get(at["parent_id"])
+    return failed
+
+
+def _label(row: Row, by_id: Mapping[str, Mapping[str, Any]]) -> str:
+    if row.phase == "service":
+        is_function = by_id[row.records[0]].get("origin") == "AWS::Lambda::Function"
+        return f"{row.name} {'function' if is_function else 'service'}"
     return f"{row.name} {_TIMES}{len(row.records)}" if row.is_lane else row.name
 
 
-def _bar(row: Row, records: Sequence[Mapping[str, Any]], layout: Layout, width: int) -> str:
+def _bar(
+    row: Row,
+    records: Sequence[Mapping[str, Any]],
+    layout: Layout,
+    failed: Mapping[str, str],
+    width: int,
+) -> str:
     cells = [" "] * width
 
     def column(offset: float) -> int:
@@ -93,22 +117,25 @@ def _bar(row: Row, records: Sequence[Mapping[str, Any]], layout: Layout, width: 
         cells[column(layout.boundary)] = _BOUNDARY
     for record in records:
         first = column(record["start"] - layout.start)
-        last = column(end_of(record) - layout.start)
+        last = width - 1 if record["end"] is None else column(record["end"] - layout.start)
         mark = _ROLLED_UP if is_rolled_up(record) else _MARKS[row.phase]
         for at in range(first, last + 1):
             if cells[at] not in (_FAULT, _ERROR):
                 cells[at] = mark
-        if record["fault"] or record["error"]:
-            cells[first] = _FAULT if record["fault"] else _ERROR
+        own = _FAULT if record["fault"] else _ERROR if record["error"] else None
+        if failure := own or failed.get(record["id"]):
+            cells[first] = failure
     return "".join(cells)
 
 
 def _value(records: Sequence[Mapping[str, Any]]) -> str:
-    durations = [end_of(r) - r["start"] for r in records]
+    """How long it took; of a lane the mean and the longest, roll-ups apart."""
     if len(records) == 1:
         in_progress = "…" if records[0]["end"] is None else ""
-        return _time(durations[0]) + in_progress
-    return f"{_time(sum(durations) / len(durations))} ≤ {_time(max(durations))}"
+        return _time(end_of(records[0]) - records[0]["start"]) + in_progress
+    single = [r for r in records if not is_rolled_up(r)] or records
+    durations = [end_of(r) - r["start"] for r in single]
+    return f"ø {_time(sum(durations) / len(durations))}, max {_time(max(durations))}"
 
 
 def _time(seconds: float) -> str:

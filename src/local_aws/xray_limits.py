@@ -19,7 +19,8 @@ from local_aws.xray_verdicts import Evidence, Severity, Verdict
 MAX_DOCUMENT_BYTES = 64 * 1024
 TRACE_BUDGET_BULK_BYTES = 500 * 1000
 TRACE_BUDGET_TRICKLED_BYTES = 100 * 1000
-# Documents of one trace that arrive further apart than this are no longer one bulk.
+# Documents of one trace that arrive further apart than this are no longer one bulk. AWS names no
+# number; this one errs on the safe side.
 BULK_SECONDS = 10.0
 MAX_ANNOTATIONS_PER_TRACE = 50
 MAX_KEY_CHARS = 500
@@ -127,18 +128,20 @@ def _missing_parents(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
     """One parent may be missing: the segment that the Lambda service sends for the function."""
     ids = {e.id for e in evidence}
     expected = _function_segment(evidence)
+    is_running = any("end_time" not in e.document for e in evidence)
     for one in evidence:
         parent = one.document.get("parent_id")
-        if parent and parent not in ids and parent != expected:
-            if one.document.get("type") != "subsegment":
-                continue  # a segment's parent is in the caller's trace, with another sender
-            yield one.verdict(
-                Severity.LOST,
-                "missing_parent",
-                f"its parent {parent} is in no document of this trace",
-                why="X-Ray shows a subsegment under its parent; without one it stays pending",
-                source=_SCHEMA,
-            )
+        if not parent or parent in ids or parent == expected:
+            continue
+        if one.document.get("type") != "subsegment":
+            continue  # a segment's parent is in the caller's trace, with another sender
+        yield one.verdict(
+            Severity.NOTE if is_running else Severity.LOST,
+            "missing_parent",
+            f"its parent {parent} {'has not come yet' if is_running else 'never came'}",
+            why="X-Ray shows a subsegment under its parent; without one it stays pending",
+            source=_SCHEMA,
+        )
 
 
 def _function_segment(evidence: Sequence[Evidence]) -> str | None:

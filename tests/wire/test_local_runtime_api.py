@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from local_aws.invocation import Outcome
-from local_aws.runtime_api import RuntimeApi
 from tests.wire.local_lambda import PRELUDE, STREAMED, LocalLambda, Step, answer, local_lambda
 
 
@@ -99,18 +97,6 @@ async def test_error_types_must_have_lambdas_form(
 async def test_init_may_not_fail_after_the_first_event(running: LocalLambda) -> None:
     said = await replies(running, post("/init/error"), *answer(PRELUDE, "x"))
     assert said[0].startswith("reply 403 ")
-
-
-async def test_a_runtime_may_wait_for_its_restoration_once() -> None:
-    api = RuntimeApi(limits=False)
-    await api.start()
-    async with httpx.AsyncClient(base_url=f"http://{api.address}/2018-06-01/runtime") as http:
-        assert (await http.get("/restore/next")).status_code == 200
-        assert (await http.get("/restore/next")).status_code == 403
-        failed = await http.post("/restore/error", content=b"{}")
-        assert failed.status_code == 202
-    assert api.init_error == ("Runtime.Unknown", b"{}")
-    await api.stop()
 
 
 async def test_unknown_paths_are_not_found(running: LocalLambda) -> None:

@@ -134,6 +134,15 @@ def test_table_names_follow_the_functions_configuration() -> None:
         dynamodb.close()
 
 
+def test_another_local_engine_can_be_used(stack: BackgroundStack) -> None:
+    with BackgroundStack(settings(dynamodb_url=stack.stack.engine_url)) as second:
+        item = second.publish()
+        dynamodb = local_client("dynamodb", stack.dynamodb.url)
+        key = {"item_id": {"S": item["item_id"]}}
+        assert "Item" in dynamodb.get_item(TableName="items", Key=key)
+        dynamodb.close()
+
+
 # --- the commands, in processes of their own ---
 
 
@@ -264,7 +273,8 @@ def test_drain_marks_the_table_and_lifts_the_mark(run: RunCommand) -> None:
 
 def test_commands_without_a_running_stack_say_how_to_start_one(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "local_aws", "drain", "connections"],
+        [sys.executable, "-m", "local_aws", "publish", "-"],
+        stdin=subprocess.DEVNULL,
         env={
             "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
             "LOCAL_STATE_FILE": str(tmp_path / "none.json"),
@@ -276,3 +286,23 @@ def test_commands_without_a_running_stack_say_how_to_start_one(tmp_path: Path) -
     )
     assert done.returncode == 1
     assert "make run" in done.stderr
+
+
+def test_drain_without_a_stack_or_credentials_says_what_is_missing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local_aws", "drain", "connections"],
+        env={
+            "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
+            "LOCAL_STATE_FILE": str(tmp_path / "none.json"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": str(tmp_path / "none"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "make run" in done.stderr
+    assert "credentials" in done.stderr

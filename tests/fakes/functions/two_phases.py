@@ -1,0 +1,169 @@
+"""Run as a program: AWS requests of both phases, and who recorded them.
+
+The X-Ray SDK finds out at import that it is in Lambda, and its patches are global to the process.
+Argument: JSON {"header", "disabled"}. Prints JSON: the X-Ray documents of each phase, the requests
+that the streaming phase's steps saw, its CLIENT spans, and the trace headers that went to AWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+STREAM_REQUESTS = 1 + 8 + 4 + 3 + 1
+
+
+class _DynamoDb(BaseHTTPRequestHandler):
+    """Answers every operation: queries in three pages, deletes with a throttle."""
+
+    protocol_version = "HTTP/1.1"
+    trace_headers: list[str | None] = []  # noqa: RUF012 (one server per process)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.trace_headers.append(self.headers["x-amzn-trace-id"])
+        operation = self.headers["x-amz-target"].rpartition(".")[2]
+        status, answer = 200, {}
+        if operation == "Query":
+            page = int(body.get("ExclusiveStartKey", {}).get("pk", {}).get("S", "0"))
+            answer = {"Items": [], "Count": 0}
+            if page < 2:
+                answer["LastEvaluatedKey"] = {"pk": {"S": str(page + 1)}}
+        elif operation == "DeleteItem":
+            status, answer = 400, {"__type": "com.amazonaws#ThrottlingException", "message": "slow"}
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", str(len(content)))
+        self.send_header("x-amzn-requestid", "REQUESTID")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def _documents(daemon: socket.socket) -> list[dict[str, Any]]:
+    """What the recorder has sent so far."""
+    found: list[dict[str, Any]] = []
+    while True:
+        try:
+            datagram = daemon.recv(65_535)
+        except BlockingIOError:
+            return found
+        found.append(json.loads(datagram.partition(b"\n")[2]))
+
+
+def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
+    daemon = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    daemon.bind(("127.0.0.1", 0))
+    daemon.setblocking(False)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _DynamoDb)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    os.environ |= {
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "AWS_LAMBDA_FUNCTION_NAME": "sse-streaming",
+        "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "TEST",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "eu-west-1",
+    }
+
+    from aws_lambda_powertools import Tracer
+    from aws_xray_sdk.core import xray_recorder
+    from opentelemetry.trace import SpanKind
+
+    from lambdas.sse_streaming.aws import AwsClients, aws_failures
+    from lambdas.sse_streaming.errors import AwsThrottled
+    from lambdas.sse_streaming.tracing.header import parse_trace_header
+    from lambdas.sse_streaming.tracing.operation import Operation
+    from lambdas.sse_streaming.tracing.seam import install_gate
+    from tests.fakes.spans import TracingWorld, facts
+    from tests.fakes.streams import make_settings
+
+    read = parse_trace_header(header)
+    if (normalised := read.normalised()) is not None:
+        os.environ["_X_AMZN_TRACE_ID"] = normalised
+    tracer = Tracer(service="sse-streaming", patch_modules=["botocore"])
+    install_gate(xray_recorder)
+    client = AwsClients(os.environ, 5).make("dynamodb", "dynamodb", lambda: 1)
+    key = {"Key": {"pk": {"S": "a"}}, "TableName": "t"}
+
+    def call() -> None:
+        client.get_item(**key)
+
+    @tracer.capture_lambda_handler(capture_response=False)
+    def handler(event: object, context: object) -> None:
+        call()
+
+    xray_recorder.clear_trace_entities()
+    handler({}, None)
+    handler_documents = _documents(daemon)
+    handler_requests = len(_DynamoDb.trace_headers)
+
+    world = TracingWorld(make_settings(OTEL_SDK_DISABLED="true" if disabled else "false"))
+    trace = world.start(read)
+    steps: list[Operation] = []
+
+    def step() -> Operation:
+        steps.append(trace.begin("dynamodb_poll"))
+        return steps[-1]
+
+    def paginate() -> None:
+        pages = client.get_paginator("query").paginate(
+            TableName="t", KeyConditionExpression="pk = :a"
+        )
+        assert sum(1 for _ in pages) == 3
+
+    def throttled() -> None:
+        try:
+            with aws_failures():
+                client.delete_item(**key)
+        except AwsThrottled:
+            pass
+
+    async def stream() -> None:
+        loop = asyncio.get_running_loop()
+        step().run(call)
+        with ThreadPoolExecutor(8) as pool:
+            await asyncio.gather(
+                *(loop.run_in_executor(pool, step().run, call) for _ in range(8)),
+                *(asyncio.to_thread(step().run, call) for _ in range(4)),
+                loop.run_in_executor(pool, step().run, paginate),
+                loop.run_in_executor(pool, step().run, throttled),
+            )
+
+    asyncio.run(stream())
+    for one in steps:
+        trace.finish(one)
+    trace.end(facts(), None)
+    spans = world.flushed()
+    answer = {
+        "handler_documents": handler_documents,
+        "handler_requests": handler_requests,
+        "stream_documents": _documents(daemon),
+        "stream_requests": [
+            [request.name, request.status, request.table, request.request_id]
+            for one in steps
+            for request in one.requests
+        ],
+        "client_spans": sum(span.kind is SpanKind.CLIENT for span in spans),
+        "spans": len(spans),
+        "stream_trace_headers": _DynamoDb.trace_headers[handler_requests:],
+    }
+    call()
+    answer["afterwards"] = [document["name"] for document in _documents(daemon)]
+    server.shutdown()
+    return answer
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    json.dump(main(arguments["header"], disabled=arguments["disabled"]), sys.stdout)

@@ -1,0 +1,208 @@
+"""The console over real HTTP, and the terminal's waterfall against it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from local_aws import waterfall_text
+from local_aws.console import create_console
+from local_aws.items import complete_item
+from local_aws.traces import TraceStore
+from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
+
+FUNCTION_URL = "http://127.0.0.1:8080"
+NOW_MS = 1_795_000_000_000
+
+
+class MemoryItems:
+    """Writes items to a list, by the rules that the publisher keeps."""
+
+    def __init__(self) -> None:
+        self.written: list[Mapping[str, Any]] = []
+
+    async def put(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        whole = complete_item(item, now_ms=NOW_MS)
+        self.written.append(whole)
+        return whole
+
+
+@pytest.fixture
+def store() -> TraceStore:
+    return TraceStore()
+
+
+@pytest.fixture
+def items() -> MemoryItems:
+    return MemoryItems()
+
+
+@pytest.fixture
+async def console(store: TraceStore, items: MemoryItems) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_console(store, items, function_url=FUNCTION_URL, details={"engine": "dynoxide"})
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    # Listening already, so that a request before uvicorn has begun waits instead of failing.
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+        server.should_exit = True
+        await serving
+
+
+async def test_the_page_and_its_files_are_served(console: httpx.AsyncClient) -> None:
+    page = await console.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    for path, kind in (("console.css", "text/css"), ("console.js", "javascript")):
+        assert f"/static/{path}" in page.text
+        answer = await console.get(f"/static/{path}")
+        assert answer.status_code == 200
+        assert kind in answer.headers["content-type"]
+
+
+async def test_the_page_may_reach_only_itself_and_the_stream(console: httpx.AsyncClient) -> None:
+    page = await console.get("/")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self'")
+    assert f"connect-src 'self' {FUNCTION_URL}" in policy
+    assert "unsafe" not in policy
+    script = (await console.get("/static/console.js")).text
+    for way_in in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert way_in not in script
+
+
+async def test_info_tells_the_page_where_the_stream_is(console: httpx.AsyncClient) -> None:
+    info = (await console.get("/api/info")).json()
+    assert info == {"function_url": FUNCTION_URL, "engine": "dynoxide"}
+
+
+async def test_traces_are_listed_and_shown(console: httpx.AsyncClient, store: TraceStore) -> None:
+    assert (await console.get("/api/traces")).json() == {"traces": []}
+    store.add_otel(make_export(make_span("sse_stream", attributes={"polls": 3})))
+    (listed,) = (await console.get("/api/traces")).json()["traces"]
+    assert listed["trace_id"] == XRAY_TRACE_ID
+    trace = (await console.get(f"/api/traces/{XRAY_TRACE_ID}")).json()
+    assert trace["trace_id"] == XRAY_TRACE_ID
+    (record,) = trace["records"]
+    assert record["start"] == pytest.approx(START)
+    assert {
+        "source": "otel",
+        "id": "b" * 16,
+        "parent_id": "a" * 16,
+        "name": "sse_stream",
+        "annotations": {},
+        "metadata": {"default": {"polls": 3}},
+        "fault": False,
+        "error": False,
+    }.items() <= record.items()
+    assert trace["layout"]["rows"][0]["records"] == [record["id"]]
+    assert trace["verdicts"] == []
+
+
+async def test_traces_are_searched_by_annotation(
+    console: httpx.AsyncClient, store: TraceStore
+) -> None:
+    attributes = {"session_id": "s=1", "aws.xray.annotations": ["session_id"]}
+    store.add_otel(make_export(make_span(attributes=attributes)))
+    found = await console.get("/api/traces", params={"annotation": "session_id=s=1"})
+    assert len(found.json()["traces"]) == 1
+    missed = await console.get("/api/traces", params={"annotation": "session_id=s2"})
+    assert missed.json() == {"traces": []}
+
+
+@pytest.mark.parametrize(
+    "query", ["annotation=session_id", "annotation==x", "limit=0", "limit=x", "limit=100000"]
+)
+async def test_a_malformed_search_is_refused_by_name(
+    console: httpx.AsyncClient, query: str
+) -> None:
+    answer = await console.get(f"/api/traces?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith(query.partition("=")[0])
+
+
+async def test_an_unknown_trace_is_404(console: httpx.AsyncClient) -> None:
+    answer = await console.get(f"/api/traces/{XRAY_TRACE_ID}")
+    assert answer.status_code == 404
+    assert XRAY_TRACE_ID in answer.json()["error"]["message"]
+
+
+async def test_an_item_is_completed_and_written(
+    console: httpx.AsyncClient, items: MemoryItems
+) -> None:
+    answer = await console.post("/api/items", json={"sentiment_type": "positive", "score": 0.25})
+    assert answer.status_code == 201
+    item = answer.json()
+    assert item["published_at"] == NOW_MS
+    assert item["score"] == 0.25
+    assert item["item_id"]
+    assert len(items.written) == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        ({"sentiment_type": "glad"}, "sentiment_type"),
+        ({}, "sentiment_type"),
+        ({"sentiment_type": "positive", "item_id": ""}, "item_id"),
+        ({"sentiment_type": "positive", "published_at": "now"}, "published_at"),
+        ({"sentiment_type": "positive", "published_at": True}, "published_at"),
+        ({"sentiment_type": "positive", "ticker": "no blanks"}, "ticker"),
+    ],
+)
+async def test_a_bad_item_is_refused_by_its_field(
+    console: httpx.AsyncClient, items: MemoryItems, item: dict[str, Any], field: str
+) -> None:
+    answer = await console.post("/api/items", json=item)
+    assert answer.status_code == 400
+    assert field in answer.json()["error"]["message"]
+    assert items.written == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b" " * 2**21, 413)]
+)
+async def test_a_body_that_is_no_item_is_refused(
+    console: httpx.AsyncClient, body: bytes, status: int
+) -> None:
+    answer = await console.post("/api/items", content=body)
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nothing", 404), ("GET", "/api/items", 405), ("GET", "/static/../console.py", 404)],
+)
+async def test_refusals_are_json(
+    console: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await console.request(method, path)
+    assert answer.status_code == status
+    assert "message" in answer.json()["error"]
+
+
+async def test_the_terminal_prints_the_newest_trace(
+    console: httpx.AsyncClient, store: TraceStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = str(console.base_url)
+    assert await asyncio.to_thread(waterfall_text.main, [base]) == 1
+    assert "holds none yet" in capsys.readouterr().err
+    store.add_otel(make_export(make_span("sse_stream")))
+    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    assert "sse_stream" in capsys.readouterr().out
+    assert await asyncio.to_thread(waterfall_text.main, [base, "1-0-0"]) == 1
+    assert "no such trace" in capsys.readouterr().err
+
+
+def test_the_terminal_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert waterfall_text.main(["http://127.0.0.1:1", "1-0-0"]) == 1
+    assert "cannot read a trace" in capsys.readouterr().err

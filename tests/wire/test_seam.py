@@ -1,0 +1,109 @@
+"""Exactly one record per AWS request: X-Ray's in the handler phase, ours in the streaming phase.
+
+Powertools' patch of botocore, the X-Ray SDK's UDP documents and botocore's HTTP are all real.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.functions import two_phases
+from tests.fakes.spans import PARENT_ID, ROOT, SAMPLED
+
+LINEAGE = "Lineage=1:f84e2b95:0"
+NOT_SAMPLED = SAMPLED.replace("Sampled=1", "Sampled=0")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+CASES = {
+    "sampled": (f"{SAMPLED};{LINEAGE}", False),
+    "kill switch": (f"{SAMPLED};{LINEAGE}", True),
+    "not sampled": (f"{NOT_SAMPLED};{LINEAGE}", False),
+    "no header": (None, False),
+}
+
+
+@cache
+def outcome(case: str) -> dict[str, Any]:
+    header, disabled = CASES[case]
+    run = subprocess.run(
+        [
+            sys.executable,
+            two_phases.__file__,
+            json.dumps({"header": header, "disabled": disabled}),
+        ],
+        env={"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert run.returncode == 0, run.stderr
+    answer: dict[str, Any] = json.loads(run.stdout)
+    return answer
+
+
+cases = pytest.mark.parametrize("case", CASES)
+
+
+@cases
+def test_a_handler_phase_request_is_one_xray_subsegment(case: str) -> None:
+    """The kill switch is OpenTelemetry's: X-Ray goes on."""
+    documents = outcome(case)["handler_documents"]
+
+    recorded = case in ("sampled", "kill switch")
+    assert outcome(case)["handler_requests"] == 1
+    assert [document["name"] for document in documents] == (
+        ["dynamodb", "## handler"] if recorded else []
+    )
+    if recorded:
+        request, handler = documents
+        assert request["parent_id"] == handler["id"]
+        assert handler["parent_id"] == PARENT_ID
+        assert {document["trace_id"] for document in documents} == {ROOT}
+
+
+@cases
+def test_a_streaming_phase_request_is_no_subsegment_in_any_thread(case: str) -> None:
+    assert outcome(case)["stream_documents"] == []
+
+
+@cases
+def test_a_streaming_phase_request_belongs_to_the_step_that_made_it(case: str) -> None:
+    """The loop's thread, pools, asyncio.to_thread, a paginator, a throttled one."""
+    requests = outcome(case)["stream_requests"]
+
+    assert len(requests) == two_phases.STREAM_REQUESTS
+    assert sorted({(name, status) for name, status, _, _ in requests}) == [
+        ("DeleteItem", 400),
+        ("GetItem", 200),
+        ("Query", 200),
+    ]
+    assert {(table, request_id) for _, _, table, request_id in requests} == {("t", "REQUESTID")}
+
+
+@cases
+def test_only_a_sampled_stream_has_spans_and_one_per_request(case: str) -> None:
+    expected = two_phases.STREAM_REQUESTS if case == "sampled" else 0
+
+    assert outcome(case)["client_spans"] == expected
+    assert (outcome(case)["spans"] > 0) is (case == "sampled")
+
+
+@pytest.mark.parametrize("case", ["sampled", "kill switch", "not sampled"])
+def test_requests_carry_the_trace_and_its_lineage_to_aws(case: str) -> None:
+    """Lineage is how AWS finds loops; a silenced recorder would send a zero parent."""
+    decision = "Sampled=0" if case == "not sampled" else "Sampled=1"
+
+    assert set(outcome(case)["stream_trace_headers"]) == {
+        f"Root={ROOT};Parent={PARENT_ID};{decision};{LINEAGE}"
+    }
+
+
+def test_the_gate_closes_behind_the_stream() -> None:
+    assert outcome("sampled")["afterwards"] == ["dynamodb"]
