@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,21 +62,23 @@ def stream_for(url: str, seconds: float, sign: Sign) -> Seen:
     Raises StreamFailedError.
     """
     address = f"{url.rstrip('/')}/stream?backfill=5"
-    response = _request("GET", address, sign, {"x-amzn-trace-id": sampled_header(time.time())})
-    if response.status != 200:
-        raise StreamFailedError(f"{address} answered {response.status}: {response.read(500)!r}")
+    headers = {"x-amzn-trace-id": sampled_header(time.time())}
     close_at = time.monotonic() + seconds
     trace_id, connection_id, events, is_closed = "", "", [], False
-    for name, data in event_blocks(iter(response.readline, b"")):
-        events.append(name)
-        if name == "ready":
-            trace_id, connection_id = data.get("trace_id") or "", data["connection_id"]
-        if name == "busy":
-            raise StreamFailedError(f"the function is busy: {data}")
-        if connection_id and not is_closed and time.monotonic() >= close_at:
-            closing = f"{url.rstrip('/')}/stream/{connection_id}"
-            _request("DELETE", closing, sign, {}).read()
-            is_closed = True
+    with _answer("GET", address, sign, headers) as response:
+        if response.status != 200:
+            raise StreamFailedError(f"{address} answered {response.status}: {response.read(500)!r}")
+        for name, data in event_blocks(iter(response.readline, b"")):
+            events.append(name)
+            if name == "ready":
+                trace_id, connection_id = data.get("trace_id") or "", data["connection_id"]
+            if name == "busy":
+                raise StreamFailedError(f"the function is busy: {data}")
+            if connection_id and not is_closed and time.monotonic() >= close_at:
+                closing = f"{url.rstrip('/')}/stream/{connection_id}"
+                with _answer("DELETE", closing, sign, {}) as closed:
+                    closed.read()
+                is_closed = True
     if not trace_id:
         raise StreamFailedError(f"the stream told no trace id; it sent {events}: is it sampled?")
     return Seen(trace_id, tuple(events))
@@ -97,12 +100,17 @@ def event_blocks(lines: Iterator[bytes]) -> Iterator[tuple[str, dict[str, Any]]]
             name, data = "", ""
 
 
-def _request(
+@contextmanager
+def _answer(
     method: str, url: str, sign: Sign, headers: Mapping[str, str]
-) -> http.client.HTTPResponse:
+) -> Iterator[http.client.HTTPResponse]:
     parts = urlsplit(url)
     scheme = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = scheme(parts.netloc, timeout=_READ_SECONDS)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    connection.request(method, path, headers={**sign(method, url), **headers})
-    return connection.getresponse()
+    try:
+        connection.request(method, path, headers={**sign(method, url), **headers})
+        with connection.getresponse() as response:
+            yield response
+    finally:
+        connection.close()

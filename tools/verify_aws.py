@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"{report(findings)}\n")
     if given.cold_start:
-        mark = f"coldstart-{int(time.time()):x}"
+        mark = f"cs{int(time.time()):x}"  # a function's name has 64 characters at most
         taken = cold_start.compare(aws.functions, given.function, given.samples, mark=mark)
         sys.stdout.write(f"init time of {given.function}'s copies\n{cold_start.summary(taken)}\n")
     return 0 if all(finding.passed for finding in findings) else 1

@@ -247,7 +247,7 @@ variable "kms_key_arn" {
 # Who may connect
 
 variable "url_authorization" {
-  description = "`AWS_IAM`: callers sign their requests (callers_policy_arn lets them). `NONE`: everybody on the internet may open streams, each of which costs money while it is open."
+  description = "`AWS_IAM`: callers sign their requests (callers_policy_arn lets them). `NONE`: everybody on the internet may open streams, each of which costs money while it is open. A change makes a new URL."
   type        = string
   default     = "AWS_IAM"
   nullable    = false

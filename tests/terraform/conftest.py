@@ -6,7 +6,6 @@ summary; in CI that is a failure.
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -15,11 +14,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from tests.fakes.xray_groups import XRayGroups
+from tests.terraform.absence import missing
 from tests.terraform.deployment import Life, client, lived
 from tests.terraform.terraform_cli import (
     MIRROR_VARIABLE,
@@ -117,9 +116,11 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def layer(aws: dict[str, str]) -> str:
     """A layer with the collector's name: moto knows no layers of other accounts."""
     cpu = {"arm64": "arm64", "x86_64": "amd64"}[host_architecture()]
-    published = client("lambda", aws).publish_layer_version(
-        LayerName=f"aws-otel-collector-{cpu}-ver-0-117-0", Content={"ZipFile": b"not a collector"}
-    )
+    with client("lambda", aws) as functions:
+        published = functions.publish_layer_version(
+            LayerName=f"aws-otel-collector-{cpu}-ver-0-117-0",
+            Content={"ZipFile": b"not a collector"},
+        )
     arn: str = published["LayerVersionArn"]
     return arn
 
@@ -162,13 +163,6 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
         else:
             return
     raise RuntimeError(f"moto did not start:\n{log.read_text()[-4000:]}")
-
-
-def missing(what: str) -> NoReturn:
-    """Skip loudly; in CI, fail: a check that cannot run there guards nothing."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"in CI this must run, but {what}")
-    pytest.skip(f"NOT CHECKED: {what}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

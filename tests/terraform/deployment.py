@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,53 +36,60 @@ class Life:
     left_over: list[str] = field(default_factory=list)
 
 
-def client(service: str, aws: Mapping[str, str]) -> Any:
-    return boto3.session.Session("unused", "unused", region_name=REGION).client(
-        service, endpoint_url=aws["AWS_ENDPOINT_URL"]
-    )
+@contextmanager
+def client(service: str, aws: Mapping[str, str]) -> Iterator[Any]:
+    """A boto3 client of the stand-in."""
+    session = boto3.session.Session("unused", "unused", region_name=REGION)
+    with closing(session.client(service, endpoint_url=aws["AWS_ENDPOINT_URL"])) as made:
+        yield made
 
 
 def lived(minimal: Terraform, aws: Mapping[str, str], package: Package) -> Life:
     """Live the whole life once and say what was seen."""
-    seen = Life()
-    functions = client("lambda", aws)
+    services = ("lambda", "dynamodb", "logs", "cloudwatch", "iam")
+    with ExitStack() as opened:
+        made = {service: opened.enter_context(client(service, aws)) for service in services}
+        seen = Life()
+        functions = made["lambda"]
 
-    apply(minimal, "create")
-    seen.plans["after create"] = plan_again(minimal)
-    seen.function = functions.get_function(FunctionName=NAME, Qualifier="live")["Configuration"]
-    seen.alias = functions.get_alias(FunctionName=NAME, Name="live")
-    seen.url = functions.get_function_url_config(FunctionName=NAME, Qualifier="live")
-    seen.outputs = {
-        name: output["value"]
-        for name, output in json.loads(minimal("output", "-json").stdout).items()
-    }
-    seen.tables = {
-        table: client("dynamodb", aws).describe_table(TableName=name)["Table"]
-        for table, name in seen.outputs["table_names"].items()
-    }
-    groups = client("logs", aws).describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{NAME}")
-    seen.retention_days = groups["logGroups"][0]["retentionInDays"]
-    alarms = client("cloudwatch", aws).describe_alarms()["MetricAlarms"]
-    seen.alarms = {alarm["AlarmName"] for alarm in alarms}
-    seen.live_versions["created"] = seen.alias["FunctionVersion"]
+        apply(minimal, "create")
+        seen.plans["after create"] = plan_again(minimal)
+        seen.function = functions.get_function(FunctionName=NAME, Qualifier="live")["Configuration"]
+        seen.alias = functions.get_alias(FunctionName=NAME, Name="live")
+        seen.url = functions.get_function_url_config(FunctionName=NAME, Qualifier="live")
+        seen.outputs = {
+            name: output["value"]
+            for name, output in json.loads(minimal("output", "-json").stdout).items()
+        }
+        seen.tables = {
+            table: made["dynamodb"].describe_table(TableName=name)["Table"]
+            for table, name in seen.outputs["table_names"].items()
+        }
+        groups = made["logs"].describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{NAME}")
+        seen.retention_days = groups["logGroups"][0]["retentionInDays"]
+        alarms = made["cloudwatch"].describe_alarms()["MetricAlarms"]
+        seen.alarms = {alarm["AlarmName"] for alarm in alarms}
+        seen.live_versions["created"] = seen.alias["FunctionVersion"]
 
-    changed = ("-var", f"package_path={_another(package.path)}")
-    apply(minimal, "update", *changed)
-    seen.plans["after update"] = plan_again(minimal, *changed)
-    seen.live_versions["updated"] = _live_version(functions)
+        changed = ("-var", f"package_path={_another(package.path)}")
+        apply(minimal, "update", *changed)
+        seen.plans["after update"] = plan_again(minimal, *changed)
+        seen.live_versions["updated"] = _live_version(functions)
 
-    apply(minimal, "roll back", *changed, "-var", f"live_version={seen.live_versions['created']}")
-    seen.live_versions["rolled back"] = _live_version(functions)
+        apply(
+            minimal, "roll back", *changed, "-var", f"live_version={seen.live_versions['created']}"
+        )
+        seen.live_versions["rolled back"] = _live_version(functions)
 
-    minimal("destroy", "-auto-approve", "-input=false", label="destroy")
-    seen.left_over = [
-        *(one["FunctionName"] for one in functions.list_functions()["Functions"]),
-        *client("dynamodb", aws).list_tables()["TableNames"],
-        *(one["RoleName"] for one in client("iam", aws).list_roles()["Roles"]),
-        *(one["logGroupName"] for one in client("logs", aws).describe_log_groups()["logGroups"]),
-        *minimal("state", "list").stdout.split(),
-    ]
-    return seen
+        minimal("destroy", "-auto-approve", "-input=false", label="destroy")
+        seen.left_over = [
+            *(one["FunctionName"] for one in functions.list_functions()["Functions"]),
+            *made["dynamodb"].list_tables()["TableNames"],
+            *(one["RoleName"] for one in made["iam"].list_roles()["Roles"]),
+            *(one["logGroupName"] for one in made["logs"].describe_log_groups()["logGroups"]),
+            *minimal("state", "list").stdout.split(),
+        ]
+        return seen
 
 
 def apply(terraform: Terraform, label: str, *variables: str) -> None:

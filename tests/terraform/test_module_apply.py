@@ -104,9 +104,10 @@ def test_a_layer_that_does_not_exist_fails_theapply(
 def test_the_production_example_can_be_planned(
     life: Life, minimal: Terraform, aws: dict[str, str], seconds: dict[str, float]
 ) -> None:
-    client("ssm", aws).put_parameter(
-        Name="/sse-streaming/id-key", Type="SecureString", Value="0123456789abcdef0123456789abcdef"
-    )
+    with client("ssm", aws) as parameters:
+        parameters.put_parameter(
+            Name="/sse-streaming/id-key", Type="SecureString", Value="0123456789abcdef" * 2
+        )
     production = Terraform(minimal.directory.parent / "production", aws)
     production.init()
     any_zip = production.directory / "any.zip"
@@ -138,7 +139,8 @@ def test_an_open_url_is_bound_to_the_url_in_both_grants(
     terraform.init()
     apply(terraform, "create, open to all")
     again = plan_again(terraform)
-    policy = client("lambda", aws).get_policy(FunctionName=name, Qualifier="live")["Policy"]
+    with client("lambda", aws) as functions:
+        policy = functions.get_policy(FunctionName=name, Qualifier="live")["Policy"]
     terraform("destroy", "-auto-approve", "-input=false", label="destroy, open to all")
     seconds.update({f"apply: {label}": spent for label, spent in terraform.seconds.items()})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.terraform_cli import MODULE, ROOT, Terraform
+from tests.terraform.terraform_cli import MODULE, Terraform
 
 GUARDS = MODULE / "tests" / "guards.tftest.hcl"
 _RUN = re.compile(r'^run "(?P<name>\w+)" \{\n(?P<body>.*?)^\}\n', re.MULTILINE | re.DOTALL)
@@ -63,8 +63,8 @@ def test_the_modules_own_tests_pass(module: Terraform) -> None:
     assert "0 failed" in outcome.text
 
 
-def test_files_are_formatted() -> None:
-    assert Terraform(ROOT)("fmt", "-check", "-recursive", "modules").status == 0
+def test_files_are_formatted(module: Terraform) -> None:
+    assert module("fmt", "-check", "-recursive").status == 0
 
 
 @pytest.mark.parametrize("example", ["minimal", "production"])

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.terraform.conftest import missing
+from tests.terraform.absence import missing
 from tests.terraform.terraform_cli import MODULE, ROOT
 from tools.module_tables import Block, blocks, with_tables
 
@@ -84,6 +84,4 @@ def _checkov() -> str:
     for place in places:
         if place and (found := shutil.which(place)):
             return found
-    return missing(
-        "checkov was found neither in .venv-checkov nor on PATH (make checkov installs it)"
-    )
+    missing("checkov was found neither in .venv-checkov nor on PATH (make checkov installs it)")
