@@ -103,6 +103,7 @@ def test_the_spans_hang_together_and_carry_their_attributes(
     (root,) = (r for r in records.values() if r["name"] == "sse_stream")
     (handler,) = (r for r in records.values() if r["name"] == "## handler")
 
+    assert handler["annotations"]["route"] == "GET /stream"
     assert root["parent_id"] == handler["parent_id"]  # both below Lambda's own segment
     assert root["annotations"] == {
         "connection_id": ready["connection_id"],

@@ -26,7 +26,7 @@ from lambdas.sse_streaming.clock import SystemClock
 from lambdas.sse_streaming.configurations import DynamoConfigurations
 from lambdas.sse_streaming.connection import DynamoConnections
 from lambdas.sse_streaming.cursor import PositionCodec
-from lambdas.sse_streaming.handler import Application, traced_handler
+from lambdas.sse_streaming.handler import Application, route_annotation, traced_handler
 from lambdas.sse_streaming.items import DynamoItemsIndex
 from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
 from lambdas.sse_streaming.reading import FeedReader
@@ -106,6 +106,7 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         diagnosis=Diagnosis(settings, environ, tracing, clock),
         environ=environ,
         bind_log=lambda span_id: logger.append_keys(span_id=span_id),
+        name_route=route_annotation(xray_recorder),
     )
 
     async def flush() -> None:

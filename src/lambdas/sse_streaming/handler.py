@@ -55,6 +55,7 @@ class Application:
     diagnosis: Diagnosis
     environ: Mapping[str, str]
     bind_log: Callable[[str | None], None]
+    name_route: Callable[[str], None]
     is_cold_start: bool = True
 
     def answer(self, event: bytes, context: LambdaContext) -> Result:
@@ -64,6 +65,7 @@ class Application:
             match = find_route(
                 request.method, request.path, has_trace_route=self.parts.settings.trace_route
             )
+            self.name_route(match.name)
             return self._route(match, request, context)
         except NotHttp as not_http:
             return not_http_answer(str(not_http), context.aws_request_id)
@@ -182,6 +184,17 @@ class Application:
             self.parts.log.warning("answered 503: %s", error)
             refusal = RequestError(503, "unavailable", "DynamoDB does not answer; try again")
             return error_answer(refusal, context.aws_request_id, {"retry-after": "5"})
+
+
+def route_annotation(recorder: Recorder) -> Callable[[str], None]:
+    """Names the route on the handler's subsegment, so that traces can be searched by it."""
+
+    def annotate(route: str) -> None:
+        subsegment = recorder.current_subsegment()
+        if subsegment is not None:  # tracing is off outside Lambda
+            subsegment.put_annotation("route", route)
+
+    return annotate
 
 
 def traced_handler(

@@ -20,32 +20,35 @@ class Route(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route and the one variable part that its path may have."""
+    """A route, the one variable part that its path may have, and the route's name for people."""
 
     route: Route
+    name: str
     argument: str = ""
 
 
-_TABLE: tuple[tuple[str, re.Pattern[str], Route], ...] = (
-    ("GET", re.compile(r"/stream"), Route.STREAM),
-    ("GET", re.compile(r"/stream/status"), Route.STATUS),
-    ("DELETE", re.compile(r"/stream/([^/]+)"), Route.CLOSE),
-    ("POST", re.compile(r"/stream/([^/]+)/close"), Route.CLOSE),
-    ("GET", re.compile(r"/configurations/([^/]+)/stream"), Route.CONFIGURATION_STREAM),
-    ("GET", re.compile(r"/health"), Route.HEALTH),
-    ("GET", re.compile(r"/trace"), Route.TRACE),
+_TABLE: tuple[tuple[str, str, Route], ...] = (
+    ("GET", "/stream", Route.STREAM),
+    ("GET", "/stream/status", Route.STATUS),
+    ("DELETE", "/stream/{connection_id}", Route.CLOSE),
+    ("POST", "/stream/{connection_id}/close", Route.CLOSE),
+    ("GET", "/configurations/{config_id}/stream", Route.CONFIGURATION_STREAM),
+    ("GET", "/health", Route.HEALTH),
+    ("GET", "/trace", Route.TRACE),
 )
+_PATTERNS = {path: re.compile(re.sub(r"\{\w+\}", "([^/]+)", path)) for _, path, _ in _TABLE}
 
 
 def find_route(method: str, path: str, *, has_trace_route: bool) -> Match:
     """Raises RequestError: 404 for an unknown path, 405 for a known one with another method."""
     allowed: list[str] = []
-    for wanted, pattern, route in _TABLE:
-        found = pattern.fullmatch(path)
+    for wanted, template, route in _TABLE:
+        found = _PATTERNS[template].fullmatch(path)
         if found is None or (route is Route.TRACE and not has_trace_route):
             continue
         if wanted == method:
-            return Match(route, found.group(1) if found.groups() else "")
+            argument = found.group(1) if found.groups() else ""
+            return Match(route, f"{method} {template}", argument)
         allowed.append(wanted)
     if allowed:
         raise RequestError(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lambdas.sse_streaming.errors import SettingsError
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 _SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
+_CREDENTIALS = re.compile(r"://[^/]*@|[?#]")
 _AUTH_MODES = ("none", "iam")
 
 
@@ -26,7 +27,7 @@ class Settings:
     items_index: str
     connections_table: str
     configurations_table: str | None
-    id_key: bytes | None
+    id_key: bytes | None = field(repr=False)
     poll_seconds: float
     poll_max_seconds: float
     overlap_seconds: float
@@ -124,7 +125,8 @@ class _Reader:
         return self._environ.get(name, "").strip() or None
 
     def _bad(self, name: str, value: str, wanted: str) -> SettingsError:
-        shown = "(hidden)" if name.endswith(_SECRET_SUFFIXES) else repr(value[:200])
+        is_secret = name.endswith(_SECRET_SUFFIXES) or _CREDENTIALS.search(value)
+        shown = "(hidden)" if is_secret else repr(value[:200])
         return SettingsError(f"{name}={shown} is not valid: {wanted}")
 
     def text(self, name: str, default: str | None = None) -> str:

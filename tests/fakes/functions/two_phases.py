@@ -49,6 +49,11 @@ class _DynamoDb(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    """The stream connects from many threads at once; five waiting is socketserver's default."""
+
+
 def _documents(daemon: socket.socket) -> list[dict[str, Any]]:
     """What the recorder has sent so far."""
     found: list[dict[str, Any]] = []
@@ -64,7 +69,7 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     daemon = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     daemon.bind(("127.0.0.1", 0))
     daemon.setblocking(False)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _DynamoDb)
+    server = _Server(("127.0.0.1", 0), _DynamoDb)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.environ |= {
         "LAMBDA_TASK_ROOT": "/var/task",

@@ -1,0 +1,114 @@
+"""AWS's failures as the package's own: passing, throttled, or permanent until somebody acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore import exceptions
+from botocore.parsers import ResponseParserError
+
+from lambdas.sse_streaming.aws import ConditionFailed, Lazy, aws_failures
+from lambdas.sse_streaming.errors import (
+    AwsError,
+    AwsRefused,
+    AwsThrottled,
+    AwsUnavailable,
+    RequestError,
+    SettingsError,
+    SseStreamingError,
+)
+
+
+def answered(code: str, status: int, **more: Any) -> exceptions.ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": "why"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **more,
+    }
+    return exceptions.ClientError(response, "Query")
+
+
+def translated(error: Exception) -> AwsError:
+    with pytest.raises(AwsError) as raised, aws_failures():
+        raise error
+    assert raised.value.__cause__ is error
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (answered("ThrottlingException", 400), AwsThrottled),
+        (answered("ProvisionedThroughputExceededException", 400), AwsThrottled),
+        (answered("RequestLimitExceeded", 400), AwsThrottled),
+        (answered("Throttling", 400), AwsThrottled),
+        (answered("InternalServerError", 500), AwsUnavailable),
+        (answered("ServiceUnavailable", 503), AwsUnavailable),
+        (answered("AccessDeniedException", 400), AwsRefused),
+        (answered("ResourceNotFoundException", 400), AwsRefused),
+        (answered("ValidationException", 400), AwsRefused),
+        (answered("ExpiredTokenException", 400), AwsRefused),
+        (exceptions.ReadTimeoutError(endpoint_url="http://x"), AwsUnavailable),
+        (exceptions.ConnectTimeoutError(endpoint_url="http://x"), AwsUnavailable),
+        (exceptions.EndpointConnectionError(endpoint_url="http://x"), AwsUnavailable),
+        (exceptions.ConnectionClosedError(endpoint_url="http://x"), AwsUnavailable),
+        (exceptions.HTTPClientError(error=OSError("reset")), AwsUnavailable),
+        (ResponseParserError("not JSON"), AwsUnavailable),
+        (exceptions.NoCredentialsError(), AwsRefused),
+        (exceptions.NoRegionError(), AwsRefused),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
+)
+def test_a_failure_is_passing_or_permanent(error: Exception, kind: type[AwsError]) -> None:
+    assert type(translated(error)) is kind
+
+
+def test_aws_own_code_and_message_are_kept() -> None:
+    error = translated(answered("ThrottlingException", 400))
+
+    assert error.code == "ThrottlingException"
+    assert str(error) == "ThrottlingException: why"
+
+
+def test_a_lost_conditional_write_says_what_stands_there() -> None:
+    """It is an answer, not an error: nothing that catches AWS's errors may swallow it."""
+    there = {"connection_id": {"S": "7.abc"}}
+
+    with pytest.raises(ConditionFailed) as raised, aws_failures():
+        raise answered("ConditionalCheckFailedException", 400, Item=there)
+
+    assert raised.value.item == there
+    assert not isinstance(raised.value, AwsError)
+
+
+def test_what_is_no_failure_of_aws_passes_through() -> None:
+    with pytest.raises(KeyError), aws_failures():
+        raise KeyError("a defect")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SettingsError("s"), RequestError(400, "c", "m"), AwsThrottled("c", "m"), AwsRefused("c", "m")],
+)
+def test_every_error_is_the_packages(error: Exception) -> None:
+    assert isinstance(error, SseStreamingError)
+
+
+def test_throttled_is_passing() -> None:
+    assert issubclass(AwsThrottled, AwsUnavailable)
+    assert not issubclass(AwsRefused, AwsUnavailable)
+
+
+def test_something_lazy_is_built_once_and_only_when_used() -> None:
+    built: list[object] = []
+
+    def build() -> object:
+        built.append(object())
+        return built[-1]
+
+    lazy = Lazy(build)
+
+    assert built == []
+    assert lazy() is lazy() is built[0]
+    assert len(built) == 1

@@ -1,0 +1,150 @@
+"""One export over real sockets: what each answer means, and that none takes longer than allowed."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
+from lambdas.sse_streaming.tracing.otlp import OtlpWire
+from local_aws.otlp_behaviour import (
+    DIES_MID_ANSWER,
+    HEALTHY,
+    REFUSED,
+    RESET,
+    SILENT,
+    Behaviour,
+    answers_status,
+    delayed,
+    trickles,
+)
+from local_aws.otlp_collector import CollectorThread, running_collector
+
+BUDGET_SECONDS = 0.3
+SLACK_SECONDS = 0.5
+"""A loaded machine may be late; a bound that does not hold is late by the collector's patience."""
+
+
+@pytest.fixture
+def collector() -> Iterator[CollectorThread]:
+    with running_collector() as running:
+        yield running
+
+
+def spans(count: int = 1, text: str = "") -> list[ReadableSpan]:
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    tracer = provider.get_tracer("test")
+    for number in range(count):
+        tracer.start_span(f"span{number}", attributes={"text": text}).end()
+    return list(memory.get_finished_spans())
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [
+        pytest.param(HEALTHY, Outcome.DELIVERED, id="healthy"),
+        pytest.param(delayed(0.1), Outcome.DELIVERED, id="slow-but-in-time"),
+        pytest.param(REFUSED, Outcome.FAILED, id="refused"),
+        pytest.param(RESET, Outcome.FAILED, id="reset-before-an-answer"),
+        pytest.param(answers_status(429), Outcome.FAILED, id="429"),
+        pytest.param(answers_status(500), Outcome.FAILED, id="500"),
+        pytest.param(answers_status(503), Outcome.FAILED, id="503"),
+        pytest.param(SILENT, Outcome.UNCONFIRMED, id="silent"),
+        pytest.param(delayed(30), Outcome.UNCONFIRMED, id="too-slow"),
+        pytest.param(trickles(0.2), Outcome.UNCONFIRMED, id="a-byte-now-and-then"),
+    ],
+)
+def test_every_answer_has_its_meaning_within_the_time_allowed(
+    collector: CollectorThread, behaviour: Behaviour, outcome: Outcome
+) -> None:
+    collector.switch(behaviour)
+    started = time.monotonic()
+
+    assert OtlpWire(collector.endpoint).post(spans(), BUDGET_SECONDS) is outcome
+
+    assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
+
+
+def test_an_answer_that_breaks_off_behind_its_status_counts_by_the_status(
+    collector: CollectorThread,
+) -> None:
+    collector.switch(DIES_MID_ANSWER)
+
+    assert OtlpWire(collector.endpoint).post(spans(), BUDGET_SECONDS) is Outcome.DELIVERED
+    assert len(collector.spans) == 1
+
+
+def test_the_spans_arrive_as_they_were(collector: CollectorThread) -> None:
+    batch = spans(3, text="é\u2028")
+
+    OtlpWire(collector.endpoint).post(batch, 5)
+
+    (request,) = collector.requests
+    assert request.path == "/v1/traces"
+    assert request.headers["content-type"] == "application/x-protobuf"
+    assert [span.name for span in collector.spans] == ["span0", "span1", "span2"]
+    assert [span.attributes[0].value.string_value for span in collector.spans] == ["é\u2028"] * 3
+
+
+def test_an_endpoint_may_have_a_path(collector: CollectorThread) -> None:
+    OtlpWire(collector.endpoint + "/prefix/").post(spans(), 5)
+
+    assert collector.requests[0].path == "/prefix/v1/traces"
+
+
+def test_each_export_has_a_connection_of_its_own(collector: CollectorThread) -> None:
+    """A kept one may be dead after the environment was frozen, or the collector restarted."""
+    wire = OtlpWire(collector.endpoint)
+    assert wire.post(spans(), 5) is Outcome.DELIVERED
+    collector.stop()
+    assert wire.post(spans(), 5) is Outcome.FAILED
+    collector.start()
+
+    assert wire.post(spans(), 5) is Outcome.DELIVERED
+
+
+def test_a_batch_that_could_not_be_written_whole_has_failed() -> None:
+    """Nobody reads: the collector has at most a part, so trying again doubles nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        large = spans(200, text="x" * 60_000)
+
+        assert OtlpWire(endpoint).post(large, BUDGET_SECONDS) is Outcome.FAILED
+
+
+def test_a_collector_that_comes_back_gets_what_it_missed_once(collector: CollectorThread) -> None:
+    delivery = SpanDelivery(lambda: OtlpWire(collector.endpoint), flush_seconds=5)
+    first, second = spans(2), spans(1)
+    collector.switch(REFUSED)
+    for span in first:
+        delivery.add(span)
+    delivery.flush()
+    collector.switch(HEALTHY)
+    for span in second:
+        delivery.add(span)
+    delivery.flush()
+
+    assert len(collector.requests) == 1
+    assert len(collector.spans) == 3
+    assert delivery.take_counts() == (0, 1)
+
+
+def test_what_a_silent_collector_took_is_not_sent_again(collector: CollectorThread) -> None:
+    delivery = SpanDelivery(lambda: OtlpWire(collector.endpoint), flush_seconds=BUDGET_SECONDS)
+    collector.switch(SILENT)
+    for span in spans(2):
+        delivery.add(span)
+    delivery.flush()
+    collector.switch(HEALTHY)
+    delivery.flush()
+
+    assert len(collector.requests) == 1
+    assert delivery.last_outcome is Outcome.UNCONFIRMED
