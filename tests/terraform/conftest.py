@@ -49,7 +49,8 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
     try:
         terraform.init()
     except TerraformFailedError as error:
-        missing(f"init found no AWS provider ({MIRROR_VARIABLE} names a mirror of it): {error}")
+        said = " ".join(str(error).split())[:400]
+        missing(f"init found no AWS provider ({MIRROR_VARIABLE} can name a mirror of it): {said}")
     yield terraform
     _SECONDS.update(terraform.seconds)
 

@@ -84,4 +84,4 @@ def _checkov() -> str:
     for place in places:
         if place and (found := shutil.which(place)):
             return found
-    missing("checkov was found neither in .venv-checkov nor on PATH (make checkov installs it)")
+    return missing("checkov was found neither in .venv-checkov nor on PATH (make checkov)")
