@@ -54,7 +54,8 @@ class FeedReader:
         return items
 
     def newest(self, wanted: StreamFilter, until_ms: int, count: int) -> list[Item]:
-        """The `count` newest items that the filter lets pass, oldest first."""
+        """The `count` newest items that the filter lets pass, oldest first. `count` is at least
+        1: DynamoDB refuses a limit of 0."""
         found: list[Item] = []
         for sentiment in wanted.sentiments:
             of_sentiment: list[Item] = []
@@ -74,7 +75,7 @@ class FeedReader:
                     break
             found.extend(of_sentiment[:count])
         found.sort(key=lambda item: item.order)
-        return found[-count:] if count else []
+        return found[-count:]
 
 
 def matching(items: Iterable[Item], wanted: StreamFilter) -> Iterable[Item]:
