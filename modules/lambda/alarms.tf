@@ -1,0 +1,180 @@
+# What should wake somebody. Each alarm's meaning and remedy stands in docs/deploy.md.
+#
+# Streams change what the usual metrics say: Duration is how long a client stayed, Invocations is
+# counted when a stream begins and Errors when it ends, and a failure after the head cannot become
+# a 5xx any more. Hence long windows, and the function's own metrics beside Lambda's.
+
+locals {
+  # The alias' part of the function's metrics: other versions are not live.
+  live_dimensions = {
+    FunctionName = var.service_name
+    Resource     = "${var.service_name}:${local.alias_name}"
+  }
+
+  five_minutes_seconds = 300
+
+  # Streams end at max_stream_seconds by themselves, and have their last work done soon after.
+  late_end_seconds = var.timeout_seconds - (var.timeout_seconds - var.settings.max_stream_seconds) / 4
+
+  concurrency_limit = coalesce(var.reserved_concurrency, var.settings.max_connections)
+
+  alarms = {
+    throttles = {
+      description = "Lambda refused connections (429): the concurrency is used up. Browsers' EventSource does not come back from this."
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = local.live_dimensions
+      statistic   = "Sum"
+      threshold   = 1
+    }
+    near-timeout = {
+      description = "Streams run into Lambda's timeout instead of ending themselves."
+      namespace   = "AWS/Lambda"
+      metric      = "Duration"
+      dimensions  = local.live_dimensions
+      statistic   = "Maximum"
+      threshold   = local.late_end_seconds * 1000
+    }
+    concurrency = {
+      description = "Four fifths of the possible connections are in use."
+      namespace   = "AWS/Lambda"
+      metric      = "ConcurrentExecutions"
+      dimensions  = local.live_dimensions
+      statistic   = "Maximum"
+      threshold   = floor(local.concurrency_limit * 0.8)
+    }
+    url-5xx = {
+      description = "The Function URL answered 5xx: requests failed before their first byte."
+      namespace   = "AWS/Lambda"
+      metric      = "Url5xxCount"
+      dimensions  = local.live_dimensions
+      statistic   = "Sum"
+      threshold   = 1
+    }
+    refusals = {
+      description = "Clients were told to come back later: no connection slot was free, or AWS was not available."
+      namespace   = local.metrics_namespace
+      metric      = "ConnectionsRefused"
+      dimensions  = {}
+      statistic   = "Sum"
+      threshold   = var.alarm_thresholds.refusals
+    }
+    poll-errors = {
+      description = "Polls of the items table fail: streams stay open and fall behind."
+      namespace   = local.metrics_namespace
+      metric      = "PollErrors"
+      dimensions  = {}
+      statistic   = "Sum"
+      threshold   = var.alarm_thresholds.poll_errors
+    }
+    latency = {
+      description = "Items reach clients late."
+      namespace   = local.metrics_namespace
+      metric      = "EventLatencyMs"
+      dimensions  = {}
+      statistic   = "p99"
+      threshold   = var.alarm_thresholds.latency_ms
+    }
+    spans-lost = {
+      description = "Spans of the streaming phase were dropped: traces have holes."
+      namespace   = local.metrics_namespace
+      metric      = "SpansLost"
+      dimensions  = {}
+      statistic   = "Sum"
+      threshold   = 1
+    }
+    collector-start = {
+      description = "The collector beside the function did not start."
+      namespace   = local.metrics_namespace
+      metric      = "CollectorStartFailures"
+      dimensions  = {}
+      statistic   = "Sum"
+      threshold   = 1
+    }
+    collector-export = {
+      description = "The collector could not hand spans to X-Ray."
+      namespace   = local.metrics_namespace
+      metric      = "CollectorExportFailures"
+      dimensions  = {}
+      statistic   = "Sum"
+      threshold   = 1
+    }
+  }
+
+  # The collector writes plain lines into the function's log group.
+  collector_failures = {
+    CollectorStartFailures  = "\"collector server run finished with error\""
+    CollectorExportFailures = "\"Exporting failed\""
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "collector" {
+  for_each = local.collector_failures
+
+  name           = "${var.service_name}-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.function.name
+  pattern        = each.value
+
+  metric_transformation {
+    name          = each.key
+    namespace     = local.metrics_namespace
+    value         = "1"
+    default_value = "0"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "threshold" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.service_name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.threshold
+  period              = local.five_minutes_seconds
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  alarm_name          = "${var.service_name}-errors"
+  alarm_description   = "${var.alarm_thresholds.error_percent} % of the streams failed, of at least ${var.alarm_thresholds.error_minimum_invocations} in 15 minutes."
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm_thresholds.error_percent
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+  tags                = var.tags
+
+  metric_query {
+    id          = "percent"
+    label       = "Failed streams, per cent"
+    expression  = "IF(started >= ${var.alarm_thresholds.error_minimum_invocations}, 100 * failed / started, 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = { started = "Invocations", failed = "Errors" }
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/Lambda"
+        metric_name = metric_query.value
+        dimensions  = local.live_dimensions
+        # As long as the longest stream: the end of one counts against the starts around it.
+        period = 900
+        stat   = "Sum"
+      }
+    }
+  }
+}

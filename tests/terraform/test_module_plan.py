@@ -1,0 +1,339 @@
+"""What the real provider plans, without AWS: rights, environment, alarms, grants."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from typing import Any
+
+import pytest
+
+from lambdas.sse_streaming.settings import Settings
+from tests.terraform.terraform_cli import MODULE, ROOT, Terraform
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+ROLE_POLICY = "aws_iam_role_policy.function"
+
+pytestmark = pytest.mark.ci
+
+
+class Plan:
+    """One plan of offline.tftest.hcl."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.resources: dict[str, dict[str, Any]] = {
+            change["address"]: change["change"]["after"] | {"": change["change"]["after_unknown"]}
+            for change in plan["resource_changes"]
+            if change["change"]["after"] is not None
+        }
+
+    def policy(self, address: str, attribute: str = "policy") -> dict[str, dict[str, Any]]:
+        """The statements of a resource's policy by their Sid."""
+        document = json.loads(self.resources[address][attribute])
+        return {statement["Sid"]: statement for statement in document["Statement"]}
+
+    @property
+    def function(self) -> dict[str, Any]:
+        return self.resources["aws_lambda_function.sse_streaming"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        variables: dict[str, str] = self.function["environment"][0]["variables"]
+        return variables
+
+
+@pytest.fixture(scope="module")
+def plans(module: Terraform) -> dict[str, Plan]:
+    outcome = module(
+        "test",
+        "-json",
+        "-verbose",
+        "-filter=tests/offline.tftest.hcl",
+        label="test: plans by the real provider",
+    )
+    return {
+        message["@testrun"]: Plan(message["test_plan"])
+        for message in outcome.messages()
+        if message["type"] == "test_plan"
+    }
+
+
+@pytest.fixture(params=["defaults", "everything", "public"])
+def plan(request: pytest.FixtureRequest, plans: dict[str, Plan]) -> Plan:
+    return plans[request.param]
+
+
+# The role
+
+
+def test_the_role_may_do_exactly_this(plans: dict[str, Plan]) -> None:
+    table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/sse-streaming"
+    assert plans["defaults"].policy(ROLE_POLICY) == {
+        "WriteLogs": {
+            "Sid": "WriteLogs",
+            "Effect": "Allow",
+            "Action": ["logs:PutLogEvents", "logs:CreateLogStream"],
+            "Resource": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/sse-streaming:*",
+        },
+        "WriteTraces": {
+            "Sid": "WriteTraces",
+            "Effect": "Allow",
+            "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+            "Resource": "*",
+        },
+        "WriteMetrics": {
+            "Sid": "WriteMetrics",
+            "Effect": "Allow",
+            "Action": "cloudwatch:PutMetricData",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"cloudwatch:namespace": "SSEStreaming/sse-streaming"}},
+        },
+        "PollItems": {
+            "Sid": "PollItems",
+            "Effect": "Allow",
+            "Action": "dynamodb:Query",
+            "Resource": f"{table}-items/index/by_sentiment",
+        },
+        "HoldConnectionLeases": {
+            "Sid": "HoldConnectionLeases",
+            "Effect": "Allow",
+            "Action": [
+                "dynamodb:UpdateItem",
+                "dynamodb:Query",
+                "dynamodb:PutItem",
+                "dynamodb:GetItem",
+                "dynamodb:DeleteItem",
+            ],
+            "Resource": f"{table}-connections",
+        },
+        "ReadConfigurations": {
+            "Sid": "ReadConfigurations",
+            "Effect": "Allow",
+            "Action": "dynamodb:GetItem",
+            "Resource": f"{table}-configurations",
+        },
+    }
+
+
+def test_the_role_follows_existing_tables_and_the_key(plans: dict[str, Plan]) -> None:
+    statements = plans["everything"].policy(ROLE_POLICY)
+    items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/news"
+    assert statements["PollItems"]["Resource"] == f"{items}/index/by_mood"
+    assert statements["UseTheKey"]["Action"] == "kms:Decrypt"
+    assert statements["UseTheKey"]["Resource"].endswith("key/00000000-0000-0000-0000-000000000000")
+    assert "aws_dynamodb_table.items[0]" not in plans["everything"].resources
+
+
+def test_the_role_allows_the_requests_that_the_function_makes(plans: dict[str, Plan]) -> None:
+    """A request that the code makes and the policy forgets would fail in AWS only."""
+    call = re.compile(r"""[."](query|(?:get|put|update|delete)_item)(?:\(|")""")
+    made = set()
+    for source in (ROOT / "src" / "lambdas").rglob("*.py"):
+        made |= set(call.findall(source.read_text(encoding="utf-8")))
+    statements = plans["defaults"].policy(ROLE_POLICY)
+    allowed = {
+        action.removeprefix("dynamodb:")
+        for name in ("PollItems", "HoldConnectionLeases", "ReadConfigurations")
+        for action in _listed(statements[name]["Action"])
+    }
+    assert {"".join(word.title() for word in call.split("_")) for call in made} == allowed
+
+
+def test_nothing_but_lambda_takes_the_role(plan: Plan) -> None:
+    statement = plan.policy("aws_iam_role.function", "assume_role_policy")["LambdaRunsTheFunction"]
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert statement["Action"] == "sts:AssumeRole"
+
+
+# Who may connect
+
+
+def test_callers_may_invoke_through_the_url_only(plans: dict[str, Plan]) -> None:
+    alias = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sse-streaming:live"
+    assert plans["defaults"].policy("aws_iam_policy.callers[0]") == {
+        "UseTheFunctionUrl": {
+            "Sid": "UseTheFunctionUrl",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunctionUrl",
+            "Resource": alias,
+            "Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}},
+        },
+        "InvokeThroughTheUrlOnly": {
+            "Sid": "InvokeThroughTheUrlOnly",
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": alias,
+            "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
+        },
+    }
+
+
+def test_nobody_is_granted_the_url_by_default(plans: dict[str, Plan]) -> None:
+    planned = plans["defaults"].resources
+    assert planned["aws_lambda_function_url.live"]["authorization_type"] == "AWS_IAM"
+    assert not [address for address in planned if address.startswith("aws_lambda_permission")]
+    assert "aws_cloudformation_stack.public_invoke[0]" not in planned
+
+
+def test_an_open_url_has_both_grants(plans: dict[str, Plan]) -> None:
+    planned = plans["public"].resources
+    url = planned["aws_lambda_permission.public_url[0]"]
+    assert (url["action"], url["principal"]) == ("lambda:InvokeFunctionUrl", "*")
+    assert (url["function_url_auth_type"], url["qualifier"]) == ("NONE", "live")
+    assert "aws_cloudformation_stack.public_invoke[0]" in planned
+    assert "aws_iam_policy.callers[0]" not in planned
+
+
+def test_the_cdn_has_both_grants_and_its_name(plans: dict[str, Plan]) -> None:
+    planned = plans["everything"].resources
+    grants = [
+        planned[f'aws_lambda_permission.cdn["{action}"]']
+        for action in ("InvokeFunctionUrl", "InvokeFunction")
+    ]
+    assert {grant["principal"] for grant in grants} == {"cloudfront.amazonaws.com"}
+    assert {grant["action"] for grant in grants} == {
+        "lambda:InvokeFunctionUrl",
+        "lambda:InvokeFunction",
+    }
+    assert all(grant["qualifier"] == "live" for grant in grants)
+    # Not known yet, so it is bound to something: the distribution of the same plan.
+    assert all(grant[""]["source_arn"] for grant in grants)
+
+
+def test_browsers_may_open_and_close_streams(plans: dict[str, Plan]) -> None:
+    cors = plans["everything"].resources["aws_lambda_function_url.live"]["cors"][0]
+    assert cors["allow_methods"] == ["DELETE", "GET", "POST"]
+    assert cors["allow_origins"] == ["https://www.example.com"]
+    assert cors["allow_credentials"] is False
+
+
+# The function
+
+
+def test_the_function_streams_from_our_entrypoint(plan: Plan) -> None:
+    assert plan.function["handler"] == "lambdas.sse_streaming.entrypoint.handler"
+    assert plan.function["tracing_config"] == [{"mode": "Active"}]
+    assert plan.function["publish"] is True
+    url = plan.resources["aws_lambda_function_url.live"]
+    assert (url["invoke_mode"], url["qualifier"]) == ("RESPONSE_STREAM", "live")
+
+
+def test_the_handler_exists_in_the_source(plan: Plan) -> None:
+    module_name = plan.function["handler"].rpartition(".")[0].replace(".", "/")
+    assert (ROOT / "src" / f"{module_name}.py").is_file()
+
+
+def test_the_function_accepts_the_planned_environment(plan: Plan) -> None:
+    environment = dict(plan.environment)
+    settings = Settings.from_environ(environment)
+    assert settings.service_name == plan.function["function_name"]
+    assert settings.otlp_endpoint == "http://localhost:4318"
+    assert "AWS_LAMBDA_EXEC_WRAPPER" not in environment
+
+
+def test_every_setting_of_the_function_can_be_set(plans: dict[str, Plan]) -> None:
+    """And none is set that the function does not read: a typo would go unnoticed."""
+    source = (ROOT / "src/lambdas/sse_streaming/settings.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'"(SSE_[A-Z_]+)"', source))
+    assert {name for name in plans["everything"].environment if name.startswith("SSE_")} == read
+
+
+def test_defaults_are_the_functions_own(plans: dict[str, Plan]) -> None:
+    environment = plans["defaults"].environment
+    required = ("SERVICE_NAME", "_TABLE", "METRICS_NAMESPACE")
+    bare = {name: value for name, value in environment.items() if name.endswith(required)}
+    assert Settings.from_environ(environment) == Settings.from_environ(bare)
+
+
+def test_tracing_is_off_without_a_collector(plans: dict[str, Plan]) -> None:
+    assert plans["public"].function["layers"] == []
+    assert Settings.from_environ(plans["public"].environment).otel_disabled
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "runtime"),
+    [("defaults", "arm64", "python3.13"), ("everything", "amd64", "python3.12")],
+)
+def test_layer_and_runtime_follow_the_architecture(
+    plans: dict[str, Plan], name: str, layer: str, runtime: str
+) -> None:
+    function = plans[name].function
+    account = "901920570463"
+    assert function["layers"] == [
+        f"arn:aws:lambda:{REGION}:{account}:layer:aws-otel-collector-{layer}-ver-0-117-0:1"
+    ]
+    assert function["runtime"] == runtime
+
+
+# Watching it
+
+
+def test_alarms_act_on_what_streams_do(plans: dict[str, Plan]) -> None:
+    planned = plans["defaults"].resources
+    late = planned['aws_cloudwatch_metric_alarm.threshold["near-timeout"]']
+    assert 300_000 < late["threshold"] < 330_000
+    assert late["dimensions"] == {"FunctionName": "sse-streaming", "Resource": "sse-streaming:live"}
+    errors = {
+        query["id"]: query
+        for query in planned["aws_cloudwatch_metric_alarm.errors"]["metric_query"]
+    }
+    assert errors["percent"]["expression"] == "IF(started >= 10, 100 * failed / started, 0)"
+    assert errors["started"]["metric"][0]["metric_name"] == "Invocations"
+
+
+def test_alarms_and_dashboard_name_metrics_that_exist(plan: Plan) -> None:
+    """The function's by its source, the collector's by the filters, Lambda's by their list."""
+    source = " ".join(path.read_text() for path in (ROOT / "src" / "lambdas").rglob("*.py"))
+    filters = {
+        resource["metric_transformation"][0]["name"]
+        for address, resource in plan.resources.items()
+        if address.startswith("aws_cloudwatch_log_metric_filter")
+    }
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    lambdas = {
+        "ConcurrentExecutions",
+        "Duration",
+        "Errors",
+        "Throttles",
+        "Url4xxCount",
+        "Url5xxCount",
+    }
+    named = {
+        (resource["namespace"], resource["metric_name"])
+        for address, resource in plan.resources.items()
+        if address.startswith("aws_cloudwatch_metric_alarm.threshold")
+    }
+    board = json.loads(plan.resources["aws_cloudwatch_dashboard.service"]["dashboard_body"])
+    for widget in board["widgets"]:
+        named |= {(metric[0], metric[1]) for metric in widget["properties"]["metrics"]}
+    for namespace, metric in named:
+        if namespace == "AWS/Lambda":
+            assert metric in lambdas
+        else:
+            assert namespace == plan.environment["SSE_METRICS_NAMESPACE"]
+            assert metric in filters or f'"{metric}"' in source, metric
+
+
+def test_every_alarm_has_its_place_in_the_handbook(plan: Plan) -> None:
+    handbook = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    alarms = [
+        resource["alarm_name"].removeprefix(f"{plan.function['function_name']}-")
+        for address, resource in plan.resources.items()
+        if address.startswith("aws_cloudwatch_metric_alarm")
+    ]
+    assert len(alarms) == 11
+    assert [name for name in alarms if f"| `{name}` |" not in handbook] == []
+
+
+def test_the_package_is_what_is_deployed(plan: Plan) -> None:
+    """The hash is the file's: another zip is another version, the same zip none."""
+    content = (MODULE / "tests" / "mocks" / "function.zip").read_bytes()
+    expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    assert plan.function["source_code_hash"] == expected
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,87 @@
+"""The module's README says what its files say, and checkov finds nothing that is not justified."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from tests.terraform.absence import missing
+from tests.terraform.terraform_cli import MODULE, ROOT
+from tools.module_tables import Block, blocks, with_tables
+
+
+def test_the_readmes_tables_are_the_files() -> None:
+    readme = (MODULE / "README.md").read_text(encoding="utf-8")
+    assert with_tables(readme) == readme, "run: python -m tools.module_tables"
+
+
+def test_everything_is_described() -> None:
+    found = [
+        block
+        for name in ("variables.tf", "outputs.tf")
+        for block in blocks((MODULE / name).read_text(encoding="utf-8"))
+    ]
+    declared = sum(
+        len(re.findall(rf"^{kind} ", (MODULE / name).read_text(encoding="utf-8"), re.MULTILINE))
+        for name, kind in (("variables.tf", "variable"), ("outputs.tf", "output"))
+    )
+    assert len(found) == declared
+    assert [block.name for block in found if not block.description] == []
+    assert [block.name for block in found if block.kind == "variable" and not block.type] == []
+
+
+def test_a_variable_is_read_with_its_default() -> None:
+    text = (
+        'variable "size_mb" {\n  description = "How large."\n  type        = number\n'
+        "  default     = 512\n  nullable    = false\n\n  validation {\n    condition = true\n"
+        "  }\n}\n"
+    )
+    assert list(blocks(text)) == [Block("variable", "size_mb", "How large.", "number", "512")]
+
+
+@pytest.mark.ci
+@pytest.mark.timeout(120)
+def test_checkov_passes(seconds: dict[str, float]) -> None:
+    started = time.monotonic()
+    done = subprocess.run(
+        [
+            *(_checkov(), "--directory", str(MODULE), "--framework", "terraform"),
+            *("--compact", "--skip-download", "--output", "json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds["checkov"] = time.monotonic() - started
+    report = json.loads(done.stdout)
+    failed = [
+        f"{check['check_id']} {check['resource']}: {check['check_name']}"
+        for check in report["results"]["failed_checks"]
+    ]
+    assert failed == []
+    assert report["summary"]["passed"] > 50
+    unexplained = [
+        check["check_id"]
+        for check in report["results"]["skipped_checks"]
+        if len(check["check_result"].get("suppress_comment", "")) < 20
+    ]
+    assert unexplained == []
+
+
+def _checkov() -> str:
+    """It has its own environment: it pins half of PyPI. `make checkov` makes it."""
+    places = (
+        os.environ.get("CHECKOV"),
+        str(ROOT / ".venv-checkov" / "bin" / "checkov"),
+        "checkov",
+    )
+    for place in places:
+        if place and (found := shutil.which(place)):
+            return found
+    return missing("checkov was found neither in .venv-checkov nor on PATH (make checkov)")

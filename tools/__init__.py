@@ -1,0 +1,1 @@
+"""What builds, checks and watches a deployment; never shipped in the zip."""

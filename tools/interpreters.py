@@ -1,0 +1,66 @@
+"""Finds a CPython of a given version on this machine: bytecode must be made by the one it is for.
+
+An interpreter of another version writes bytecode that the function's Python ignores.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class InterpreterNotFoundError(Exception):
+    """The wanted Python is not on this machine; the message says what can be done."""
+
+
+def host_architecture() -> str:
+    """This machine's CPU, as Lambda names it."""
+    return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower(), "x86_64")
+
+
+def interpreter_for(version: str, given: str | None = None) -> str:
+    """A Python of `version` ("3.13"): the one `given`, else from PATH, else from pyenv.
+
+    Raises InterpreterNotFoundError.
+    """
+    for candidate in [given] if given else _candidates(version):
+        if _version_of(candidate) == version:
+            return candidate
+    what = f"{given} is not Python {version}" if given else f"no Python {version} found"
+    raise InterpreterNotFoundError(
+        f"{what}. The zip's bytecode has to be made by the version that runs it. Put"
+        f" python{version} on PATH, name one with --interpreter, choose the version you have with"
+        " --python (and the module's python_version), or pass --no-bytecode and pay for a slower"
+        " cold start."
+    )
+
+
+def _candidates(version: str) -> Iterator[str]:
+    found = shutil.which(f"python{version}")
+    if found:
+        yield found
+    pyenv = shutil.which("pyenv")
+    if pyenv:
+        answer = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False)
+        root = Path(answer.stdout.strip())
+        if answer.returncode == 0:
+            yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))
+
+
+def _version_of(interpreter: str) -> str | None:
+    """What it says about itself: pyenv puts a stand-in on PATH even for versions it may not run."""
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run(
+            [interpreter, "-I", "-c", question],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -1,0 +1,73 @@
+"""Keeps the tables of inputs and outputs in the module's README true to its .tf files.
+
+python -m tools.module_tables            rewrites them
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULE = Path(__file__).resolve().parent.parent / "modules" / "lambda"
+
+_BLOCK = re.compile(r'^(?P<kind>variable|output) "(?P<name>\w+)" \{\n(?P<body>.*?)^\}', re.M | re.S)
+_ARGUMENT = r"^  {} += (?P<value>.*?)(?=^  \w+ +=|^  validation|^$|\Z)"
+_REGION = re.compile(r"(<!-- (inputs|outputs) -->\n).*?(<!-- end -->)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A variable or output as its file describes it; `default` is None for a required variable."""
+
+    kind: str
+    name: str
+    description: str
+    type: str
+    default: str | None
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """The variables and outputs of a .tf file in `terraform fmt`'s layout."""
+    for found in _BLOCK.finditer(text):
+        body = found["body"]
+        yield Block(
+            kind=found["kind"],
+            name=found["name"],
+            description=(_argument(body, "description") or "").strip('"'),
+            type=re.sub(r"\(.*", "", _argument(body, "type") or "", flags=re.S),
+            default=_argument(body, "default"),
+        )
+
+
+def with_tables(readme: str, module: Path = MODULE) -> str:
+    """The README with its two tables as they should be."""
+    variables = list(blocks((module / "variables.tf").read_text(encoding="utf-8")))
+    outputs = list(blocks((module / "outputs.tf").read_text(encoding="utf-8")))
+    tables = {
+        "inputs": "| name | type | default | what it is |\n|---|---|---|---|\n"
+        + "".join(
+            f"| `{one.name}` | {one.type} | {_shown(one.default)} | {one.description} |\n"
+            for one in variables
+        ),
+        "outputs": "| name | what it is |\n|---|---|\n"
+        + "".join(f"| `{one.name}` | {one.description} |\n" for one in outputs),
+    }
+    return _REGION.sub(lambda found: f"{found[1]}{tables[found[2]]}{found[3]}", readme)
+
+
+def _argument(body: str, name: str) -> str | None:
+    found = re.search(_ARGUMENT.format(name), body, re.M | re.S)
+    return found["value"].strip() if found else None
+
+
+def _shown(default: str | None) -> str:
+    return "required" if default is None else f"`{default}`"
+
+
+if __name__ == "__main__":
+    path = MODULE / "README.md"
+    path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{path.name}: tables rewritten\n")
