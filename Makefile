@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8080
+PYTHON_VERSION ?= 3.13
+ARCH ?= arm64
 DYNOXIDE_VERSION := 1.2.1
+CHECKOV_VERSION := 3.3.30
 
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=src $(BIN)/python
@@ -53,11 +56,38 @@ test: setup ## every test, with a tenth of the counts that CI runs (under 5 minu
 lint: setup ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests
+	$(BIN)/mypy src tests tools
 
 .PHONY: check
-check: lint ## what CI runs: lint, and every test with its full counts
+check: lint checkov ## what CI runs: lint, and every test with its full counts
 	FULL_COUNTS=1 $(BIN)/python -m pytest
+
+.PHONY: chaos
+chaos: setup ## 200 interleavings, then 50 streams for 2 minutes with a kill a second (10 minutes)
+	STACK_INTERLEAVINGS=200 CHAOS_STREAMS=50 CHAOS_SECONDS=120 CHAOS_KILL_SECONDS=1 \
+	  $(BIN)/python -m pytest -s tests/e2e/test_interleavings.py tests/e2e/test_chaos.py
+
+.PHONY: package
+package: setup ## the function's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12)
+	@$(BIN)/python -m tools.package_zip --python $(PYTHON_VERSION) --architecture $(ARCH)
+
+.PHONY: plan
+plan: package ## what `terraform apply` would make in your AWS account
+	@terraform -chdir=modules/lambda/examples/minimal init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
+	@terraform -chdir=modules/lambda/examples/minimal plan -var architecture=$(ARCH)
+
+.PHONY: verify-aws
+verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1)
+	@$(BIN)/python -m tools.verify_aws --url "$(URL)" --function "$(FUNCTION)" $(if $(COLD_START),--cold-start)
+
+.venv-checkov/.installed:
+	@echo "Installing checkov into an environment of its own (290 MB) …"
+	@$(PYTHON) -m venv .venv-checkov
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@touch $@
+
+.PHONY: checkov
+checkov: .venv-checkov/.installed ## install the security scanner that the Terraform tests use
 
 .PHONY: publish
 publish: setup ## publish items into the running stack: FILE=items.jsonl [KEEP_TIMES=1]

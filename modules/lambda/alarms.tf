@@ -1,4 +1,4 @@
-# What should wake somebody. Each alarm's meaning and remedy stands in docs/deploy.md.
+# What should wake somebody. Each alarm's meaning and remedy stands in the README, under Operate.
 #
 # Streams change what the usual metrics say: Duration is how long a client stayed, Invocations is
 # counted when a stream begins and Errors when it ends, and a failure after the head cannot become

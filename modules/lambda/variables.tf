@@ -61,7 +61,7 @@ variable "python_version" {
 }
 
 variable "memory_mb" {
-  description = "Memory of one connection's execution environment, shared by Python and the collector. It decides the price: see the costs in docs/deploy.md."
+  description = "Memory of one connection's execution environment, shared by Python and the collector. It decides the price: see Costs in the README."
   type        = number
   default     = 512
   nullable    = false
