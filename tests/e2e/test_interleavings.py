@@ -56,7 +56,7 @@ class Run:
             await asyncio.wait_for(self.client.was_ready.wait(), SETTLING_SECONDS)
             striking = asyncio.create_task(self._strike(stack))
             try:
-                await self.writer.write_for(WRITING_SECONDS, wrong_clocks=True)
+                await self.writer.write_for(WRITING_SECONDS, in_disorder=True)
             finally:
                 striking.cancel()
                 await asyncio.gather(striking, return_exceptions=True)

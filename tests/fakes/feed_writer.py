@@ -33,16 +33,18 @@ class FeedWriter:
     def promised(self) -> set[Key]:
         return set(self._promised.items())
 
-    async def write_for(self, seconds: float, *, wrong_clocks: bool) -> None:
+    async def write_for(self, seconds: float, *, in_disorder: bool) -> None:
+        """At random times with wrong clocks and updates, or steadily and in order."""
         stop_at = time.monotonic() + seconds
         number = 0
         while time.monotonic() < stop_at:
-            await asyncio.sleep(min(self.random.expovariate(self.per_second), seconds))
+            gap = self.random.expovariate(self.per_second) if in_disorder else 1 / self.per_second
+            await asyncio.sleep(min(gap, seconds))
             item_id = f"{self.ticker}-{number}"
             stamp = time.time_ns() // 1_000_000
-            if wrong_clocks:
+            if in_disorder:
                 stamp += self.random.choice((0, 0, 0, -500, -1000, 1000, 4000))
-            if self._versions and self.random.random() < 0.15:
+            if in_disorder and self._versions and self.random.random() < 0.15:
                 item_id = self.random.choice(list(self._versions))
                 stamp = max(stamp, self._versions[item_id] + 1)
             else:

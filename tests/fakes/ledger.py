@@ -36,6 +36,7 @@ class Ledger:
     _must_not_repeat: set[Key] = field(default_factory=set)
     _suspect: set[Key] = field(default_factory=set)
     _position: Position | None = None
+    _has_ended: bool = False
     _ended_cleanly: bool = False
 
     @property
@@ -44,7 +45,7 @@ class Ledger:
 
     def connected(self) -> None:
         self._this_connection, self._ids = set(), set()
-        self._position, self._ended_cleanly = None, False
+        self._position, self._has_ended, self._ended_cleanly = None, False, False
 
     def take(self, event: str, event_id: str, data: Mapping[str, Any]) -> None:
         """A whole block."""
@@ -53,12 +54,14 @@ class Ledger:
         self._ids.add(event_id)
         if event == "busy":
             self.endings["busy"] += 1
+            self._has_ended = True
             return  # it repeats where the client stood
         self._position = self.codec.read(event_id)
         if event == "reset":
             self.problems.append(f"reset: {data['reason']}")
         elif event == "end":
             self.endings[data["reason"]] += 1
+            self._has_ended = True
             self._ended_cleanly = data["reason"] in CLEAN_ENDS
         elif event == "sentiment":
             self._item((data["item_id"], data["published_at"]))
@@ -66,7 +69,7 @@ class Ledger:
     def disconnected(self) -> None:
         """The connection is over, with or without an end; what may come again follows from it."""
         position = self._position
-        if not self._ended_cleanly:
+        if not self._has_ended:
             self.endings["cut"] += 1
         if position is None:
             return  # nothing came that moved the client
