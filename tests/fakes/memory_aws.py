@@ -18,7 +18,9 @@ from lambdas.sse_streaming.connection import (
     Renewal,
     SessionRecord,
 )
+from lambdas.sse_streaming.errors import AwsError, AwsThrottled
 from lambdas.sse_streaming.items import Item, Page, StartKey, read_item
+from lambdas.sse_streaming.tracing.seam import current_operation
 
 
 def make_item(
@@ -42,7 +44,12 @@ def make_item(
 
 
 class MemoryIndex:
-    """Implements ItemsIndex. `fail` may raise in place of an answer."""
+    """Implements ItemsIndex. `fail` may raise in place of an answer.
+
+    Every query is reported to the operation around it, as the hooks of a real client do.
+    """
+
+    latency_ms = 4
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
@@ -69,14 +76,22 @@ class MemoryIndex:
         newest_first: bool = False,
     ) -> Page:
         self.queries += 1
-        self.fail()
+        try:
+            self.fail()
+        except AwsError as error:
+            self._report(error)
+            raise
+        self._report(None)
         now_ms = self._now_ms()
         entries = self._items.get(sentiment, [])
+        first = bisect.bisect_left(entries, since_ms, key=lambda e: e[0])
+        after_last = bisect.bisect_right(entries, until_ms, key=lambda e: e[0])
+        entries = entries[first:after_last]
         entries = entries[::-1] if newest_first else entries
         after = _after(start_key)
         found: list[Item] = []
         for published, item_id, visible_at_ms, item in entries:
-            if not since_ms <= published <= until_ms or visible_at_ms > now_ms:
+            if visible_at_ms > now_ms:
                 continue
             if after is not None and (
                 (published, item_id) >= after if newest_first else (published, item_id) <= after
@@ -86,6 +101,30 @@ class MemoryIndex:
             if len(found) == limit:
                 return Page(tuple(found), {**_key(item), "sentiment_type": {"S": sentiment}})
         return Page(tuple(found), None)
+
+    def expire(self, before_ms: int) -> None:
+        """Forget what was published before, as a table's time to live does."""
+        for entries in self._items.values():
+            del entries[: bisect.bisect_left(entries, before_ms, key=lambda e: e[0])]
+
+    def _report(self, error: AwsError | None) -> None:
+        operation = current_operation()
+        if operation is None:
+            return
+        ended_ns = self._now_ms() * 1_000_000
+        operation.add_request(
+            service="dynamodb",
+            region="eu-central-1",
+            name="Query",
+            started_ns=ended_ns - self.latency_ms * 1_000_000,
+            ended_ns=ended_ns,
+            status=200 if error is None else 400 if isinstance(error, AwsThrottled) else 500,
+            request_id="A" * 52,
+            table="items",
+            error_code=error.code if error else None,
+            error_message=str(error) if error else None,
+            error=None,
+        )
 
 
 def _key(item: Item) -> dict[str, Any]:

@@ -49,9 +49,14 @@ def streaming_requests(operation: Operation) -> Iterator[None]:
         _streaming_operation.reset(token)
 
 
+def current_operation() -> Operation | None:
+    """The operation of the streaming phase that this thread is inside of."""
+    return _streaming_operation.get()
+
+
 def in_streaming_phase() -> bool:
     """Whether this thread is inside an operation of the streaming phase."""
-    return _streaming_operation.get() is not None
+    return current_operation() is not None
 
 
 def install_gate(recorder: Recorder) -> None:
@@ -105,7 +110,7 @@ def observe_requests(
         parsed: dict[str, Any],
         error: Exception | None,
     ) -> None:
-        operation = _streaming_operation.get()
+        operation = current_operation()
         started_ns = context.pop("sse_streaming_started_ns", None)
         if operation is None or started_ns is None:
             return
