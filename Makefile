@@ -99,6 +99,15 @@ drain: setup ## end every stream and refuse new ones: TABLE=… [UNTIL=+600]
 	@test -n "$(TABLE)" || { echo "Say which connections table: make drain TABLE=…"; exit 1; }
 	@$(RUN) -m local_aws drain "$(TABLE)" $(UNTIL)
 
+.PHONY: trace
+trace: setup ## one trace of the running stack as a waterfall: [ID=1-…] (default: the newest)
+	@$(RUN) -m local_aws.waterfall_text http://127.0.0.1:$$(($(PORT) + 1)) $(ID)
+
+.PHONY: bench
+bench: setup ## what the runtime loop and tracing cost, as ratios; fails beyond its limits
+	@PYTHONPATH=src:. $(BIN)/python tests/bench/bench_runtime.py
+	@PYTHONPATH=src:. $(BIN)/python tests/bench/bench_tracing.py
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf $(VENV) .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 from lambdas.sse_streaming.tracing.drafts import SpanDraft
-from lambdas.sse_streaming.tracing.operation import ExceptionRecord
+from lambdas.sse_streaming.tracing.operation import ExceptionRecord, Scalar
 
 _ID = "5000000000000001"
 _TRACE_ID = "1-6afd86c0-000000000000000000000001"
@@ -38,12 +40,11 @@ _ANNOTATIONS_BYTES = len('"annotations":{},')
 _LINK_BYTES = len(f'"links":[{{"trace_id":"{_TRACE_ID}","id":"{_ID}"}}],')
 
 _FRAME_OF_STACK = re.compile(r'^  File "([^,\n]*)", line (\d+), in ([^,\n]*)$', re.MULTILINE)
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def estimated_bytes(draft: SpanDraft) -> int:
     """Size of the documents of a step and its requests, to within a few percent."""
-    total = _FRAME_BYTES + _json_bytes(draft.attributes)
+    total = _FRAME_BYTES + _attributes_bytes(draft.attributes)
     if draft.service is None:
         total += len(draft.name)
     else:
@@ -63,17 +64,26 @@ def estimated_root_bytes(draft: SpanDraft, *, has_link: bool) -> int:
 
 
 def _exception_bytes(link: ExceptionRecord) -> int:
-    total = _EXCEPTION_BYTES + _json_bytes(link.message) + _json_bytes(link.type)
+    total = _EXCEPTION_BYTES + _text_bytes(link.message) + _text_bytes(link.type)
     frames = _FRAME_OF_STACK.findall(link.stack)
     if frames:
         total += _STACK_BYTES
     for path, line, label in frames:
-        total += _FRAME_OF_STACK_BYTES + _json_bytes(path) + len(line) + _json_bytes(label)
+        total += _FRAME_OF_STACK_BYTES + _text_bytes(path) + len(line) + _text_bytes(label)
     return total
 
 
-def _json_bytes(value: object) -> int:
+def _attributes_bytes(attributes: Mapping[str, Scalar]) -> int:
+    total = 1 + 2 * len(attributes)
+    for name, value in attributes.items():
+        total += _text_bytes(name)
+        total += _text_bytes(value) if isinstance(value, str) else len(repr(value))
+    return total
+
+
+@lru_cache(maxsize=256)
+def _text_bytes(text: str) -> int:
     """As Go writes it: UTF-8, and six bytes for what HTML could mistake for its own."""
-    text = _encode(value)
-    escaped = text.count("<") + text.count(">") + text.count("&")
-    return len(text.encode("utf-8", "replace")) + 5 * escaped
+    written = json.dumps(text, ensure_ascii=False)
+    escaped = written.count("<") + written.count(">") + written.count("&")
+    return len(written.encode("utf-8", "replace")) + 5 * escaped
