@@ -1,0 +1,113 @@
+"""The network between one client and the Function URL, which can break, or be a refusing Lambda."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from local_aws.loop_thread import LoopThread
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Relay:
+    """A context manager. `url` stands for the upstream's; everything may be called anywhere."""
+
+    def __init__(self, upstream_url: str) -> None:
+        parts = urlsplit(upstream_url)
+        self._upstream = parts.hostname, parts.port
+        self._loop = LoopThread("relay")
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: deque[bytes] = deque()
+        self.connections = 0
+        self.url = ""
+
+    def __enter__(self) -> Relay:
+        self._loop.__enter__()
+        self._loop.call(self._start())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._loop.call(self._stop())
+        self._loop.__exit__(kind, error, traceback)
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        self._loop.call(self._reset())
+
+    def answer_next(self, *answers: bytes) -> None:
+        """The next requests on new connections get these bytes instead of the upstream."""
+        self._answers.extend(answers)
+
+    async def _start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _reset(self) -> None:
+        for writer in self._clients:
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._clients.add(writer)
+        self.connections += 1
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if self._answers:
+                writer.write(self._answers.popleft())
+                await writer.drain()
+            else:
+                await self._pass(head, reader, writer)
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass  # one side has gone
+        finally:
+            self._clients.discard(writer)
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _pass(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+        upstream_writer.write(head)
+        try:
+            directions = [
+                asyncio.ensure_future(_copy(reader, upstream_writer)),
+                asyncio.ensure_future(_copy(upstream_reader, writer)),
+            ]
+            try:
+                await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for direction in directions:
+                    direction.cancel()
+                await asyncio.gather(*directions, return_exceptions=True)
+        finally:
+            upstream_writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
