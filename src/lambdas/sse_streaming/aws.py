@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 1.0
 _THREADS = 8
+_LONGEST_REST_SECONDS = 5.0
 
 _THROTTLES = frozenset(
     {
@@ -78,12 +79,28 @@ class AwsClients:
             tcp_keepalive=True,
             parameter_validation=False,
         )
+        self._made: list[Any] = []
+        self._used_at = 0.0
 
     def make(self, service: str, xray_name: str, now_ns: Callable[[], int]) -> Any:
         """A client of `service` ("dynamodb"); `xray_name` is the X-Ray SDK's word for it."""
         client = self._session().create_client(service, config=self._config)
         observe_requests(client.meta.events, xray_name, self._region, now_ns)
+        self._made.append(client)
         return client
+
+    def rest(self, now_seconds: float) -> None:
+        """An invocation is over at `now_seconds` of wall time; the environment may freeze."""
+        self._used_at = now_seconds
+
+    def wake(self, now_seconds: float) -> None:
+        """An invocation begins. Connections kept through a long rest are closed: AWS may have
+        dropped them while a frozen environment could not see it, and with one try per request
+        the first one would fail. Wall time, because a frozen machine's steady clock may rest too.
+        """
+        if now_seconds - self._used_at > _LONGEST_REST_SECONDS:
+            for client in self._made:
+                client.close()
 
 
 @contextmanager

@@ -109,6 +109,10 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         name_route=route_annotation(xray_recorder),
     )
 
+    async def settle() -> None:
+        await flush()
+        clients.rest(time.time())
+
     async def flush() -> None:
         if tracing.delivery.has_work:
             await offload(tracing.delivery.flush)
@@ -126,7 +130,8 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         environment=FunctionEnvironment.from_environ(environ),
         environ=environ,
         normalise_trace_header=normalise_trace_header,
-        after_response=(flush,),
+        before_invocation=(lambda _: clients.wake(time.time()),),
+        after_response=(settle,),
         on_shutdown=(flush_before_exit,),
     )
 
