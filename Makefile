@@ -89,6 +89,10 @@ verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1)
 .PHONY: checkov
 checkov: .venv-checkov/.installed ## install the security scanner that the Terraform tests use
 
+.PHONY: test-dynamodb-local
+test-dynamodb-local: setup ## the DynamoDB tests on AWS's own engine (Java 17, Maven)
+	CI=true $(BIN)/python -m pytest tests/integration -k dynamodb-local
+
 .PHONY: publish
 publish: setup ## publish items into the running stack: FILE=items.jsonl [KEEP_TIMES=1]
 	@test -n "$(FILE)" || { echo "Say which file: make publish FILE=items.jsonl"; exit 1; }

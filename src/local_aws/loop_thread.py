@@ -15,7 +15,7 @@ _CALL_SECONDS = 10.0
 class LoopThread:
     """A running event loop in a background thread; a context manager.
 
-    `call` runs a coroutine there and waits for its result, at most ten seconds.
+    `call` runs a coroutine there and waits for its result, ten seconds if not told otherwise.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,5 +31,7 @@ class LoopThread:
         self._thread.join(_CALL_SECONDS)
         self._loop.close()
 
-    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_CALL_SECONDS)
+    def call(
+        self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float = _CALL_SECONDS
+    ) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)

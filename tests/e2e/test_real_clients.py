@@ -171,7 +171,7 @@ def _is_receiving(said: Said) -> bool:
 
 
 def _has_rotated_twice(said: Said) -> bool:
-    return sum(end["reason"] == "rotate" for end in said.events("end")) >= 2
+    return len([end for end in said.events("end") if end["reason"] == "rotate"]) >= 2
 
 
 def _items(said: Said) -> list[str]:

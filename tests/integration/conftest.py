@@ -1,24 +1,51 @@
-"""One DynamoDB engine for all integration tests, fresh tables for each."""
+"""Every integration test on every DynamoDB engine, with fresh tables for each.
+
+`make test` runs the local stack's own engine, CI all three, `make test-dynamodb-local` AWS's own.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from lambdas.sse_streaming.aws import Lazy
+from local_aws.engines import find_dynoxide
+from local_aws.settings import Settings
 from local_aws.tables import TableNames, create_tables, local_client
-from tests.fakes.dynamodb import Database, RunningEngine, function_client, running_engine
+from tests.fakes.dynamodb import (
+    Database,
+    EngineMissing,
+    RunningEngine,
+    function_client,
+    running_engine,
+)
 
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def dynamodb_engine() -> Iterator[RunningEngine]:
-    with running_engine() as engine:
-        yield engine
+_HAS_DYNOXIDE = find_dynoxide(Settings.from_environ(os.environ)) is not None
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        "dynoxide",
+        pytest.param("moto", marks=[pytest.mark.ci] if _HAS_DYNOXIDE else []),
+        pytest.param("dynamodb-local", marks=pytest.mark.ci),
+    ],
+)
+def dynamodb_engine(request: pytest.FixtureRequest) -> Iterator[RunningEngine]:
+    try:
+        with running_engine(request.param) as engine:
+            yield engine
+    except EngineMissing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"in CI no engine may be missing: {missing}")
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -184,3 +184,20 @@ def test_a_feed_over_real_pages_sends_all_once_and_in_order(
 
     assert len(sent) == 20
     assert sent == sorted(set(sent))
+
+
+def test_pages_cut_at_a_megabyte_lose_nothing(database: Database, index: DynamoItemsIndex) -> None:
+    """Each engine cuts at another item, long before the limit of items."""
+    publish(database, *range(25), headline={"S": "x" * 100_000})
+    first = index.page("positive", START, FOREVER, limit=200)
+    assert first.next_key is not None
+    feed = Feed(StreamFilter(("positive",)), overlap_ms=10_000, settled_ms=START)
+
+    sent: list[int] = []
+    feed.begin(START + 5_000)
+    while feed.is_reading:
+        feed.absorb(FeedReader(index).pages(feed.requests()))
+        while (item := feed.take()) is not None:
+            sent.append(item.published_at_ms - START)
+
+    assert sent == list(range(25))

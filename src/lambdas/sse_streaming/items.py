@@ -42,7 +42,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of one sentiment's items in order of publication. `next_key` is None on the last."""
+    """Part of one sentiment's items in order of publication. `next_key` is None on the last.
+
+    Only that tells the last page: DynamoDB cuts at 1 MB, each emulator somewhere else, and a page
+    of few items or none may have more behind it.
+    """
 
     items: tuple[Item, ...]
     next_key: StartKey | None
