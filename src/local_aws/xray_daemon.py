@@ -83,6 +83,8 @@ class XRayDaemon(asyncio.DatagramProtocol):
         return f"{self._host}:{self._port}"
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        if not data:
+            return  # as the real one does: https://github.com/aws/aws-xray-daemon, daemon.go, poll
         try:
             document = parse_datagram(data)
             self._store.add_segment(document)

@@ -1,21 +1,37 @@
-"""`GET /trace`: why do my traces not appear? One probe span, and checks that say what to do."""
+"""`GET /trace`: why do my traces not appear? One probe span, and checks that say what to do.
+
+It is asked when something is broken already, so no check may break the answer: whatever one
+raises makes it `unknown`. And anybody who reaches the URL may ask, so no answer holds the value of
+an environment variable; of the collector's endpoint it names host and port.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
+from lambdas.sse_streaming import __version__
 from lambdas.sse_streaming.clock import Clock
 from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.tracing.daemon import daemon_refuses, parse_daemon_address
 from lambdas.sse_streaming.tracing.delivery import Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
 
 _PACKAGES = ("aws-lambda-powertools", "aws-xray-sdk", "opentelemetry-sdk", "botocore")
+_MAX_SKEW_SECONDS = 300
+"""What AWS's request signing allows a clock to be off by."""
+_INSTRUMENTATION = "opentelemetry.instrumentation."
+_SHARED_WITH_INSTRUMENTORS = frozenset(
+    {"dependencies", "distro", "environment_variables", "instrumentor", "package", "propagators"}
+    | {"utils", "version"}
+)
+"""Parts of OpenTelemetry's instrumentation package that instrument nothing by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +48,33 @@ class Diagnosis:
     """Looks at what this process can see of its own tracing. Never raises, names no secrets."""
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], tracing: StreamTracing, clock: Clock
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        tracing: StreamTracing,
+        clock: Clock,
+        *,
+        modules: Iterable[str] = sys.modules,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._tracing = tracing
+        self._clock = clock
+        self._modules = modules
         self.born = clock.steady_seconds()
 
     def report(self, header: TraceHeader) -> dict[str, object]:
         """The self-diagnosis. Exports a probe span first, within the flush budget."""
-        outcome = self._tracing.probe(header)
-        delivery = self._tracing.delivery
-        service = self._settings.service_name
         checks = [
-            self._sampled(header),
-            self._kill_switch(),
-            self._collector(outcome),
-            self._daemon(),
-            _double_instrumentation(),
+            _guarded("sampled", lambda: self._sampled(header)),
+            _guarded("kill_switch", self._kill_switch),
+            _guarded("handler_tracer", self._handler_tracer),
+            _guarded("collector", lambda: self._collector(self._tracing.probe(header))),
+            _guarded("xray_daemon", self._daemon),
+            _guarded("double_instrumentation", self._double_instrumentation),
+            _guarded("clock", lambda: self._clock_skew(header)),
         ]
+        delivery, service = self._tracing.delivery, self._settings.service_name
         return {
             "trace_id": header.root,
             "sampled": header.records,
@@ -71,7 +95,7 @@ class Diagnosis:
             return Check(
                 "sampled",
                 "failed",
-                "no trace header came with this request",
+                "no usable trace header came with this request",
                 "set the function's tracing mode to Active",
             )
         return Check(
@@ -89,60 +113,148 @@ class Diagnosis:
                 "OTEL_SDK_DISABLED=true switches the streaming phase's spans off",
                 "remove OTEL_SDK_DISABLED",
             )
-        return Check("kill_switch", "ok", "OTEL_SDK_DISABLED is not set")
+        return Check("kill_switch", "ok", "OTEL_SDK_DISABLED is not true")
+
+    def _handler_tracer(self) -> Check:
+        """The switches of Powertools and of the X-Ray SDK."""
+        off = None
+        if self._environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on"):
+            off = "POWERTOOLS_TRACE_DISABLED"
+        elif self._environ.get("AWS_XRAY_SDK_ENABLED", "").lower() == "false":
+            off = "AWS_XRAY_SDK_ENABLED=false"
+        if off is not None:
+            return Check(
+                "handler_tracer",
+                "failed",
+                f"{off} switches the handler phase's subsegments off",
+                f"remove {off.partition('=')[0]}",
+            )
+        return Check("handler_tracer", "ok", "nothing switches the handler phase's tracer off")
 
     def _collector(self, outcome: Outcome | None) -> Check:
-        endpoint = self._settings.otlp_endpoint
+        where = urlsplit(self._settings.otlp_endpoint).netloc
         match outcome:
             case Outcome.DELIVERED:
-                return Check("collector", "ok", f"the collector at {endpoint} took a probe span")
+                return Check("collector", "ok", f"the collector at {where} took a probe span")
             case Outcome.UNCONFIRMED:
                 return Check(
                     "collector",
                     "unknown",
-                    f"the collector at {endpoint} took a probe span but did not answer in time",
+                    f"the collector at {where} took a probe span but did not answer in time",
                     "look at the collector's log lines for slow or failing PutTraceSegments",
                 )
             case Outcome.FAILED:
-                return Check(
-                    "collector",
-                    "failed",
-                    f"no collector took a probe span at {endpoint}",
-                    "add the ADOT collector layer, or correct OTEL_EXPORTER_OTLP_ENDPOINT; if it"
-                    " answers errors, allow xray:PutTraceSegments",
-                )
+                why, fix = _why_not_taken(self._tracing.last_problem)
+                return Check("collector", "failed", f"{where}: {why}", fix)
         return Check("collector", "unknown", "no probe was sent: this request is not recorded")
 
     def _daemon(self) -> Check:
-        if "AWS_XRAY_DAEMON_ADDRESS" not in self._environ:
+        address = self._environ.get("AWS_XRAY_DAEMON_ADDRESS", "")
+        if not address:
             return Check(
                 "xray_daemon",
                 "failed",
                 "AWS_XRAY_DAEMON_ADDRESS is not set, so the handler phase is not recorded",
                 "set the function's tracing mode to Active",
             )
-        return Check("xray_daemon", "unknown", "segments go out by UDP, which nobody answers")
-
-
-def _double_instrumentation() -> Check:
-    loaded = sorted(
-        name for name in sys.modules if name.startswith("opentelemetry.instrumentation.")
-    )
-    if loaded:
+        if daemon_refuses(parse_daemon_address(address)):
+            return Check(
+                "xray_daemon",
+                "failed",
+                "nothing listens where AWS_XRAY_DAEMON_ADDRESS points: the port refuses datagrams",
+                "remove AWS_XRAY_DAEMON_ADDRESS from the function's variables, Lambda sets it",
+            )
         return Check(
-            "double_instrumentation",
-            "failed",
-            f"{loaded[0]} is loaded: AWS requests are recorded twice",
-            "remove OpenTelemetry auto-instrumentation from the package and its layers",
+            "xray_daemon",
+            "unknown",
+            "no datagram was refused, and UDP has no other answer",
+            "look for this trace's `## handler` subsegment in X-Ray",
         )
-    return Check("double_instrumentation", "ok", "no OpenTelemetry instrumentor is loaded")
+
+    def _double_instrumentation(self) -> Check:
+        loaded = sorted(
+            name
+            for name in self._modules
+            if name.startswith(_INSTRUMENTATION)
+            and name.removeprefix(_INSTRUMENTATION).split(".")[0] not in _SHARED_WITH_INSTRUMENTORS
+        )
+        if loaded:
+            return Check(
+                "double_instrumentation",
+                "failed",
+                f"{loaded[0]} is loaded: what it instruments is recorded twice",
+                "remove OpenTelemetry auto-instrumentation from the package and its layers",
+            )
+        return Check("double_instrumentation", "ok", "no OpenTelemetry instrumentor is loaded")
+
+    def _clock_skew(self, header: TraceHeader) -> Check:
+        """A trace id begins with the second in which the trace did, by its maker's clock."""
+        if header.trace_id is None:
+            return Check("clock", "unknown", "no trace header came to compare this clock with")
+        ahead = self._clock.wall_ms() // 1000 - int(header.trace_id[:8], 16)
+        if abs(ahead) <= _MAX_SKEW_SECONDS:
+            return Check("clock", "ok", f"this clock is {ahead} s after the trace's beginning")
+        direction = "ahead of" if ahead > 0 else "behind"
+        return Check(
+            "clock",
+            "failed",
+            f"this clock is {abs(ahead)} s {direction} the trace's beginning: X-Ray shows the"
+            " streaming phase at another time than the request, or drops it",
+            "ask again without an X-Amzn-Trace-Id of your own; if it stays, the environment's"
+            " clock is wrong: deploy again to get new environments",
+        )
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:
+        # Its text could hold what it looked at, and that is not for everybody.
+        return Check(name, "unknown", f"the check itself failed: {type(error).__name__}")
+
+
+def _why_not_taken(problem: str | None) -> tuple[str, str]:
+    """(why, fix) for a batch that the collector did not take."""
+    match problem:
+        case "HTTP 500" | "HTTP 429":
+            return (
+                f"the collector answered {problem}: X-Ray refused what it passed on",
+                "allow xray:PutTraceSegments and xray:PutTelemetryRecords to the function's role"
+                " (AWSXRayDaemonWriteAccess); a throttle by X-Ray looks the same, and passes",
+            )
+        case "HTTP 502" | "HTTP 503" | "HTTP 504":
+            return (
+                f"the collector answered {problem}: it cannot reach X-Ray, or X-Ray fails",
+                "look at the collector's log lines; in a VPC, give it a way to X-Ray's endpoint",
+            )
+        case "ConnectionRefusedError":
+            return (
+                "connection refused, no collector listens there",
+                "add the ADOT collector layer, or correct OTEL_EXPORTER_OTLP_ENDPOINT",
+            )
+        case "gaierror":
+            return (
+                "no such host",
+                "correct OTEL_EXPORTER_OTLP_ENDPOINT: the layer listens on http://localhost:4318",
+            )
+        case str() if problem.startswith("HTTP "):
+            return (
+                f"what listens there answered {problem}: it is no OTLP/HTTP receiver, or not at"
+                " this path",
+                "correct OTEL_EXPORTER_OTLP_ENDPOINT: http://localhost:4318, without /v1/traces",
+            )
+    return (
+        f"no answer in HTTP ({problem or 'no connection'})",
+        "correct OTEL_EXPORTER_OTLP_ENDPOINT: port 4318 speaks HTTP, 4317 gRPC; or look at the"
+        " collector's log lines for a crash",
+    )
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+    versions = {"function": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "unknown: the package's dist-info is missing"
+        except Exception as error:
+            versions[package] = f"unknown: {type(error).__name__}"
     return versions

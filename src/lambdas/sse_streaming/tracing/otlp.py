@@ -31,6 +31,8 @@ class OtlpWire:
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if self._is_tls else 80)
         self._path = parts.path.rstrip("/") + _TRACES_PATH
+        self.last_problem: str | None = None
+        """Why the latest post was not delivered: `HTTP 500` or an exception's name."""
 
     def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome:
         deadline = time.monotonic() + timeout_seconds
@@ -40,7 +42,9 @@ class OtlpWire:
         thread = threading.Thread(target=exchange.run, name="otlp-post", daemon=True)
         thread.start()
         thread.join(max(deadline - time.monotonic(), 0.001))
-        return exchange.outcome_or_abort()
+        outcome = exchange.outcome_or_abort()
+        self.last_problem = exchange.problem
+        return outcome
 
     def _connection(self, timeout_seconds: float) -> http.client.HTTPConnection:
         if self._is_tls:
@@ -57,6 +61,7 @@ class _Exchange:
         self._body = body
         self._was_written = False
         self._outcome: Outcome | None = None
+        self.problem: str | None = None
 
     def run(self) -> None:
         try:
@@ -65,12 +70,15 @@ class _Exchange:
             )
             self._was_written = True
             response = self._connection.getresponse()
-            self._outcome = Outcome.DELIVERED if 200 <= response.status < 300 else Outcome.FAILED
+            is_taken = 200 <= response.status < 300
+            self.problem = None if is_taken else f"HTTP {response.status}"
+            self._outcome = Outcome.DELIVERED if is_taken else Outcome.FAILED
             response.read()
         except TimeoutError:
             self._outcome = self._outcome or self._without_answer()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             # Refused, unreachable, or closed before an answer: the collector has nothing.
+            self.problem = self.problem or type(error).__name__
             self._outcome = self._outcome or Outcome.FAILED
         finally:
             self._connection.close()

@@ -20,6 +20,8 @@ from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Tracer
 
+    from lambdas.sse_streaming.tracing.otlp import OtlpWire
+
 
 class StreamTracing:
     """Built once at init; OpenTelemetry itself is imported with the first sampled stream."""
@@ -29,6 +31,7 @@ class StreamTracing:
         self._environ = environ
         self._clock = clock
         self._tracer: Tracer | None = None
+        self._wire: OtlpWire | None = None
         self.delivery = SpanDelivery(
             self._make_wire,
             settings.flush_seconds,
@@ -77,7 +80,13 @@ class StreamTracing:
             self._tracer = build_tracer(self._settings.service_name, self.delivery, self._environ)
         return self._tracer
 
+    @property
+    def last_problem(self) -> str | None:
+        """Why the latest export was not delivered: `HTTP 500` or an exception's name."""
+        return self._wire.last_problem if self._wire else None
+
     def _make_wire(self) -> Wire:
         from lambdas.sse_streaming.tracing.otlp import OtlpWire
 
-        return OtlpWire(self._settings.otlp_endpoint)
+        self._wire = OtlpWire(self._settings.otlp_endpoint)
+        return self._wire
