@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -336,6 +338,44 @@ def vars_of(request: AcquireRequest) -> dict[str, Any]:
         "sequence": request.sequence,
         "resumed_slot": request.resumed_slot,
     }
+
+
+@pytest.mark.parametrize("is_warm", [False, True])
+def test_a_write_that_arrives_twice_is_still_one_grant(database: Database, is_warm: bool) -> None:
+    """The second one is refused by the first."""
+    world = World(database, limit=3)
+    connections = world.environment()
+    if is_warm:
+        connections.release(arrive(connections))
+    with every_write_twice(database):
+        lease = arrive(connections, session_id="f" * 18)
+
+    assert lease.session_id == "f" * 18
+    assert connections.count() == 1
+
+
+def test_a_slot_taken_again_by_a_write_that_arrives_twice_is_held(world: World) -> None:
+    connections = world.environment()
+    lease = arrive(connections)
+    world.admin.delete_item(TableName=world.table, Key=slot_key(lease.slot))
+
+    with every_write_twice(world.database):
+        assert connections.renew(lease) is Renewal.HELD
+
+
+@contextmanager
+def every_write_twice(database: Database) -> Iterator[None]:
+    """As something between the function and DynamoDB might that tries again by itself."""
+    events = database.function_client().meta.events
+
+    def send_before(params: dict[str, Any], **_: Any) -> None:
+        database.admin.put_item(**params)
+
+    events.register("provide-client-params.dynamodb.PutItem", send_before, unique_id="twice")
+    try:
+        yield
+    finally:
+        events.unregister("provide-client-params.dynamodb.PutItem", unique_id="twice")
 
 
 # Coming back

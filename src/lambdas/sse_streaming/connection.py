@@ -186,7 +186,12 @@ class DynamoConnections:
         }
         if names:
             put["ExpressionAttributeNames"] = names
-        self._call("put_item", put)
+        try:
+            self._call("put_item", put)
+        except ConditionFailed as failed:
+            # Refused by itself: something on the way sent the request twice.
+            if _text(failed.item, "connection_id") != lease.connection_id:
+                raise
         self._last_slot = slot
         return Granted(lease, current_count)
 
@@ -241,8 +246,14 @@ class DynamoConnections:
                     "sequence": {"N": str(lease.sequence)},
                     "expires_at": _epoch(now + self._lease_seconds),
                 },
-                "ConditionExpression": "attribute_not_exists(pk) OR expires_at < :free",
-                "ExpressionAttributeValues": {":free": _epoch(now - _GRACE_SECONDS)},
+                # The last part is for a request that something on the way sent twice.
+                "ConditionExpression": (
+                    "attribute_not_exists(pk) OR expires_at < :free OR connection_id = :me"
+                ),
+                "ExpressionAttributeValues": {
+                    ":free": _epoch(now - _GRACE_SECONDS),
+                    ":me": {"S": lease.connection_id},
+                },
             },
         )
 
