@@ -33,6 +33,7 @@ from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment
 from lambdas.sse_streaming.runtime.loop import run
 from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.tracing.correlation import LogCorrelation
 from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
 from lambdas.sse_streaming.tracing.seam import install_gate
@@ -60,6 +61,7 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     settings = Settings.from_environ(environ)
     clock, random = SystemClock(), SystemRandom()
     logger = Logger(service=settings.service_name)
+    correlation = LogCorrelation(logger)
     # botocore alone: narrower than everything that Powertools could patch, and the handler phase
     # calls nothing else.
     tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
@@ -105,7 +107,7 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         ),
         diagnosis=Diagnosis(settings, environ, tracing, clock),
         environ=environ,
-        bind_log=lambda span_id: logger.append_keys(span_id=span_id),
+        bind_log=correlation.bind_span,
         name_route=route_annotation(xray_recorder),
     )
 
@@ -121,6 +123,9 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
             metrics.count("SpansLost", lost)
         if failed:
             metrics.count("FlushFailures", failed)
+
+    async def forget_invocation() -> None:
+        correlation.forget()
 
     async def flush_before_exit() -> None:
         await offload(lambda: tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS))
