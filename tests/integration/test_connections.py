@@ -243,6 +243,23 @@ def test_a_slot_is_free_a_second_after_its_lease_ran_out(database: Database) -> 
     arrive(world.environment(2))
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.001, 0.3, 0.999])
+def test_a_slot_that_is_counted_as_free_is_granted(database: Database, fraction: float) -> None:
+    """At any fraction of a second; else the last slot is refused although the status shows it."""
+    world = World(database, limit=1)
+    arrive(world.environment(1))
+
+    world.now += LEASE_SECONDS + fraction
+    for _ in range(30):
+        world.now += 0.1
+        is_free = world.environment(2).count() == 0
+        answer = world.environment(2).acquire(AcquireRequest("g" * 18, 1, None))
+        assert isinstance(answer, Granted) is is_free
+        if is_free:
+            return
+    pytest.fail("the slot never became free")
+
+
 def test_a_renewal_prolongs_the_lease(database: Database) -> None:
     world = World(database, limit=1)
     connections = world.environment()

@@ -164,7 +164,7 @@ class DynamoConnections:
         )
         now = self._now_seconds()
         condition = "attribute_not_exists(pk) OR expires_at < :free"
-        values = {":free": _epoch(now - _GRACE_SECONDS)}
+        values = {":free": _expired_before(now)}
         if slot == request.resumed_slot:
             condition += " OR (session_id = :session AND #sequence = :previous)"
             values |= {
@@ -251,7 +251,7 @@ class DynamoConnections:
                     "attribute_not_exists(pk) OR expires_at < :free OR connection_id = :me"
                 ),
                 "ExpressionAttributeValues": {
-                    ":free": _epoch(now - _GRACE_SECONDS),
+                    ":free": _expired_before(now),
                     ":me": {"S": lease.connection_id},
                 },
             },
@@ -393,6 +393,11 @@ def _key(pk: str, sk: str) -> dict[str, Any]:
 def _epoch(seconds: float) -> dict[str, str]:
     """Whole seconds, as TTL wants them, rounded down: the second of grace makes up for it."""
     return {"N": str(int(seconds))}
+
+
+def _expired_before(now: float) -> dict[str, str]:
+    """Not whole seconds: a slot that reads as free has to be free for the write as well."""
+    return {"N": f"{now - _GRACE_SECONDS:.3f}"}
 
 
 def _text(item: Mapping[str, Any] | None, name: str) -> str | None:
