@@ -23,6 +23,7 @@ from lambdas.sse_streaming.tracing.delivery import SpanDelivery
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.operation import Operation, Scalar, StreamFacts, StreamTrace
 from lambdas.sse_streaming.tracing.rollup import MAX_ROLLUPS
+from lambdas.sse_streaming.tracing.spans import SampledStream
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
 from local_aws.xray_documents import document_bytes, to_document
 from tests.counts import count
@@ -118,6 +119,7 @@ class Outcome:
     witness: Witness
     wire: MemoryWire
     most_pending_spans: int
+    estimated_bytes: int
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -178,7 +180,9 @@ def simulate(
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         tracing.delivery.flush()
-        return Outcome(await streaming, witness, wire, pending)
+        assert isinstance(trace, SampledStream)
+        estimated = TRACE_CEILING_BYTES - trace._budget.root_bytes
+        return Outcome(await streaming, witness, wire, pending, estimated)
 
     return run_virtually(scenario())
 
@@ -234,6 +238,8 @@ def assert_xray_takes_all_of_it(outcome: Outcome) -> None:
     sizes = [document_bytes(document) for document in outcome.documents()]
     assert sum(sizes) <= XRAY_TRACE_BYTES
     assert sum(sizes) <= TRACE_CEILING_BYTES * 1.05  # what the estimate may be off by
+    (root,) = (d for d in outcome.documents() if d["name"] == "sse_stream")
+    assert outcome.estimated_bytes == pytest.approx(sum(sizes) - document_bytes(root), rel=0.05)
     assert max(sizes) < 64_000
     assert len(outcome.wire.batches) <= 2
 

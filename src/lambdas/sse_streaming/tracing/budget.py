@@ -29,19 +29,23 @@ class SpanBudget:
         self._spans_left = max_spans
         self._eventful_left = MAX_EVENTFUL_STEPS
         self._bytes = 0
-        self.is_spent = False
+        self._is_spent = False
         self.stacks = Stacks()
+
+    def considers(self, is_eventful: bool) -> bool:
+        """Whether drafting a span is worth the time: False once all of its kind are spent."""
+        return not self._is_spent or (is_eventful and self._eventful_left > 0)
 
     def allows(self, draft: SpanDraft, is_eventful: bool) -> bool:
         """Spend on the step's own span and its requests', or say that it has to be rolled up."""
         size = estimated_bytes(draft)
-        if not self.is_spent:
+        if not self._is_spent:
             if draft.span_count <= self._spans_left and self._fits(size, OWN_CEILING_BYTES):
                 self._spans_left -= draft.span_count
                 self._bytes += size
                 return True
             # For good: own spans after roll-ups have begun would leave holes nobody can read.
-            self.is_spent = True
+            self._is_spent = True
         if is_eventful and self._eventful_left > 0 and self._fits(size, EVENTFUL_CEILING_BYTES):
             self._eventful_left -= 1
             self._bytes += size
@@ -69,11 +73,13 @@ class SpanBudget:
 class UnlimitedBudget:
     """For backends without X-Ray's limit: every step has its own span, every error its stack."""
 
-    is_spent = False
     rollup_bytes = root_bytes = TRACE_CEILING_BYTES
 
     def __init__(self) -> None:
         self.stacks = Stacks(once_each=False)
+
+    def considers(self, is_eventful: bool) -> bool:
+        return True
 
     def allows(self, draft: SpanDraft, is_eventful: bool) -> bool:
         return True

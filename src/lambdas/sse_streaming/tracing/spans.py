@@ -180,7 +180,7 @@ class SampledStream:
             if self._has_ended:
                 self._on_lost(step.span_count)
                 return
-            if is_eventful or not self._budget.is_spent:
+            if self._budget.considers(is_eventful):
                 draft = self._allowed_draft(step, is_eventful)
                 if draft is not None:
                     self._budget.stacks.remember(draft)
