@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -73,10 +74,14 @@ class SseResponse:
 
 @contextmanager
 def open_stream(
-    url: str, *, last_event_id: str | None = None, trace_header: str | None = None
+    url: str,
+    *,
+    last_event_id: str | None = None,
+    trace_header: str | None = None,
+    more_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[SseResponse, Iterator[SseEvent]]]:
     """Open a stream; the iterator gives events as they come and ends with the body."""
-    headers = {"accept": "text/event-stream"}
+    headers = {"accept": "text/event-stream", **more_headers}
     if last_event_id is not None:
         headers["last-event-id"] = last_event_id
     if trace_header is not None:
