@@ -60,7 +60,9 @@ class Stacks:
         if not self._once_each:
             return
         for one in (draft, *draft.requests):
-            self._sent.update((link.type, link.place) for link in one.chain if link.stack)
+            for link in one.chain:
+                if link.stack:
+                    self._sent.add((link.type, link.place))
 
     def _is_new(self, link: ExceptionRecord) -> bool:
         return len(self._sent) < _MAX_PLACES and (link.type, link.place) not in self._sent
@@ -73,15 +75,14 @@ def without_stack(link: ExceptionRecord) -> ExceptionRecord:
 def draft_step(step: Operation, stacks: Stacks | None) -> SpanDraft:
     """The step's own span and its requests'. None for `stacks`: without any."""
     draft = SpanDraft(step.name, step.started_ns, step.ended_ns, step.attributes)
-    told_places: set[str] = set()
     if step.failure is not None:
-        # Its exception was raised from the request's: that one's stack need not come twice.
-        told_places = {link.place for link in step.failure.chain}
         draft.attributes = {**draft.attributes, "error_type": step.failure.error_type}
         draft.chain = _chosen(step.failure.chain, stacks)
         draft.is_fault = step.failure.is_fault
     if step.requests:
         draft.attributes = {"request_count": len(step.requests), **draft.attributes}
+        # The step's exception was raised from the request's: that one's stack need not come twice.
+        told_places = {link.place for link in step.failure.chain} if step.failure else set()
         draft.requests = tuple(
             _draft_request(request, stacks, told_places) for request in step.requests
         )

@@ -76,8 +76,8 @@ def _exception_bytes(link: ExceptionRecord) -> int:
 def _attributes_bytes(attributes: Mapping[str, Scalar]) -> int:
     total = 1 + 2 * len(attributes)
     for name, value in attributes.items():
-        total += _text_bytes(name)
-        total += _text_bytes(value) if isinstance(value, str) else len(repr(value))
+        size = _text_bytes(value) if isinstance(value, str) else len(repr(value))
+        total += size + _text_bytes(name)
     return total
 
 

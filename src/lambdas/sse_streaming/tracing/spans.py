@@ -211,7 +211,8 @@ class SampledStream:
         span = self._tracer.start_span(
             draft.name, context, kind, draft.attributes, start_time=draft.started_ns
         )
-        _add_exceptions(span, draft.chain)
+        if draft.chain:
+            _add_exceptions(span, draft.chain)
         if draft.is_fault:
             span.set_status(_FAULT)
         return span
