@@ -24,12 +24,12 @@ from lambdas.sse_streaming.connection import DynamoConnections
 from lambdas.sse_streaming.cursor import PositionCodec
 from lambdas.sse_streaming.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
 from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.runtime.response import StreamOutcome
 from lambdas.sse_streaming.stream import Stream
 from lambdas.sse_streaming.tracing.operation import UntracedStream
-from lambdas.sse_streaming.work import Parts
 from local_aws.fault_proxy import FaultProxy
 from local_aws.loop_thread import LoopThread
 from local_aws.tables import TableNames, create_tables, local_client
@@ -203,6 +203,7 @@ def _parts(till: Till, through: Callable[[ItemsIndex], ItemsIndex], clock: Virtu
             settings.connections_table,
             max_connections=settings.max_connections,
             lease_seconds=settings.lease_seconds,
+            replay_seconds=3600,
             now_seconds=lambda: clock.wall_ms() / 1000,
             random=random,
         ),

@@ -13,14 +13,8 @@ from random import Random
 
 import pytest
 
-from lambdas.sse_streaming.connection import (
-    MAX_ACQUIRE_REQUESTS,
-    AcquireRequest,
-    DynamoConnections,
-    Granted,
-    Refusal,
-    new_session_id,
-)
+from lambdas.sse_streaming.connection import MAX_ACQUIRE_REQUESTS, DynamoConnections
+from lambdas.sse_streaming.lease import AcquireRequest, Granted, Refusal, new_session_id
 from local_aws.settings import REPOSITORY_ROOT
 from local_aws.tables import TableNames, create_tables, local_client
 from tests.counts import count
@@ -125,6 +119,7 @@ def test_an_acquire_costs_at_most_five_requests_at_every_occupancy(
             "connections",
             max_connections=SLOTS,
             lease_seconds=LEASE_SECONDS,
+            replay_seconds=3600,
             now_seconds=lambda: now,
             random=Random(),
         )

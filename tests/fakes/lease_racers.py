@@ -15,12 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
-from lambdas.sse_streaming.connection import (
-    AcquireRequest,
-    DynamoConnections,
-    Granted,
-    new_session_id,
-)
+from lambdas.sse_streaming.connection import DynamoConnections
+from lambdas.sse_streaming.lease import AcquireRequest, Granted, new_session_id
 from tests.fakes.dynamodb import counted_requests, function_client
 
 
@@ -35,6 +31,7 @@ def main() -> None:
             table,
             max_connections=int(slots),
             lease_seconds=lease_seconds,
+            replay_seconds=3600,
             now_seconds=lambda: now[0],
             random=Random(),
         )

@@ -10,7 +10,9 @@ import bisect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lambdas.sse_streaming.connection import (
+from lambdas.sse_streaming.errors import AwsError, AwsThrottled
+from lambdas.sse_streaming.items import Item, Page, StartKey, read_item
+from lambdas.sse_streaming.lease import (
     AcquireRequest,
     Granted,
     Lease,
@@ -18,8 +20,6 @@ from lambdas.sse_streaming.connection import (
     Renewal,
     SessionRecord,
 )
-from lambdas.sse_streaming.errors import AwsError, AwsThrottled
-from lambdas.sse_streaming.items import Item, Page, StartKey, read_item
 from lambdas.sse_streaming.tracing.seam import current_operation
 
 

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 from lambdas.sse_streaming.arrival import understand
 from lambdas.sse_streaming.cursor import PositionCodec
 from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.runtime.response import StreamOutcome
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.stream import Stream
 from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream
-from lambdas.sse_streaming.work import Parts
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
 from tests.fakes.virtual_time import VirtualClock
 

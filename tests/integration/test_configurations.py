@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.configurations import Configuration, DynamoConfigurations
+from lambdas.sse_streaming.configurations import DynamoConfigurations
 from lambdas.sse_streaming.errors import AwsRefused, RequestError
 from lambdas.sse_streaming.request import SENTIMENTS, StreamFilter
 from tests.fakes.dynamodb import Database, counted_requests
@@ -44,9 +44,9 @@ def test_a_saved_filter_is_found_with_its_owner(
     with counted_requests() as requests:
         found = configurations.find("mine")
 
-    assert found == Configuration(
-        ALICE, StreamFilter(("negative", "positive"), frozenset({"AAPL", "MSFT"}))
-    )
+    assert found is not None
+    assert found.owner == ALICE
+    assert found.filter() == StreamFilter(("negative", "positive"), frozenset({"AAPL", "MSFT"}))
     assert [request.name for request in requests] == ["GetItem"]
 
 
@@ -58,7 +58,9 @@ def test_no_sentiment_or_ticker_means_any(
 ) -> None:
     save(database, "all", owner={"S": ALICE}, **attributes)
 
-    assert configurations.find("all") == Configuration(ALICE, StreamFilter(SENTIMENTS, frozenset()))
+    found = configurations.find("all")
+    assert found is not None
+    assert found.filter() == StreamFilter(SENTIMENTS, frozenset())
 
 
 def test_string_sets_serve_as_lists(
@@ -69,7 +71,7 @@ def test_string_sets_serve_as_lists(
     found = configurations.find("sets")
 
     assert found is not None
-    assert found.filter.tickers == {"AAPL", "MSFT"}
+    assert found.filter().tickers == {"AAPL", "MSFT"}
 
 
 def test_an_unknown_one_is_none(configurations: DynamoConfigurations) -> None:
@@ -102,8 +104,21 @@ def test_a_filter_saved_wrong_says_what_is_wrong(
 ) -> None:
     save(database, "bad", owner={"S": ALICE}, **{name: strings("not/valid")})
 
+    found = configurations.find("bad")  # whose it is can be told all the same
+    assert found is not None
     with pytest.raises(RequestError, match=name.rstrip("s")):
-        configurations.find("bad")
+        found.filter()
+
+
+def test_a_single_string_is_a_list_of_one_not_everything(
+    database: Database, configurations: DynamoConfigurations
+) -> None:
+    save(database, "single", owner={"S": ALICE}, sentiment={"S": "positive"})
+
+    found = configurations.find("single")
+
+    assert found is not None
+    assert found.filter().sentiments == ("positive",)
 
 
 def test_a_missing_table_is_a_permanent_fault(database: Database) -> None:

@@ -16,8 +16,11 @@ from lambdas.sse_streaming.connection import (
     MAX_ACQUIRE_REQUESTS,
     MAX_RECORD_BYTES,
     SHARD_SLOTS,
-    AcquireRequest,
     DynamoConnections,
+)
+from lambdas.sse_streaming.errors import AwsRefused, AwsUnavailable
+from lambdas.sse_streaming.lease import (
+    AcquireRequest,
     Granted,
     Lease,
     Refusal,
@@ -27,7 +30,6 @@ from lambdas.sse_streaming.connection import (
     new_session_id,
     slot_of,
 )
-from lambdas.sse_streaming.errors import AwsRefused, AwsUnavailable
 from tests.fakes.dynamodb import Database, counted_requests, function_client
 
 LEASE_SECONDS = 30.0
@@ -49,6 +51,7 @@ class World:
             self.table,
             max_connections=self._limit,
             lease_seconds=LEASE_SECONDS,
+            replay_seconds=3600,
             now_seconds=lambda: self.now,
             random=Random(seed),
         )

@@ -27,7 +27,7 @@ def test_no_answer_is_empty() -> None:
 
 
 def test_an_error_names_code_message_and_request() -> None:
-    answer = error_answer(RequestError(404, "not_found", "no such path"), "req-1", {"x-a": "b"})
+    answer = error_answer(RequestError(404, "not_found", "no such path", {"x-a": "b"}), "req-1")
 
     assert answer.status == 404
     assert answer.headers["x-a"] == "b"

@@ -18,12 +18,13 @@ LOCAL_FILES = sorted((SRC / "local_aws").rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "sse", "cursor", "clock", "wake", "runtime"}),
-    frozenset({"settings", "request", "ending"}),
+    frozenset({"settings", "request", "ending", "lease"}),
     frozenset({"tracing"}),
     frozenset({"routes", "answers", "aws"}),
     frozenset({"items", "connection", "metrics", "configurations"}),
     frozenset({"polling", "arrival"}),
     frozenset({"reading", "blocks"}),
+    frozenset({"parts"}),
     frozenset({"work"}),
     frozenset({"stream"}),
     frozenset({"handler"}),

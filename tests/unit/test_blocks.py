@@ -8,10 +8,10 @@ import pytest
 
 from lambdas.sse_streaming.arrival import understand
 from lambdas.sse_streaming.blocks import Block, BlockWriter
-from lambdas.sse_streaming.connection import Lease
 from lambdas.sse_streaming.cursor import FreshStart, Position, PositionCodec
 from lambdas.sse_streaming.ending import Ending
 from lambdas.sse_streaming.items import Page
+from lambdas.sse_streaming.lease import Lease
 from lambdas.sse_streaming.polling import Feed
 from lambdas.sse_streaming.request import StreamFilter
 from tests.fakes.memory_aws import make_item

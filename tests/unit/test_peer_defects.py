@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from lambdas.sse_streaming.answers import stream_headers
-from lambdas.sse_streaming.connection import AcquireRequest, DynamoConnections, Granted
+from lambdas.sse_streaming.connection import DynamoConnections
 from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, RequestError
 from lambdas.sse_streaming.items import DynamoItemsIndex
+from lambdas.sse_streaming.lease import AcquireRequest, Granted
 from lambdas.sse_streaming.request import StreamFilter, parse_event, parse_stream_request
 from lambdas.sse_streaming.sse import encode_event
 from local_aws.settings import REPOSITORY_ROOT
@@ -321,6 +322,7 @@ def test_a_lease_is_bound_to_a_time_so_that_a_crash_leaks_no_slot() -> None:
         "connections",
         max_connections=1,
         lease_seconds=30,
+        replay_seconds=3600,
         now_seconds=lambda: 1000.0,
         random=Random(0),
     )

@@ -318,14 +318,15 @@ def test_a_cycle_under_way_goes_on_with_the_page_that_failed() -> None:
 
 def test_what_was_there_before_is_seen_and_not_sent() -> None:
     feed = feed_at()
-    feed.start_after([at(-500, "old")], [])
+    feed.start_after([at(-500, "old").key], [], oldest_ms=0)
 
     assert cycle(feed, NOW + 1000, at(-500, "old"), at(500, "new")) == ["new"]
 
 
 def test_a_backfill_is_sent_first_oldest_first() -> None:
     feed = feed_at()
-    feed.start_after([at(-500, "c")], [at(-500, "c"), at(-90_000, "a"), at(-20_000, "b")])
+    backfill = [at(-500, "c"), at(-90_000, "a"), at(-20_000, "b")]
+    feed.start_after([at(-500, "c").key], backfill, oldest_ms=0)
 
     assert feed.settled_ms == NOW - 90_000
     assert taken(feed) == ["a", "b", "c"]
@@ -333,10 +334,19 @@ def test_a_backfill_is_sent_first_oldest_first() -> None:
     assert feed.settled_ms == NOW + 1000 - OVERLAP
 
 
+def test_a_backfill_from_long_ago_mints_no_expired_ids() -> None:
+    """Otherwise every cut in it would bring it again from its beginning, and never the present."""
+    feed = feed_at()
+    feed.start_after([], [at(-7_200_000, "a"), at(-500, "b")], oldest_ms=NOW - 1_800_000)
+
+    assert feed.settled_ms == NOW - 1_800_000
+    assert taken(feed) == ["a", "b"]
+
+
 def test_a_cut_in_a_backfill_resumes_with_the_rest_of_it() -> None:
     backfill = [at(-90_000, "a"), at(-20_000, "b"), at(-500, "c")]
     feed = feed_at()
-    feed.start_after(backfill[2:], backfill)
+    feed.start_after([backfill[2].key], backfill, oldest_ms=0)
     first = feed.take()
     assert first is not None
 
@@ -441,7 +451,7 @@ def test_more_than_an_id_can_carry_is_noticed(count: int) -> None:
 
 def test_what_was_there_before_the_client_does_not_overflow_an_id() -> None:
     feed = feed_at()
-    feed.start_after([at(-900 + number) for number in range(50)], [])
+    feed.start_after([at(-900 + number).key for number in range(50)], [], oldest_ms=0)
 
     assert not feed.overflows_id
     assert feed.recent_hashes() == ()
@@ -451,7 +461,7 @@ def test_a_record_covers_everything_a_resume_must_not_send() -> None:
     """Sent, seen before the client came, and inherited without having been met."""
     feed = feed_at()
     feed.inherit([b"short", b"longhash"], until_ms=NOW + OVERLAP)
-    feed.start_after([at(-900, "before")], [])
+    feed.start_after([at(-900, "before").key], [], oldest_ms=0)
     sent = [at(-800 + number) for number in range(9)]
     cycle(feed, NOW, at(-900, "before"), *sent)
 

@@ -49,7 +49,7 @@ def test_a_window_holds_what_the_filter_lets_pass(index: MemoryIndex) -> None:
     index.put(make_item("none", NOW, ticker=None))
     wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
 
-    assert [item.item_id for item in FeedReader(index).window(wanted, NOW, NOW)] == ["a"]
+    assert FeedReader(index).window(wanted, NOW, NOW) == [("a", NOW)]
 
 
 def test_the_newest_are_the_newest_of_all_sentiments_oldest_first(index: MemoryIndex) -> None:

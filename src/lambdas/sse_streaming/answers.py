@@ -18,10 +18,9 @@ def json_answer(
     return Response(status, {**_JSON, **(headers or {})}, to_json(content).encode())
 
 
-def error_answer(
-    error: RequestError, request_id: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    return json_answer(error.status, _error_body(error.code, error.message, request_id), headers)
+def error_answer(error: RequestError, request_id: str) -> Response:
+    body = _error_body(error.code, error.message, request_id)
+    return json_answer(error.status, body, error.headers)
 
 
 def not_http_answer(message: str, request_id: str) -> BufferedResponse:

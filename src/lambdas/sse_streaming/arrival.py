@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.sse_streaming.connection import AcquireRequest, new_session_id
 from lambdas.sse_streaming.cursor import (
     FreshStart,
     Position,
@@ -12,6 +11,7 @@ from lambdas.sse_streaming.cursor import (
     ResetReason,
     UnreadableId,
 )
+from lambdas.sse_streaming.lease import AcquireRequest, new_session_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """AWS clients for a poller, and AWS's failures as the package's own.
 
 A poller asks again by itself, so the SDK's hidden retries would only hide throttling: one try,
-short timeouts, one kept connection per thread.
+short timeouts, connections kept between requests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from typing import Any, Generic, TypeVar
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    MetadataRetrievalError,
+)
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
@@ -33,8 +39,14 @@ _THROTTLES = frozenset(
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
+        "ThrottledException",
         "TooManyRequestsException",
+        "BandwidthLimitExceeded",
         "LimitExceededException",
+        "ReplicatedWriteConflictException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "SlowDown",
     }
 )
@@ -113,7 +125,13 @@ def aws_failures() -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(error) from error
-    except (HTTPClientError, NoConnection, ResponseParserError) as error:
+    except (
+        HTTPClientError,
+        NoConnection,
+        ResponseParserError,
+        CredentialRetrievalError,
+        MetadataRetrievalError,
+    ) as error:
         raise AwsUnavailable(type(error).__name__, "no usable answer in time") from error
     except BotoCoreError as error:
         raise AwsRefused(type(error).__name__, str(error)) from error
@@ -125,8 +143,9 @@ def _translated(error: ClientError) -> AwsError | ConditionFailed:
     message = str(details.get("Message", ""))
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(error.response.get("Item"))
-    if code in _THROTTLES:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if code in _THROTTLES or status in (408, 429):
         return AwsThrottled(code, message)
-    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:
+    if status >= 500:
         return AwsUnavailable(code, message)
     return AwsRefused(code, message)

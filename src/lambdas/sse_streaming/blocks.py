@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambdas.sse_streaming.arrival import Arrival
-from lambdas.sse_streaming.connection import Lease
 from lambdas.sse_streaming.cursor import Position, PositionCodec
 from lambdas.sse_streaming.ending import Ending
 from lambdas.sse_streaming.items import Item, item_json
+from lambdas.sse_streaming.lease import Lease
 from lambdas.sse_streaming.polling import Feed
 from lambdas.sse_streaming.sse import encode_event, encode_json_event, to_json
 

@@ -15,10 +15,17 @@ _CONFIG_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One saved filter. `owner` is the ARN of an IAM user or role."""
+    """One saved filter as it is stored. `owner` is the ARN of an IAM user or role."""
 
     owner: str
-    filter: StreamFilter
+    sentiment: str | None = None
+    tickers: str | None = None
+
+    def filter(self) -> StreamFilter:
+        """Raises RequestError when what was saved is not valid; ask for the owner first."""
+        return StreamFilter(
+            sentiments=parse_sentiments(self.sentiment), tickers=parse_tickers(self.tickers)
+        )
 
 
 class Configurations(Protocol):
@@ -30,7 +37,8 @@ class Configurations(Protocol):
 class DynamoConfigurations:
     """The configurations table: `config_id` (S), `owner` (S), `sentiment` and `tickers` (lists).
 
-    Raises RequestError from `find` when the saved filter itself is not valid.
+    Read consistently: somebody who saves and then opens must not get a 404, after which a
+    browser's EventSource gives up for good.
     """
 
     def __init__(self, client: Callable[[], Any], table: str) -> None:
@@ -44,6 +52,7 @@ class DynamoConfigurations:
             answer = self._client().get_item(
                 TableName=self._table,
                 Key={"config_id": {"S": config_id}},
+                ConsistentRead=True,
                 ReturnConsumedCapacity="TOTAL",
             )
         item = answer.get("Item")
@@ -51,15 +60,16 @@ class DynamoConfigurations:
             return None
         return Configuration(
             owner=str(item.get("owner", {}).get("S", "")),
-            filter=StreamFilter(
-                sentiments=parse_sentiments(_joined(item, "sentiment")),
-                tickers=parse_tickers(_joined(item, "tickers")),
-            ),
+            sentiment=_joined(item, "sentiment"),
+            tickers=_joined(item, "tickers"),
         )
 
 
 def _joined(item: Mapping[str, Any], name: str) -> str | None:
-    """A list of strings as the query parameter that it stands for; empty or absent means any."""
+    """A list of strings as the query parameter that it stands for; empty or absent means any, and
+    a single string is a list of one."""
     value = item.get(name, {})
+    if "S" in value:
+        return str(value["S"])
     members = value.get("SS") or [member.get("S", "") for member in value.get("L", ())]
     return ",".join(members) or None

@@ -8,87 +8,31 @@ leak with every crash; a transaction costs double.)
 
 from __future__ import annotations
 
-import enum
-import re
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from lambdas.sse_streaming.aws import ConditionFailed, aws_failures
+from lambdas.sse_streaming.errors import AwsError, AwsUnavailable
+from lambdas.sse_streaming.lease import (
+    AcquireRequest,
+    Granted,
+    Lease,
+    Refusal,
+    Renewal,
+    SessionRecord,
+    new_session_id,
+    slot_of,
+)
 
 SHARD_SLOTS = 1000
 MAX_ACQUIRE_REQUESTS = 5
 _GRACE_SECONDS = 1
-_RECORD_TTL_SECONDS = 86_400
+_RECORD_SPARE_SECONDS = 3600
 MAX_RECORD_BYTES = 350_000
 """A DynamoDB item may have 400 KB."""
-
-_CONNECTION_ID = re.compile(r"(0|[1-9]\d{0,4})\.([A-Za-z0-9_-]{22})")
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """One connection's slot."""
-
-    connection_id: str
-    slot: int
-    session_id: str
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """`current_count` is known only where the shard had to be read anyway."""
-
-    lease: Lease
-    current_count: int | None
-
-
-class Refusal(enum.StrEnum):
-    CAPACITY = "capacity"
-    DRAINING = "draining"
-
-
-class Renewal(enum.StrEnum):
-    """What a renewal found. Everything but HELD ends the connection, for the reason named."""
-
-    HELD = "held"
-    CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
-    EVICTED = "evicted"
-
-
-@dataclass(frozen=True, slots=True)
-class AcquireRequest:
-    """`resumed_slot` is set only for an id that could not have been forged."""
-
-    session_id: str
-    sequence: int
-    resumed_slot: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
-    """The hashes of one window, valid for exactly the id that it was written for."""
-
-    position_id: str
-    long_hashes: tuple[bytes, ...]
-    short_hashes: tuple[bytes, ...]
-
-
-class Connections(Protocol):
-    """The connections table. Every method may raise AwsUnavailable or AwsRefused."""
-
-    def acquire(self, request: AcquireRequest) -> Granted | Refusal: ...
-    def renew(self, lease: Lease) -> Renewal: ...
-    def release(self, lease: Lease) -> None: ...
-    def cancel(self, connection_id: str) -> None: ...
-    def is_draining(self) -> bool: ...
-    def count(self) -> int: ...
-    def save_record(self, session_id: str, record: SessionRecord) -> None: ...
-    def load_record(self, session_id: str, position_id: str) -> SessionRecord | None: ...
 
 
 class DynamoConnections:
@@ -101,6 +45,7 @@ class DynamoConnections:
         *,
         max_connections: int,
         lease_seconds: float,
+        replay_seconds: float,
         now_seconds: Callable[[], float],
         random: Random,
     ) -> None:
@@ -108,6 +53,7 @@ class DynamoConnections:
         self._table = table
         self._max_connections = max_connections
         self._lease_seconds = lease_seconds
+        self._record_seconds = replay_seconds + _RECORD_SPARE_SECONDS
         self._now_seconds = now_seconds
         self._random = random
         self._last_slot: int | None = None
@@ -192,6 +138,12 @@ class DynamoConnections:
             # Refused by itself: something on the way sent the request twice.
             if _text(failed.item, "connection_id") != lease.connection_id:
                 raise
+        except AwsUnavailable:
+            # It may have been written and only its answer lost: nobody would use the slot, and
+            # the client that comes back would be taken for a clone of itself.
+            with contextlib.suppress(AwsError):
+                self.release(lease)
+            raise
         self._last_slot = slot
         return Granted(lease, current_count)
 
@@ -314,7 +266,7 @@ class DynamoConnections:
                     "position_id": {"S": record.position_id},
                     "long_hashes": {"B": long_hashes},
                     "short_hashes": {"B": short_hashes},
-                    "expires_at": _epoch(self._now_seconds() + _RECORD_TTL_SECONDS),
+                    "expires_at": _epoch(self._now_seconds() + self._record_seconds),
                 }
             },
         )
@@ -362,20 +314,6 @@ class DynamoConnections:
                 TableName=self._table, ReturnConsumedCapacity="TOTAL", **parameters
             )
         return answer
-
-
-def new_session_id() -> str:
-    """72 random bits in hex: one client across its reconnects."""
-    return secrets.token_hex(9)
-
-
-def is_connection_id(text: str) -> bool:
-    return _CONNECTION_ID.fullmatch(text) is not None
-
-
-def slot_of(connection_id: str) -> int:
-    """The slot number that a well-formed connection id begins with."""
-    return int(connection_id.partition(".")[0])
 
 
 def _shard_count(max_connections: int) -> int:

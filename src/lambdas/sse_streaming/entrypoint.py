@@ -29,8 +29,9 @@ from lambdas.sse_streaming.cursor import PositionCodec
 from lambdas.sse_streaming.handler import Application, route_annotation, traced_handler
 from lambdas.sse_streaming.items import DynamoItemsIndex
 from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
+from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.reading import FeedReader
-from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment
+from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambdas.sse_streaming.runtime.loop import run
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.correlation import LogCorrelation
@@ -38,7 +39,6 @@ from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
 from lambdas.sse_streaming.tracing.seam import install_gate
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
-from lambdas.sse_streaming.work import Parts
 
 T = TypeVar("T")
 
@@ -67,6 +67,8 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
     install_gate(xray_recorder)
     pool = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="aws")
+    # Of its own, so that hung AWS requests cannot keep a flush waiting.
+    flushing = ThreadPoolExecutor(1, thread_name_prefix="flush")
 
     def offload(work: Callable[[], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(pool, work)
@@ -88,6 +90,7 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
             settings.connections_table,
             max_connections=settings.max_connections,
             lease_seconds=settings.lease_seconds,
+            replay_seconds=settings.replay_seconds,
             now_seconds=time.time,
             random=random,
         ),
@@ -111,31 +114,35 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         name_route=route_annotation(xray_recorder),
     )
 
+    def begin(invocation: Invocation) -> None:
+        correlation.begin(invocation.request_id)
+        clients.wake(time.time())
+
     async def settle() -> None:
         await flush()
         clients.rest(time.time())
+        correlation.forget()
 
     async def flush() -> None:
         if tracing.delivery.has_work:
-            await offload(tracing.delivery.flush)
+            await asyncio.get_running_loop().run_in_executor(flushing, tracing.delivery.flush)
         lost, failed = tracing.delivery.take_counts()
         if lost:
             metrics.count("SpansLost", lost)
         if failed:
             metrics.count("FlushFailures", failed)
 
-    async def forget_invocation() -> None:
-        correlation.forget()
-
     async def flush_before_exit() -> None:
-        await offload(lambda: tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS))
+        await asyncio.get_running_loop().run_in_executor(
+            flushing, tracing.delivery.flush, _SHUTDOWN_FLUSH_SECONDS
+        )
 
     run(
         traced_handler(application, tracer, logger, xray_recorder),
         environment=FunctionEnvironment.from_environ(environ),
         environ=environ,
         normalise_trace_header=normalise_trace_header,
-        before_invocation=(lambda _: clients.wake(time.time()),),
+        before_invocation=(begin,),
         after_response=(settle,),
         on_shutdown=(flush_before_exit,),
     )

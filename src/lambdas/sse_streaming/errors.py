@@ -6,6 +6,8 @@ answers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class SseStreamingError(Exception):
     """Every error this package raises on purpose."""
@@ -18,8 +20,11 @@ class SettingsError(SseStreamingError):
 class RequestError(SseStreamingError):
     """The client asked for something it cannot have: answered with `status`, never an alarm."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
+        self.headers = headers or {}
         self.status = status
         self.code = code
         self.message = message

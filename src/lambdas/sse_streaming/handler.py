@@ -20,9 +20,10 @@ from lambdas.sse_streaming.answers import (
 )
 from lambdas.sse_streaming.arrival import understand
 from lambdas.sse_streaming.configurations import Configurations
-from lambdas.sse_streaming.connection import is_connection_id
 from lambdas.sse_streaming.ending import Ending, busy
 from lambdas.sse_streaming.errors import AwsUnavailable, RequestError
+from lambdas.sse_streaming.lease import is_connection_id
+from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.request import (
     NotHttp,
     Request,
@@ -39,7 +40,6 @@ from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.seam import Recorder
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
-from lambdas.sse_streaming.work import Parts
 
 _STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})
 _SAVED_STREAM_PARAMETERS = frozenset({"backfill"})
@@ -113,11 +113,11 @@ class Application:
         return self._stream(StreamRequest(saved, wanted.backfill, wanted.last_event_id), context)
 
     def _find_filter(self, config_id: str, caller_arn: str) -> StreamFilter:
-        """Somebody else's configuration and none at all are the same answer."""
+        """Somebody else's configuration and none at all are the same answer, valid or not."""
         found = self.configurations.find(config_id) if self.configurations else None
         if found is None or found.owner != caller_arn:
             raise RequestError(404, "not_found", "no configuration of yours has this id")
-        return found.filter
+        return found.filter()
 
     def _stream(
         self, wanted: StreamRequest, context: LambdaContext, refusal: Ending | None = None
@@ -182,8 +182,10 @@ class Application:
             return answer()
         except AwsUnavailable as error:
             self.parts.log.warning("answered 503: %s", error)
-            refusal = RequestError(503, "unavailable", "DynamoDB does not answer; try again")
-            return error_answer(refusal, context.aws_request_id, {"retry-after": "5"})
+            refusal = RequestError(
+                503, "unavailable", "DynamoDB does not answer; try again", {"retry-after": "5"}
+            )
+            return error_answer(refusal, context.aws_request_id)
 
 
 def route_annotation(recorder: Recorder) -> Callable[[str], None]:
@@ -206,7 +208,7 @@ def traced_handler(
     """
 
     # X-Ray names the subsegment after this function.
-    @logger.inject_lambda_context(clear_state=True)
+    @logger.inject_lambda_context(clear_state=True, log_event=False)
     @tracer.capture_lambda_handler(capture_response=False)
     def handler(event: bytes, context: Any) -> Result:
         subsegment = recorder.current_subsegment()

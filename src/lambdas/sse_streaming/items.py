@@ -18,6 +18,7 @@ from lambdas.sse_streaming.aws import aws_failures
 
 AttributeValue = Mapping[str, Any]
 StartKey = Mapping[str, AttributeValue]
+ItemKey = tuple[str, int]
 
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
@@ -32,7 +33,7 @@ class Item:
     attributes: Mapping[str, AttributeValue]
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> ItemKey:
         return self.item_id, self.published_at_ms
 
     @property

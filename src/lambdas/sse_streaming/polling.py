@@ -24,7 +24,7 @@ from lambdas.sse_streaming.cursor import (
     SHORT_HASH_BYTES,
     item_hash,
 )
-from lambdas.sse_streaming.items import Item, Page, StartKey
+from lambdas.sse_streaming.items import Item, ItemKey, Page, StartKey
 from lambdas.sse_streaming.request import StreamFilter
 
 
@@ -86,17 +86,25 @@ class Feed:
 
     # Where the stream begins
 
-    def start_after(self, baseline: Iterable[Item], backfill: Iterable[Item]) -> None:
-        """Take what was there before the client came as seen, and send `backfill` first."""
+    def start_after(
+        self, baseline: Iterable[ItemKey], backfill: Iterable[Item], *, oldest_ms: int
+    ) -> None:
+        """Take what was there before the client came as seen, and send `backfill` first.
+
+        The position never goes back beyond `oldest_ms`: an id that is expired when it is minted
+        would bring the same backfill again after every cut.
+        """
         to_send = sorted(backfill, key=lambda item: item.order)
         self._ready.extend(to_send)
         self._seen.update((item.key, None) for item in to_send)
-        for item in baseline:
-            if item.key not in self._seen:
-                self._seen[item.key] = None
-                self._window.append(_Sent(item.published_at_ms, item.item_id, False, None))
+        for key in baseline:
+            if key not in self._seen:
+                self._seen[key] = None
+                item_id, published_at_ms = key
+                self._window.append(_Sent(published_at_ms, item_id, False, None))
         if to_send:
-            self._floor_ms = min(self._floor_ms, to_send[0].published_at_ms)
+            oldest_ms = max(to_send[0].published_at_ms, oldest_ms)
+            self._floor_ms = min(self._floor_ms, oldest_ms)
 
     def inherit(self, hashes: Iterable[bytes], *, until_ms: int) -> None:
         """Skip what the client got on its previous connection; nothing of it was published after

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lambdas.sse_streaming.items import Item, ItemsIndex, Page, StartKey
+from lambdas.sse_streaming.items import Item, ItemKey, ItemsIndex, Page, StartKey
 from lambdas.sse_streaming.polling import PageRequest
 from lambdas.sse_streaming.request import StreamFilter
 
@@ -38,20 +38,21 @@ class FeedReader:
             for request in requests
         }
 
-    def window(self, wanted: StreamFilter, since_ms: int, until_ms: int) -> list[Item]:
-        """Everything within [since_ms, until_ms] that the filter lets pass."""
-        items: list[Item] = []
+    def window(self, wanted: StreamFilter, since_ms: int, until_ms: int) -> list[ItemKey]:
+        """The keys of everything within [since_ms, until_ms] that the filter lets pass: what
+        they hold would only fill the memory."""
+        keys: list[ItemKey] = []
         for sentiment in wanted.sentiments:
             start_key: StartKey | None = None
             while True:
                 page = self.index.page(
                     sentiment, since_ms, until_ms, limit=1000, start_key=start_key
                 )
-                items.extend(matching(page.items, wanted))
+                keys.extend(item.key for item in matching(page.items, wanted))
                 start_key = page.next_key
                 if start_key is None:
                     break
-        return items
+        return keys
 
     def newest(self, wanted: StreamFilter, until_ms: int, count: int) -> list[Item]:
         """The `count` newest items that the filter lets pass, oldest first. `count` is at least

@@ -52,6 +52,9 @@ def find_route(method: str, path: str, *, has_trace_route: bool) -> Match:
         allowed.append(wanted)
     if allowed:
         raise RequestError(
-            405, "method_not_allowed", f"this path answers {' and '.join(sorted(allowed))}"
+            405,
+            "method_not_allowed",
+            f"this path answers {' and '.join(sorted(allowed))}",
+            {"allow": ", ".join(sorted(allowed))},
         )
     raise RequestError(404, "not_found", "no such path; see /stream and /health")

@@ -15,7 +15,7 @@ from lambdas.sse_streaming.errors import SettingsError
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 _SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
-_CREDENTIALS = re.compile(r"://[^/]*@|[?#]")
+_CREDENTIALS = re.compile(r"[@?#]")
 _AUTH_MODES = ("none", "iam")
 
 
@@ -179,7 +179,7 @@ class _Reader:
 
     def url(self, name: str, default: str) -> str:
         value = self.text(name, default)
-        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
             raise self._bad(name, value, "http://HOST:PORT, without credentials or query")
         return value.rstrip("/")
 

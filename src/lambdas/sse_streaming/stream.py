@@ -13,16 +13,17 @@ from typing import Any
 
 from lambdas.sse_streaming.arrival import Arrival
 from lambdas.sse_streaming.blocks import Block, BlockWriter
-from lambdas.sse_streaming.connection import SessionRecord
 from lambdas.sse_streaming.ending import Ending, end, fail
-from lambdas.sse_streaming.errors import AwsError
+from lambdas.sse_streaming.errors import AwsError, AwsRefused
+from lambdas.sse_streaming.lease import SessionRecord
+from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.request import StreamRequest
 from lambdas.sse_streaming.runtime.response import StreamOutcome
 from lambdas.sse_streaming.sse import encode_comment
 from lambdas.sse_streaming.tracing.header import hex_trace_id
 from lambdas.sse_streaming.tracing.operation import StreamFacts, StreamTrace
 from lambdas.sse_streaming.wake import Wake
-from lambdas.sse_streaming.work import Parts, Work
+from lambdas.sse_streaming.work import Work
 
 OPENING = encode_comment("open")
 """Sent before anything is asked of anyone: the client's `onopen` fires, and no proxy waits."""
@@ -141,7 +142,8 @@ class Stream:
         try:
             await run
         except AwsError as error:
-            self._stop(fail(error, self._parts.random, is_permanent=True))
+            is_permanent = isinstance(error, AwsRefused)
+            self._stop(fail(error, self._parts.random, is_permanent=is_permanent))
         except Exception as error:
             self._parts.log.exception("the stream failed by a defect")
             self._stop(fail(error, self._parts.random, is_permanent=False))
@@ -248,6 +250,8 @@ class Stream:
         reason, lived = self._reason(outcome), self._seconds_alive()
         self._parts.metrics.count("ConnectionSeconds", lived)
         self._parts.metrics.count("StreamsEnded", reason=reason)
+        if reason == "busy":
+            self._parts.metrics.count("ConnectionsRefused")
         budget = self._finish_seconds()
         pending = [
             asyncio.create_task(self._work.release()),
@@ -259,6 +263,9 @@ class Stream:
             self._trace.export()
         await asyncio.wait(pending, timeout=budget)
         await _cancelled(pending)
+        for task in pending:
+            if not task.cancelled() and (defect := task.exception()) is not None:
+                self._parts.log.error("finishing the stream failed by a defect: %r", defect)
         if outcome is not StreamOutcome.SHUTDOWN:
             await self._work.settle(max(0.0, budget - (self._seconds_alive() - lived)))
             self._end_trace(reason, lived, error)

@@ -7,31 +7,18 @@ The feed is touched on the event loop's thread only; threads get requests and gi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from functools import partial
-from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from lambdas.sse_streaming.arrival import Arrival
-from lambdas.sse_streaming.clock import Clock
-from lambdas.sse_streaming.connection import (
-    Connections,
-    Granted,
-    Lease,
-    Refusal,
-    Renewal,
-    SessionRecord,
-)
-from lambdas.sse_streaming.cursor import PositionCodec
 from lambdas.sse_streaming.ending import Ending, busy, end, fail
 from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsUnavailable
-from lambdas.sse_streaming.items import Item
-from lambdas.sse_streaming.metrics import Metrics, MetricSink
+from lambdas.sse_streaming.items import Item, ItemKey
+from lambdas.sse_streaming.lease import Granted, Lease, Refusal, Renewal, SessionRecord
+from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.polling import Feed
-from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.request import StreamRequest
-from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace
 
 T = TypeVar("T")
@@ -39,37 +26,6 @@ T = TypeVar("T")
 _IDLE_AFTER_SECONDS = 10.0
 _IDLE_FACTOR = 1.5
 _MAX_BACKOFF_DOUBLINGS = 6
-
-
-class Offload(Protocol):
-    """Run blocking work on a worker thread."""
-
-    def __call__(self, work: Callable[[], T]) -> Awaitable[T]: ...
-
-
-class Log(Protocol):
-    """What Powertools' Logger and logging.Logger have in common."""
-
-    def info(self, msg: object, *args: object, extra: Mapping[str, object]) -> None: ...
-    def warning(self, msg: object, *args: object) -> None: ...
-    def error(self, msg: object, *args: object) -> None: ...
-    def exception(self, msg: object, *args: object) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every stream of this process shares; built once at init."""
-
-    settings: Settings
-    clock: Clock
-    random: Random
-    codec: PositionCodec
-    connections: Connections
-    reader: FeedReader
-    metrics: Metrics
-    sink: MetricSink
-    offload: Offload
-    log: Log
 
 
 class Work:
@@ -110,22 +66,23 @@ class Work:
         try:
             refusal = await self._acquire()
             if refusal is not None:
-                self._parts.metrics.count("ConnectionsRefused")
                 return busy(refusal.value, random)
-            self._parts.metrics.count("ConnectionsAcquired")
             await self._find_place()
         except AwsUnavailable as error:
             self._parts.log.warning("refused as busy: %s", error)
             return busy("unavailable", random)
         except AwsRefused as error:
             return fail(error, random, is_permanent=True)
+        self._parts.metrics.count("ConnectionsAcquired")
         return None
 
     async def _acquire(self) -> Refusal | None:
         limit = self._parts.settings.max_connections
         step = self._trace.begin("connection_acquire", max_connections=limit)
         request = self._arrival.acquire_request()
-        granted = await self._run(step, lambda: self._parts.connections.acquire(request))
+        granted = await self._run(
+            step, lambda: self._parts.connections.acquire(request), unwanted=self._give_back
+        )
         if isinstance(granted, Granted):
             self.lease = granted.lease
             step.set(connection_id=granted.lease.connection_id)
@@ -135,6 +92,11 @@ class Work:
             step.set(refused=granted.value)
         self._trace.finish(step)
         return None if isinstance(granted, Granted) else granted
+
+    def _give_back(self, granted: Granted | Refusal) -> None:
+        """A slot that came when the stream had ended already."""
+        if isinstance(granted, Granted):
+            self.lease = granted.lease
 
     async def _find_place(self) -> None:
         position, settings = self._arrival.position, self._parts.settings
@@ -171,7 +133,7 @@ class Work:
         now_ms = self._parts.clock.wall_ms()
         since_ms, until_ms = now_ms - settings.overlap_ms, now_ms + settings.overlap_ms
 
-        def read() -> tuple[list[Item], list[Item]]:
+        def read() -> tuple[list[ItemKey], list[Item]]:
             baseline = reader.window(wanted, since_ms, until_ms)
             backfill = reader.newest(wanted, until_ms, count) if count else []
             return baseline, backfill
@@ -180,7 +142,9 @@ class Work:
         baseline, backfill = await self._run(step, read)
         self._finish_poll(step, len(baseline) + len(backfill), len(backfill))
         self.feed = Feed(wanted, overlap_ms=settings.overlap_ms, settled_ms=since_ms)
-        self.feed.start_after(baseline, backfill)
+        # Half of the replay window: the client has to come back before the id expires.
+        oldest_ms = now_ms - settings.replay_ms // 2
+        self.feed.start_after(baseline, backfill, oldest_ms=oldest_ms)
 
     # Running
 
@@ -201,6 +165,7 @@ class Work:
             except AwsUnavailable as error:
                 failures += 1
                 self._note_poll_error(feed, error)
+                started = steady()  # a pause after a failure that took its time, not beside it
                 delay = self._backoff_seconds(failures)
             else:
                 failures = 0
@@ -265,7 +230,7 @@ class Work:
         settings = self._parts.settings
         doublings = min(failures, _MAX_BACKOFF_DOUBLINGS)
         longest = min(settings.poll_seconds * (1 << doublings), settings.poll_max_seconds)
-        return longest * self._parts.random.uniform(0.5, 1.0)
+        return max(settings.poll_seconds, longest * self._parts.random.uniform(0.5, 1.0))
 
     async def _renew_forever(self) -> None:
         lease = self.lease
@@ -315,10 +280,17 @@ class Work:
         step = self._trace.begin(
             "cloudwatch_put_metric", metric_count=len(datums), namespace=parts.sink.namespace
         )
+
+        def put() -> None:
+            try:
+                parts.sink.put(datums)
+            except AwsUnavailable:
+                parts.metrics.put_back(datums)  # here, since nobody may be waiting any more
+                raise
+
         try:
-            await self._run(step, lambda: parts.sink.put(datums))
+            await self._run(step, put)
         except AwsUnavailable as error:
-            parts.metrics.put_back(datums)
             parts.log.warning("metrics were not put, kept for the next time: %s", error)
         except AwsRefused as error:
             parts.log.error("metrics were refused and are lost: %s", error)
@@ -326,7 +298,9 @@ class Work:
             self._trace.finish(step)
 
     async def release(self) -> None:
-        """Give the slot back, if there is one."""
+        """Give the slot back, if there is one, or when it comes: an acquire may be under way."""
+        if self.lease is None and self._in_flight:
+            await asyncio.wait(tuple(self._in_flight))
         lease = self.lease
         if lease is None:
             return
@@ -351,10 +325,17 @@ class Work:
         await self._run(step, lambda: self._parts.connections.save_record(session_id, record))
         self._trace.finish(step)
 
-    async def _run(self, step: Operation, work: Callable[[], T]) -> T:
+    async def _run(
+        self,
+        step: Operation,
+        work: Callable[[], T],
+        *,
+        unwanted: Callable[[T], None] | None = None,
+    ) -> T:
         """Do a step's requests on a thread. The caller finishes the step, unless it failed.
 
-        A stream that ends meanwhile does not wait here, and the step ends when the thread does.
+        A stream that ends meanwhile does not wait here, and the step ends when the thread does;
+        `unwanted` is then given what came of it.
         """
         future = asyncio.ensure_future(self._parts.offload(lambda: step.run(work)))
         self._in_flight.add(future)
@@ -362,11 +343,16 @@ class Work:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            future.add_done_callback(lambda done: self._finish_late(step, done))
+            future.add_done_callback(lambda done: self._finish_late(step, done, unwanted))
             raise
         except Exception as error:
             self._trace.finish(step, error)
             raise
 
-    def _finish_late(self, step: Operation, done: asyncio.Future[T]) -> None:
-        self._trace.finish(step, None if done.cancelled() else done.exception())
+    def _finish_late(
+        self, step: Operation, done: asyncio.Future[T], unwanted: Callable[[T], None] | None
+    ) -> None:
+        error = None if done.cancelled() else done.exception()
+        self._trace.finish(step, error)
+        if unwanted is not None and error is None and not done.cancelled():
+            unwanted(done.result())

@@ -124,9 +124,10 @@ class SpanDelivery:
             self._send(remaining)
 
     def _send(self, timeout_seconds: float) -> None:
+        started = time.monotonic()
         if not self._sending.acquire(timeout=timeout_seconds):
             return
-        started = time.monotonic()
+        timeout_seconds = max(0.0, started + timeout_seconds - time.monotonic())
         try:
             with self._lock:
                 second_try, fresh = self._kept, self._ended

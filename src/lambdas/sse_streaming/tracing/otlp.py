@@ -60,11 +60,15 @@ class _Exchange:
         self._path = path
         self._body = body
         self._was_written = False
+        self._is_aborted = False
         self._outcome: Outcome | None = None
         self.problem: str | None = None
 
     def run(self) -> None:
         try:
+            self._connection.connect()
+            if self._is_aborted:
+                return  # given up while it connected: the batch is kept, and goes out later
             self._connection.request(
                 "POST", self._path, self._body, {"Content-Type": "application/x-protobuf"}
             )
@@ -72,8 +76,8 @@ class _Exchange:
             response = self._connection.getresponse()
             is_taken = 200 <= response.status < 300
             self.problem = None if is_taken else f"HTTP {response.status}"
+            # The body is not read: it says nothing, and a slow one would cost the whole budget.
             self._outcome = Outcome.DELIVERED if is_taken else Outcome.FAILED
-            response.read()
         except TimeoutError:
             self._outcome = self._outcome or self._without_answer()
         except (OSError, http.client.HTTPException) as error:
@@ -84,6 +88,7 @@ class _Exchange:
             self._connection.close()
 
     def outcome_or_abort(self) -> Outcome:
+        self._is_aborted = True
         outcome = self._outcome
         if outcome is None:
             outcome = self._without_answer()

@@ -218,7 +218,8 @@ class Rollups:
             self._latest[key] = (self._window_end_ns(rollup.started_ns), rollup)
 
     def _window_end_ns(self, started_ns: int) -> int:
-        passed = (started_ns - self._began_ns) // self._window_ns
+        # A wall clock that was set back must not make windows that never meet however wide.
+        passed = max(0, started_ns - self._began_ns) // self._window_ns
         return self._began_ns + (passed + 1) * self._window_ns
 
     def _bounded_type(self, error_type: str) -> str:

@@ -1,0 +1,88 @@
+"""What a connection holds while it lives, and what asking for it can bring. Pure."""
+
+from __future__ import annotations
+
+import enum
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+_CONNECTION_ID = re.compile(r"(0|[1-9]\d{0,4})\.([A-Za-z0-9_-]{22})")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One connection's slot."""
+
+    connection_id: str
+    slot: int
+    session_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """`current_count` is known only where the shard had to be read anyway."""
+
+    lease: Lease
+    current_count: int | None
+
+
+class Refusal(enum.StrEnum):
+    CAPACITY = "capacity"
+    DRAINING = "draining"
+
+
+class Renewal(enum.StrEnum):
+    """What a renewal found. Everything but HELD ends the connection, for the reason named."""
+
+    HELD = "held"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    EVICTED = "evicted"
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireRequest:
+    """`resumed_slot` is set only for an id that could not have been forged."""
+
+    session_id: str
+    sequence: int
+    resumed_slot: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """The hashes of one window, valid for exactly the id that it was written for."""
+
+    position_id: str
+    long_hashes: tuple[bytes, ...]
+    short_hashes: tuple[bytes, ...]
+
+
+class Connections(Protocol):
+    """The connections table. Every method may raise AwsUnavailable or AwsRefused."""
+
+    def acquire(self, request: AcquireRequest) -> Granted | Refusal: ...
+    def renew(self, lease: Lease) -> Renewal: ...
+    def release(self, lease: Lease) -> None: ...
+    def cancel(self, connection_id: str) -> None: ...
+    def is_draining(self) -> bool: ...
+    def count(self) -> int: ...
+    def save_record(self, session_id: str, record: SessionRecord) -> None: ...
+    def load_record(self, session_id: str, position_id: str) -> SessionRecord | None: ...
+
+
+def new_session_id() -> str:
+    """72 random bits in hex: one client across its reconnects."""
+    return secrets.token_hex(9)
+
+
+def is_connection_id(text: str) -> bool:
+    return _CONNECTION_ID.fullmatch(text) is not None
+
+
+def slot_of(connection_id: str) -> int:
+    """The slot number that a well-formed connection id begins with."""
+    return int(connection_id.partition(".")[0])

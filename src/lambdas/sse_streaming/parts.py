@@ -1,0 +1,48 @@
+"""What every stream of a process shares, and what the parts ask of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol, TypeVar
+
+from lambdas.sse_streaming.clock import Clock
+from lambdas.sse_streaming.cursor import PositionCodec
+from lambdas.sse_streaming.lease import Connections
+from lambdas.sse_streaming.metrics import Metrics, MetricSink
+from lambdas.sse_streaming.reading import FeedReader
+from lambdas.sse_streaming.settings import Settings
+
+T = TypeVar("T")
+
+
+class Offload(Protocol):
+    """Run blocking work on a worker thread."""
+
+    def __call__(self, work: Callable[[], T]) -> Awaitable[T]: ...
+
+
+class Log(Protocol):
+    """What Powertools' Logger and logging.Logger have in common."""
+
+    def info(self, msg: object, *args: object, extra: Mapping[str, object]) -> None: ...
+    def warning(self, msg: object, *args: object) -> None: ...
+    def error(self, msg: object, *args: object) -> None: ...
+    def exception(self, msg: object, *args: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every stream of this process shares; built once at init."""
+
+    settings: Settings
+    clock: Clock
+    random: Random
+    codec: PositionCodec
+    connections: Connections
+    reader: FeedReader
+    metrics: Metrics
+    sink: MetricSink
+    offload: Offload
+    log: Log
