@@ -22,6 +22,7 @@ def stack() -> Iterator[BackgroundStack]:
     with local_stack(
         SSE_AUTH="iam",
         SSE_MAX_STREAM_SECONDS="1",
+        POWERTOOLS_LOGGER_LOG_EVENT="true",  # asks for what must not be: events hold secrets
     ) as running:
         yield running
 

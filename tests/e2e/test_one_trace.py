@@ -134,7 +134,8 @@ def test_the_root_spans_the_whole_iteration(
     assert response.ended_at is not None
 
     lasted = root["end"] - root["start"]
-    assert lasted == pytest.approx(response.ended_at - response.first_byte_at, abs=0.5)
+    streamed_for = response.ended_at - response.first_byte_at
+    assert streamed_for - 0.1 <= lasted <= streamed_for + 2.5  # the release comes after the body
     assert lasted == pytest.approx(root["metadata"]["default"]["stream_ms"] / 1000, abs=0.05)
 
 

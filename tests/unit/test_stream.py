@@ -314,3 +314,38 @@ def test_metrics_are_put_in_batches_and_at_the_end() -> None:
     assert 80 <= world.sink.total("ConnectionSeconds") <= 100
     ended = [datum for datum in world.sink.datums if datum["MetricName"] == "StreamsEnded"]
     assert ended[0]["Dimensions"] == [{"Name": "Reason", "Value": "rotate"}]
+
+
+def test_a_slot_granted_after_the_stream_has_ended_is_given_back() -> None:
+    async def scenario() -> tuple[Received, int]:
+        world = World()
+        world.aws_latency_seconds = lambda: 1.0 if world.loop.time() < 0.5 else 0.005
+        received = await consume(world.open(deadline=5.9))
+        await asyncio.sleep(3)
+        return received, len(world.connections.slots)
+
+    received, slots_held = run_virtually(scenario())
+
+    assert received.names == ["end"]
+    assert received.events[0].data["reason"] == "deadline"
+    assert slots_held == 0
+
+
+def test_metrics_are_kept_when_cloudwatch_hangs_past_the_end() -> None:
+    async def scenario() -> list[str]:
+        world = World(SSE_MAX_STREAM_SECONDS="10")
+        parts = world.parts()
+
+        def hang() -> None:
+            raise AwsUnavailable("ReadTimeoutError", "no answer")
+
+        world.sink.fail = hang
+        stream = world.open(parts=parts)
+        async for _ in stream.body():
+            pass
+        world.aws_latency_seconds = lambda: 3.0  # longer than the stream waits for it
+        await stream.finish(StreamOutcome.COMPLETED, None)
+        await asyncio.sleep(5)
+        return [datum["MetricName"] for datum in parts.metrics.take(0)]
+
+    assert "StreamsEnded" in run_virtually(scenario())

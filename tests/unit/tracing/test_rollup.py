@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,3 +161,13 @@ def test_a_slow_step_that_began_before_the_window_belongs_to_the_one_at_hand() -
     assert (draft.started_ns, draft.ended_ns) == (59_000_000_000, 61_000_000_000)
     assert draft.attributes["count"] == 2
     assert draft.ended_ns - draft.started_ns < WINDOW_NS
+
+
+@pytest.mark.timeout(10)
+def test_a_clock_that_was_set_back_makes_wide_windows_not_endless_ones() -> None:
+    rollups = Rollups(began_ns=100_000_000_000)
+    for number in range(10):
+        for at_ms in (105_000, 80_000, 170_000):
+            rollups.add(failed(at_ms, f"E{number}"))
+
+    assert sum(int(str(d.attributes["count"])) for d in rollups.drafts(2_000)) == 30
