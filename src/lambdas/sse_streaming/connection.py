@@ -111,27 +111,21 @@ class DynamoConnections:
         now = self._now_seconds()
         condition = "attribute_not_exists(pk) OR expires_at < :free"
         values = {":free": _expired_before(now)}
+        names: dict[str, Any] = {}
         if slot == request.resumed_slot:
             condition += " OR (session_id = :session AND #sequence = :previous)"
             values |= {
                 ":session": {"S": request.session_id},
                 ":previous": {"N": str(request.sequence - 1)},
             }
-        names = {"#sequence": "sequence"} if slot == request.resumed_slot else {}
+            names = {"ExpressionAttributeNames": {"#sequence": "sequence"}}
         put: dict[str, Any] = {
-            "Item": {
-                **_slot_key(slot),
-                "connection_id": {"S": lease.connection_id},
-                "session_id": {"S": lease.session_id},
-                "sequence": {"N": str(lease.sequence)},
-                "expires_at": _epoch(now + self._lease_seconds),
-            },
+            "Item": _slot_item(lease, now + self._lease_seconds),
             "ConditionExpression": condition,
             "ExpressionAttributeValues": values,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **names,
         }
-        if names:
-            put["ExpressionAttributeNames"] = names
         try:
             self._call("put_item", put)
         except ConditionFailed as failed:
@@ -191,13 +185,7 @@ class DynamoConnections:
         self._call(
             "put_item",
             {
-                "Item": {
-                    **_slot_key(lease.slot),
-                    "connection_id": {"S": lease.connection_id},
-                    "session_id": {"S": lease.session_id},
-                    "sequence": {"N": str(lease.sequence)},
-                    "expires_at": _epoch(now + self._lease_seconds),
-                },
+                "Item": _slot_item(lease, now + self._lease_seconds),
                 # The last part is for a request that something on the way sent twice.
                 "ConditionExpression": (
                     "attribute_not_exists(pk) OR expires_at < :free OR connection_id = :me"
@@ -322,6 +310,16 @@ def _shard_count(max_connections: int) -> int:
 
 def _slot_key(slot: int) -> dict[str, Any]:
     return _key(f"slot#{slot // SHARD_SLOTS}", str(slot))
+
+
+def _slot_item(lease: Lease, expires_at: float) -> dict[str, Any]:
+    return {
+        **_slot_key(lease.slot),
+        "connection_id": {"S": lease.connection_id},
+        "session_id": {"S": lease.session_id},
+        "sequence": {"N": str(lease.sequence)},
+        "expires_at": _epoch(expires_at),
+    }
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
