@@ -147,6 +147,7 @@ class MemoryConnections:
         self.slots: dict[int, tuple[Lease, float]] = {}
         self.cancelled: set[str] = set()
         self.records: dict[str, SessionRecord] = {}
+        self._record_sequences: dict[str, int] = {}
         self.drain_until = 0.0
         self.fail: Callable[[], None] = lambda: None
         self._granted = 0
@@ -194,9 +195,13 @@ class MemoryConnections:
     def count(self) -> int:
         return sum(until >= self._now_seconds() - 1 for _, until in self.slots.values())
 
-    def save_record(self, session_id: str, record: SessionRecord) -> None:
+    def save_record(self, session_id: str, sequence: int, record: SessionRecord) -> bool:
         self.fail()
+        if self._record_sequences.get(session_id, 0) > sequence:
+            return False
+        self._record_sequences[session_id] = sequence
         self.records[session_id] = record
+        return True
 
     def load_record(self, session_id: str, position_id: str) -> SessionRecord | None:
         self.fail()

@@ -241,23 +241,35 @@ class DynamoConnections:
             for shard in range(_shard_count(self._max_connections))
         )
 
-    def save_record(self, session_id: str, record: SessionRecord) -> None:
-        """Raises ValueError for a window that does not fit into an item."""
+    def save_record(self, session_id: str, sequence: int, record: SessionRecord) -> bool:
+        """False where a later connection of the session has written its own: one that was cut
+        and runs on unheard must not destroy the record that the client will ask for.
+
+        Raises ValueError for a window that does not fit into an item.
+        """
         long_hashes, short_hashes = b"".join(record.long_hashes), b"".join(record.short_hashes)
         if len(long_hashes) + len(short_hashes) > MAX_RECORD_BYTES:
             raise ValueError(f"a record of {len(long_hashes) + len(short_hashes)} bytes")
-        self._call(
-            "put_item",
-            {
-                "Item": {
-                    **_key("session", session_id),
-                    "position_id": {"S": record.position_id},
-                    "long_hashes": {"B": long_hashes},
-                    "short_hashes": {"B": short_hashes},
-                    "expires_at": _epoch(self._now_seconds() + self._record_seconds),
-                }
-            },
-        )
+        try:
+            self._call(
+                "put_item",
+                {
+                    "Item": {
+                        **_key("session", session_id),
+                        "sequence": {"N": str(sequence)},
+                        "position_id": {"S": record.position_id},
+                        "long_hashes": {"B": long_hashes},
+                        "short_hashes": {"B": short_hashes},
+                        "expires_at": _epoch(self._now_seconds() + self._record_seconds),
+                    },
+                    "ConditionExpression": "attribute_not_exists(pk) OR #sequence <= :mine",
+                    "ExpressionAttributeNames": {"#sequence": "sequence"},
+                    "ExpressionAttributeValues": {":mine": {"N": str(sequence)}},
+                },
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def load_record(self, session_id: str, position_id: str) -> SessionRecord | None:
         """The record, if it was written for exactly this id. Read consistently: the client may

@@ -234,13 +234,13 @@ class Stream:
         long_hashes, short_hashes = feed.window_hashes()
         record = SessionRecord(position_id, tuple(long_hashes), tuple(short_hashes))
         try:
-            await asyncio.wait_for(
-                self._work.save_record(lease.session_id, record), _RECORD_SECONDS
+            is_saved = await asyncio.wait_for(
+                self._work.save_record(lease, record), _RECORD_SECONDS
             )
         except (AwsError, ValueError, TimeoutError) as error:
             self._parts.log.warning("a resume may repeat events, the record was lost: %r", error)
             return None
-        return position_id
+        return position_id if is_saved else None
 
     # After the client has had its answer
 
