@@ -25,7 +25,7 @@ from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, World, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
-RUNS = int(os.environ.get("INTERLEAVINGS", "0")) or count(10_000)
+RUNS = int(os.environ.get("INTERLEAVINGS", "0")) or count(1000)
 RUNS_PER_TEST = 20
 OVERLAP_MS = 10_000
 WRITING_SECONDS = 90.0
