@@ -146,8 +146,7 @@ class MemoryConnections:
         self._lease_seconds = lease_seconds
         self.slots: dict[int, tuple[Lease, float]] = {}
         self.cancelled: set[str] = set()
-        self.records: dict[str, SessionRecord] = {}
-        self._record_sequences: dict[str, int] = {}
+        self.records: dict[tuple[str, str], SessionRecord] = {}
         self.drain_until = 0.0
         self.fail: Callable[[], None] = lambda: None
         self._granted = 0
@@ -195,18 +194,13 @@ class MemoryConnections:
     def count(self) -> int:
         return sum(until >= self._now_seconds() - 1 for _, until in self.slots.values())
 
-    def save_record(self, session_id: str, sequence: int, record: SessionRecord) -> bool:
+    def save_record(self, session_id: str, record: SessionRecord) -> None:
         self.fail()
-        if self._record_sequences.get(session_id, 0) > sequence:
-            return False
-        self._record_sequences[session_id] = sequence
-        self.records[session_id] = record
-        return True
+        self.records[session_id, record.position_id] = record
 
     def load_record(self, session_id: str, position_id: str) -> SessionRecord | None:
         self.fail()
-        record = self.records.get(session_id)
-        return record if record is not None and record.position_id == position_id else None
+        return self.records.get((session_id, position_id))
 
 
 class MemorySink:

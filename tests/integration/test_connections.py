@@ -544,7 +544,7 @@ def test_a_drain_refuses_newcomers_with_one_read_and_ends_by_itself(world: World
 
 def test_a_record_is_given_out_for_exactly_its_id(world: World) -> None:
     record = SessionRecord("id-1", (b"12345678", b"abcdefgh"), (b"54321",))
-    world.environment(1).save_record("session", 1, record)
+    world.environment(1).save_record("session", record)
 
     reader = world.environment(2)
 
@@ -556,17 +556,8 @@ def test_a_record_is_given_out_for_exactly_its_id(world: World) -> None:
 def test_a_record_may_have_no_hashes_of_one_kind(world: World) -> None:
     connections = world.environment()
     for record in (SessionRecord("id", (), (b"54321",)), SessionRecord("id", (b"12345678",), ())):
-        connections.save_record("session", 1, record)
+        connections.save_record("session", record)
         assert connections.load_record("session", "id") == record
-
-
-def test_a_later_record_replaces_an_earlier_one(world: World) -> None:
-    connections = world.environment()
-    connections.save_record("session", 1, SessionRecord("id-1", (b"12345678",), ()))
-    connections.save_record("session", 1, SessionRecord("id-2", (b"abcdefgh",), ()))
-
-    assert connections.load_record("session", "id-1") is None
-    assert connections.load_record("session", "id-2") is not None
 
 
 def test_the_largest_record_fits_and_a_larger_one_is_refused_before_any_request(
@@ -574,25 +565,23 @@ def test_the_largest_record_fits_and_a_larger_one_is_refused_before_any_request(
 ) -> None:
     connections = world.environment()
     fitting = SessionRecord("id", (b"12345678",) * (MAX_RECORD_BYTES // 8), ())
-    connections.save_record("session", 1, fitting)
+    connections.save_record("session", fitting)
     assert connections.load_record("session", "id") == fitting
 
     with counted_requests() as requests, pytest.raises(ValueError, match="a record of 350008 byte"):
         connections.save_record(
-            "session", 1, replace(fitting, long_hashes=(*fitting.long_hashes, b"12345678"))
+            "session", replace(fitting, long_hashes=(*fitting.long_hashes, b"12345678"))
         )
     assert requests == []
 
 
-def test_a_connection_that_was_cut_does_not_destroy_its_successors_record(world: World) -> None:
-    """It runs on unheard until it rotates; its client has long ended a later connection."""
-    connections = world.environment()
-    successors = SessionRecord("id-of-3", (b"12345678",), ())
+def test_connections_of_one_session_keep_records_of_their_own(world: World) -> None:
+    """One that was cut runs on unheard, and ends after the one that its client heard end."""
+    heard = SessionRecord("heard", (b"12345678",), ())
+    world.environment(1).save_record("shared", heard)
+    world.environment(2).save_record("shared", SessionRecord("unheard", (b"abcdefgh",), ()))
 
-    assert connections.save_record("shared", 3, successors)
-    assert not connections.save_record("shared", 2, SessionRecord("id-of-2", (b"abcdefgh",), ()))
-
-    assert connections.load_record("shared", "id-of-3") == successors
+    assert world.environment(3).load_record("shared", "heard") == heard
 
 
 # Failures

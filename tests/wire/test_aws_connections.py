@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from http.client import parse_headers
 
 import pytest
 
@@ -35,7 +36,7 @@ class ForgetfulServer:
 
     def _answer_once(self, connection: socket.socket) -> None:
         with connection:
-            connection.recv(65536)
+            _read_request(connection)
             connection.sendall(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
                 b"Content-Length: %d\r\n\r\n" % len(_ANSWER) + _ANSWER
@@ -47,6 +48,13 @@ class ForgetfulServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+
+
+def _read_request(connection: socket.socket) -> None:
+    """All of it: what is left unread would reset the connection before the next request."""
+    with connection.makefile("rb") as stream:
+        length = parse_headers(stream).get("Content-Length") if stream.readline() else None
+        stream.read(int(length or 0))
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ async def test_the_head_is_sent_before_the_body_is_asked_for_anything() -> None:
 async def test_a_block_is_on_the_wire_before_the_body_goes_on() -> None:
     async def body() -> AsyncGenerator[bytes, None]:
         yield b"first"
-        await until(api, lambda: api.answers()[0].body.endswith(b"first"))
+        await until(api, lambda: any(each.body.endswith(b"first") for each in api.answers()))
         yield b"second"
 
     with FakeRuntimeApi() as api:

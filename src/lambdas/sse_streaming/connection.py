@@ -241,44 +241,33 @@ class DynamoConnections:
             for shard in range(_shard_count(self._max_connections))
         )
 
-    def save_record(self, session_id: str, sequence: int, record: SessionRecord) -> bool:
-        """False where a later connection of the session has written its own: one that was cut
-        and runs on unheard must not destroy the record that the client will ask for.
+    def save_record(self, session_id: str, record: SessionRecord) -> None:
+        """Write it under its position id, so that nobody else's can take its place: a connection
+        that was cut runs on unheard, beside its successor and in the same session.
 
         Raises ValueError for a window that does not fit into an item.
         """
         long_hashes, short_hashes = b"".join(record.long_hashes), b"".join(record.short_hashes)
         if len(long_hashes) + len(short_hashes) > MAX_RECORD_BYTES:
             raise ValueError(f"a record of {len(long_hashes) + len(short_hashes)} bytes")
-        try:
-            self._call(
-                "put_item",
-                {
-                    "Item": {
-                        **_key("session", session_id),
-                        "sequence": {"N": str(sequence)},
-                        "position_id": {"S": record.position_id},
-                        "long_hashes": {"B": long_hashes},
-                        "short_hashes": {"B": short_hashes},
-                        "expires_at": _epoch(self._now_seconds() + self._record_seconds),
-                    },
-                    "ConditionExpression": "attribute_not_exists(pk) OR #sequence <= :mine",
-                    "ExpressionAttributeNames": {"#sequence": "sequence"},
-                    "ExpressionAttributeValues": {":mine": {"N": str(sequence)}},
-                },
-            )
-        except ConditionFailed:
-            return False
-        return True
+        self._call(
+            "put_item",
+            {
+                "Item": {
+                    **_record_key(session_id, record.position_id),
+                    "long_hashes": {"B": long_hashes},
+                    "short_hashes": {"B": short_hashes},
+                    "expires_at": _epoch(self._now_seconds() + self._record_seconds),
+                }
+            },
+        )
 
     def load_record(self, session_id: str, position_id: str) -> SessionRecord | None:
         """The record, if it was written for exactly this id. Read consistently: the client may
         come back a few milliseconds after the write."""
-        answer = self._call(
-            "get_item", {"Key": _key("session", session_id), "ConsistentRead": True}
-        )
-        item = answer.get("Item")
-        if _text(item, "position_id") != position_id:
+        key = _record_key(session_id, position_id)
+        item = self._call("get_item", {"Key": key, "ConsistentRead": True}).get("Item")
+        if item is None:
             return None
         return SessionRecord(
             position_id,
@@ -322,6 +311,10 @@ def _shard_count(max_connections: int) -> int:
 
 def _slot_key(slot: int) -> dict[str, Any]:
     return _key(f"slot#{slot // SHARD_SLOTS}", str(slot))
+
+
+def _record_key(session_id: str, position_id: str) -> dict[str, Any]:
+    return _key("session", f"{session_id}#{position_id}")
 
 
 def _slot_item(lease: Lease, expires_at: float) -> dict[str, Any]:

@@ -234,13 +234,11 @@ class Stream:
         long_hashes, short_hashes = feed.window_hashes()
         record = SessionRecord(position_id, tuple(long_hashes), tuple(short_hashes))
         try:
-            is_saved = await asyncio.wait_for(
-                self._work.save_record(lease, record), _RECORD_SECONDS
-            )
+            await asyncio.wait_for(self._work.save_record(lease, record), _RECORD_SECONDS)
         except (AwsError, ValueError, TimeoutError) as error:
             self._parts.log.warning("a resume may repeat events, the record was lost: %r", error)
             return None
-        return position_id if is_saved else None
+        return position_id
 
     # After the client has had its answer
 

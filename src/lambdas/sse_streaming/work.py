@@ -317,15 +317,14 @@ class Work:
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=timeout_seconds)
 
-    async def save_record(self, lease: Lease, record: SessionRecord) -> bool:
-        """Whether it was saved. Raises AwsError, and ValueError for a window that does not fit."""
+    async def save_record(self, lease: Lease, record: SessionRecord) -> None:
+        """Raises AwsError, and ValueError for a window that does not fit."""
         step = self._trace.begin(
             "session_record_save", hash_count=len(record.long_hashes) + len(record.short_hashes)
         )
         save = self._parts.connections.save_record
-        is_saved = await self._run(step, lambda: save(lease.session_id, lease.sequence, record))
+        await self._run(step, lambda: save(lease.session_id, record))
         self._trace.finish(step)
-        return is_saved
 
     async def _run(
         self,
