@@ -43,6 +43,10 @@ def make_item(
     return item
 
 
+_Entry = tuple[int, str, int, Item]
+"""published_at, item_id, visible from, the item."""
+
+
 class MemoryIndex:
     """Implements ItemsIndex. `fail` may raise in place of an answer.
 
@@ -53,15 +57,19 @@ class MemoryIndex:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._items: dict[str, list[tuple[int, str, int, Item]]] = {}
+        self._items: dict[str, list[_Entry]] = {}
+        self._sentiments: dict[str, str] = {}
         self.fail: Callable[[], None] = lambda: None
         self.queries = 0
 
     def put(self, item: Item, visible_at_ms: int = 0) -> None:
         """Write an item; an older version of it leaves the index, as in DynamoDB."""
-        for entries in self._items.values():
-            entries[:] = [entry for entry in entries if entry[1] != item.item_id]
         sentiment = item.attributes["sentiment_type"]["S"]
+        previous = self._sentiments.get(item.item_id)
+        if previous is not None:
+            entries = self._items[previous]
+            entries[:] = [entry for entry in entries if entry[1] != item.item_id]
+        self._sentiments[item.item_id] = sentiment
         entry = (item.published_at_ms, item.item_id, visible_at_ms, item)
         bisect.insort(self._items.setdefault(sentiment, []), entry, key=lambda e: e[:2])
 

@@ -1,207 +1,43 @@
 """Random interleavings of everything that can happen to a feed: nothing is lost.
 
-Each run is one client on one feed, through cuts, clean ends, kills, freezes, throttles and
-reconnects to other execution environments with clocks of their own, while writers write, update,
-write late and stamp with wrong clocks. The seed of a failing run is in the test's name.
+A failure names its seeds; `INTERLEAVING=2534 pytest tests/unit/test_nothing_lost.py` runs one.
 """
 
 from __future__ import annotations
 
-import asyncio
+import multiprocessing
 import os
-from collections import Counter
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 
 import pytest
 
-from lambdas.sse_streaming.cursor import MAX_HASHES
-from lambdas.sse_streaming.errors import AwsThrottled, AwsUnavailable
-from lambdas.sse_streaming.items import Item
-from lambdas.sse_streaming.runtime.response import StreamOutcome
-from lambdas.sse_streaming.stream import Stream
 from tests.counts import count
-from tests.fakes.memory_aws import make_item
-from tests.fakes.streams import Event, World, parse_block
-from tests.fakes.virtual_time import VirtualClock, run_virtually
+from tests.unit.interleavings import problems_of
 
-RUNS = int(os.environ.get("INTERLEAVINGS", "0")) or count(1000)
-RUNS_PER_TEST = 20
-OVERLAP_MS = 10_000
-WRITING_SECONDS = 90.0
+RUNS = count(10_000)
+RUNS_PER_TEST = 50
+ONE_SEED = os.environ.get("INTERLEAVING")
+CHUNKS = (
+    [range(int(ONE_SEED), int(ONE_SEED) + 1)]
+    if ONE_SEED
+    else [range(first, first + RUNS_PER_TEST) for first in range(0, RUNS, RUNS_PER_TEST)]
+)
 
-
-@dataclass(slots=True)
-class Client:
-    """What one client has, and what it remembers."""
-
-    last_id: str | None = None
-    delivered: Counter[tuple[str, int]] = field(default_factory=Counter)
-    this_connection: set[tuple[str, int]] = field(default_factory=set)
-    must_not_repeat: set[tuple[str, int]] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
-    was_ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def connect(self) -> None:
-        self.this_connection = set()
-
-    def take(self, event: Event) -> None:
-        self.last_id = event.id
-        if event.name == "ready":
-            self.was_ready.set()
-        if event.name == "reset":
-            self.problems.append(f"reset: {event.data['reason']}")
-        if event.name != "sentiment":
-            return
-        key = (event.data["item_id"], event.data["published_at"])
-        if key in self.this_connection:
-            self.problems.append(f"{key} twice within one connection")
-        if key in self.must_not_repeat:
-            self.problems.append(f"{key} again, although its position could tell")
-        self.this_connection.add(key)
-        self.delivered[key] += 1
+Running = dict[range, "Future[dict[int, list[str]]]"]
 
 
-class Writers:
-    """Write, update, write late, and stamp with clocks up to 4 s off, for a while."""
-
-    def __init__(self, world: World, random: Random) -> None:
-        self._world = world
-        self._random = random
-        self._rate = random.choice((0.05, 0.5, 2.0, 8.0, 20.0))
-        self.last_versions: dict[str, int] = {}
-
-    async def write(self) -> None:
-        random, world = self._random, self._world
-        number = 0
-        while world.loop.time() < WRITING_SECONDS:
-            await asyncio.sleep(min(random.expovariate(self._rate), 20))
-            now_ms = world.clock.wall_ms()
-            stamp = now_ms + random.choice((0, 0, 0, -4000, 4000, 1500, -1500))
-            lag_ms = random.choice((0, 0, 0, 50, 300, 2000, 4500))
-            if self.last_versions and random.random() < 0.1:
-                item_id = random.choice(list(self.last_versions))
-                stamp = max(stamp, self.last_versions[item_id] + 1)
-            else:
-                number += 1
-                item_id = f"i{number}"
-            world.index.put(self._item(item_id, stamp), now_ms + lag_ms)
-            self.last_versions[item_id] = stamp
-
-    def _item(self, item_id: str, stamp: int) -> Item:
-        sentiment = self._random.choice(("positive", "neutral", "negative"))
-        return make_item(item_id, stamp, sentiment)
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """The runs, on all processors."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield {seeds: pool.submit(problems_of, seeds) for seeds in CHUNKS}
+        pool.shutdown(cancel_futures=True)
 
 
-async def one_run(seed: int) -> list[str]:
-    random = Random(seed)
-    world = World(seed, SSE_MAX_STREAM_SECONDS="30", SSE_POLL_MAX_SECONDS="3")
-    client, writers = Client(), Writers(world, random)
-    outages = [(start, start + random.uniform(0.5, 12)) for start in random.sample(range(90), 3)]
-
-    def fail() -> None:
-        if any(start < world.loop.time() < stop for start, stop in outages):
-            kind = random.choice((AwsThrottled, AwsUnavailable))
-            raise kind("Injected", "by the test")
-
-    world.index.fail = world.connections.fail = fail
-    world.aws_latency_seconds = lambda: random.choice((0.002, 0.01, 0.01, 0.2, 1.0))
-
-    async def write_once_somebody_listens() -> None:
-        await client.was_ready.wait()
-        await writers.write()
-
-    writing = asyncio.create_task(write_once_somebody_listens())
-    ghosts: list[asyncio.Task[None]] = []
-    drained_at = WRITING_SECONDS + 65
-    while world.loop.time() < drained_at:
-        await _connect_once(world, random, client, ghosts, is_last=writing.done())
-        await asyncio.sleep(random.choice((0.2, 0.5, 1.0, 3.0, 20.0)))
-    await writing
-    for ghost in ghosts:
-        ghost.cancel()
-    await asyncio.gather(*ghosts, return_exceptions=True)
-    lost = [item for item in writers.last_versions.items() if item not in client.delivered]
-    return client.problems + [f"lost {item}" for item in lost[:5]]
-
-
-async def _connect_once(
-    world: World,
-    random: Random,
-    client: Client,
-    ghosts: list[asyncio.Task[None]],
-    *,
-    is_last: bool,
-) -> None:
-    """One connection to some environment, ended by itself, a cut, a kill, or a freeze."""
-    clock = VirtualClock(world.loop, skew_ms=random.choice((0, 0, -700, 700)))
-    stream = world.open(client.last_id, parts=world.parts(clock))
-    client.connect()
-    fate = "end" if is_last else random.choice(("end", "end", "cut", "kill", "cancel", "freeze"))
-    strikes_at = world.loop.time() + random.uniform(0, 30)
-    body = stream.body()
-    last: Event | None = None
-    async for block in body:
-        event = parse_block(block)
-        if fate == "freeze" and world.loop.time() > strikes_at:
-            fate = "end"
-            await asyncio.sleep(random.uniform(1, 15))
-        if fate in ("cut", "kill") and world.loop.time() > strikes_at:
-            break  # this block and all that follow never reach the client
-        if fate == "cancel" and world.loop.time() > strikes_at and stream._work.lease:
-            world.connections.cancel(stream._work.lease.connection_id)
-            fate = "end"
-        if event is not None:
-            client.take(event)
-            last = event
-    else:
-        await stream.finish(StreamOutcome.COMPLETED, None)
-        if last is not None and last.name == "end":
-            is_clean = _keeps_its_window(world, stream, last.id)
-            client.must_not_repeat = set(client.delivered) if is_clean else set()
-        return
-    client.must_not_repeat = _safe_after_cut(world, client)
-    if fate == "kill":
-        await body.aclose()  # its lease stays until it runs out
-        return
-
-    async def run_on_unheard() -> None:
-        async for _ in body:
-            pass
-        await stream.finish(StreamOutcome.COMPLETED, None)
-
-    ghosts.append(asyncio.create_task(run_on_unheard()))
-
-
-def _keeps_its_window(world: World, stream: Stream, last_id: str) -> bool:
-    """Whether nothing may repeat: the id carries the window, or the session's record does."""
-    feed, ending = stream._work.feed, stream._ending
-    if feed is None or ending is None or not ending.keeps_record:
-        return False
-    return not feed.overflows_id or world.parts().codec.read(last_id).has_record
-
-
-def _safe_after_cut(world: World, client: Client) -> set[tuple[str, int]]:
-    """What may not come again after a cut: everything while the last id had room for its window,
-    else what was published before its position."""
-    if client.last_id is None:
-        return set()
-    position = world.parts().codec.read(client.last_id)
-    if position.fresh is not None or position.has_record:
-        return set()
-    if len(position.hashes) < MAX_HASHES:
-        return set(client.delivered)
-    return {key for key in client.delivered if key[1] < position.settled_ms}
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("first_seed", range(0, RUNS, RUNS_PER_TEST))
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
 def test_every_item_written_is_delivered_and_never_again_after_a_clean_end(
-    first_seed: int,
+    seeds: range, running: Running
 ) -> None:
-    failures = {}
-    for seed in range(first_seed, min(first_seed + RUNS_PER_TEST, RUNS)):
-        problems = run_virtually(one_run(seed))
-        if problems:
-            failures[seed] = problems[:5]
-    assert not failures
+    assert running[seeds].result() == {}
