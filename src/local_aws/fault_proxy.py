@@ -29,10 +29,12 @@ from local_aws.faults import (
     LoseAnswer,
     ProxiedRequest,
     Refuse,
+    Reorder,
 )
 from local_aws.http_connection import bound_socket, reset_connection
 from local_aws.http_framing import RawMessage, read_message
 from local_aws.index_lag import IndexLag
+from local_aws.reordering import Reordering
 
 _APPLICATION = re.compile(r"\bapp/(\S+)")
 _MAX_HEAD_BYTES = 256 * 1024
@@ -64,6 +66,7 @@ class FaultProxy:
         self.index_lag = index_lag
         self.log: deque[LoggedRequest] = deque(maxlen=10_000)
         self._monotonic = monotonic
+        self._order = Reordering()
         self._upstream = ("", 0)
         self._server = ConnectionServer(self._serve)
 
@@ -94,12 +97,14 @@ class FaultProxy:
         upstream = _Upstream(self._upstream)
         try:
             while (message := await read_message(reader, is_response=False)) is not None:
-                answer = await self._handle(message, upstream, reader)
+                number = self._order.arrive()
+                answer = await self._handle(number, message, upstream, reader)
                 if answer is None:
                     reset_connection(writer)
                     return
                 writer.write(answer.head + answer.body)
                 await writer.drain()
+                self._order.answered(number)
                 if message.closes_connection or answer.closes_connection:
                     return
         except EOFError:
@@ -109,7 +114,7 @@ class FaultProxy:
             writer.close()
 
     async def _handle(
-        self, message: RawMessage, upstream: _Upstream, client: asyncio.StreamReader
+        self, number: int, message: RawMessage, upstream: _Upstream, client: asyncio.StreamReader
     ) -> RawMessage | None:
         """The answer for the client; None when its connection is to be reset."""
         at = self._monotonic()
@@ -118,7 +123,7 @@ class FaultProxy:
         delays = [action for action in actions if isinstance(action, Delay)]
         fault = next((action for action in actions if not isinstance(action, Delay)), None)
         await asyncio.sleep(sum(delay.before_seconds for delay in delays))
-        answer = await self._act(fault, request, message, upstream, client)
+        answer = await self._act(number, fault, request, message, upstream, client)
         await asyncio.sleep(sum(delay.after_seconds for delay in delays))
         status = None if answer is None else int(answer.first_line.split()[1])
         self.log.append(LoggedRequest(at, self._monotonic() - at, request, status, tuple(actions)))
@@ -126,6 +131,7 @@ class FaultProxy:
 
     async def _act(
         self,
+        number: int,
         fault: Action | None,
         request: ProxiedRequest,
         message: RawMessage,
@@ -142,7 +148,11 @@ class FaultProxy:
                 return None
             case Duplicate():
                 await self._forward(request, message, upstream)
+            case Reorder(holds_request=True):
+                await self._order.wait(number, fault.at_most_seconds)
         answer = await self._forward(request, message, upstream)
+        if isinstance(fault, Reorder) and not fault.holds_request:
+            await self._order.wait(number, fault.at_most_seconds)
         return None if isinstance(fault, LoseAnswer) else answer
 
     async def _forward(

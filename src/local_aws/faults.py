@@ -57,7 +57,17 @@ class Hang:
     """No answer, and the engine never sees the request, until the caller gives up."""
 
 
-Action = Refuse | Delay | Drop | LoseAnswer | Duplicate | Hang
+@dataclass(frozen=True, slots=True)
+class Reorder:
+    """Waits until a later request has been answered, or that long when there is none: the engine
+    does both in order and the answers change places, or, with `holds_request`, the requests do.
+    """
+
+    at_most_seconds: float
+    holds_request: bool = False
+
+
+Action = Refuse | Delay | Drop | LoseAnswer | Duplicate | Hang | Reorder
 
 THROTTLE = Refuse(400, "ThrottlingException", "Rate of requests exceeds the allowed throughput.")
 THROUGHPUT_EXCEEDED = Refuse(

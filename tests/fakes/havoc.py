@@ -31,6 +31,7 @@ from local_aws.faults import (
     Hang,
     LoseAnswer,
     ProxiedRequest,
+    Reorder,
 )
 from local_aws.invocation import Outcome
 from local_aws.otlp_behaviour import HEALTHY, SILENT
@@ -46,6 +47,8 @@ _REQUEST_FAULTS: tuple[Action, ...] = (
     LoseAnswer(),
     Duplicate(),
     Hang(),
+    Reorder(0.5),
+    Reorder(0.5, holds_request=True),
     Delay(before_seconds=0.2),
     Delay(after_seconds=0.4),
     Delay(after_seconds=0.7),

@@ -133,11 +133,10 @@ def test_the_limit_holds_one_by_one(world: World) -> None:
     assert world.environment().count() == 10
 
 
+@pytest.mark.races
 @pytest.mark.parametrize("rounds", range(3))
 def test_a_race_grants_no_slot_twice(world: World, rounds: int) -> None:
     """More clients than slots, all at once, each in an execution environment of its own."""
-    if not world.database.engine.is_exact:
-        pytest.skip("moto's conditional writes are not atomic")
     clients = 24
     barrier = threading.Barrier(clients)
 
@@ -428,9 +427,8 @@ def test_a_cloned_tab_becomes_a_session_of_its_own(world: World) -> None:
     assert world.environment(2).renew(first) is Renewal.HELD
 
 
+@pytest.mark.races
 def test_of_two_clones_at_once_one_takes_over(world: World) -> None:
-    if not world.database.engine.is_exact:
-        pytest.skip("moto's conditional writes are not atomic")
     lease = arrive(world.environment(1))
     barrier = threading.Barrier(2)
 

@@ -21,9 +21,11 @@ from local_aws.faults import (
     Hang,
     LoseAnswer,
     Refuse,
+    Reorder,
 )
 from local_aws.tables import local_client
 from tests.wire.local_dynamodb import LocalDynamoDb, item, local_dynamodb
+from tests.wire.local_lambda import until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -132,6 +134,33 @@ async def test_a_hanging_request_lasts_until_its_caller_gives_up(
         await asyncio.to_thread(client.put_item, TableName="items", Item=item("a"))
     client.close()
     assert await stored(dynamodb) == []
+
+
+async def test_answers_change_places(dynamodb: LocalDynamoDb) -> None:
+    dynamodb.proxy.faults.add(Reorder(10), times=1)
+    first = asyncio.create_task(dynamodb.call("put_item", TableName="items", Item=item("first")))
+    await until(lambda: dynamodb.direct.scan(TableName="items")["Count"] == 1)
+    assert not first.done()
+
+    await dynamodb.call("put_item", TableName="items", Item=item("second"))
+    await first
+
+
+async def test_requests_change_places(dynamodb: LocalDynamoDb) -> None:
+    rule = dynamodb.proxy.faults.add(Reorder(10, holds_request=True), times=1)
+    first = asyncio.create_task(dynamodb.call("put_item", TableName="items", Item=item("first")))
+    await until(lambda: rule.fired == 1)
+    await dynamodb.call("get_item", TableName="items", Key={"item_id": {"S": "first"}})
+    await first
+
+    assert [one.request.operation for one in dynamodb.proxy.log] == ["GetItem", "PutItem"]
+    assert await stored(dynamodb) == ["first"]
+
+
+async def test_a_request_that_nobody_overtakes_goes_on(dynamodb: LocalDynamoDb) -> None:
+    dynamodb.proxy.faults.add(Reorder(0.1))
+    await dynamodb.call("put_item", TableName="items", Item=item("a"))
+    assert await stored(dynamodb) == ["a"]
 
 
 async def test_delays_add_to_another_fault(dynamodb: LocalDynamoDb) -> None:
