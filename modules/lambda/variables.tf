@@ -146,8 +146,8 @@ variable "settings" {
   }
 
   validation {
-    condition     = var.settings.replay_seconds >= var.settings.overlap_seconds
-    error_message = "settings.replay_seconds = ${var.settings.replay_seconds} is below settings.overlap_seconds = ${var.settings.overlap_seconds}: every event id would be expired when it is made."
+    condition     = var.settings.replay_seconds > var.settings.overlap_seconds
+    error_message = "settings.replay_seconds = ${var.settings.replay_seconds} is not above settings.overlap_seconds = ${var.settings.overlap_seconds}: every event id would be expired when it is made."
   }
 
   validation {

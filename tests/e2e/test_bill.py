@@ -33,6 +33,7 @@ from lambdas.sse_streaming.tracing.operation import UntracedStream
 from local_aws.fault_proxy import FaultProxy
 from local_aws.loop_thread import LoopThread
 from local_aws.tables import TableNames, create_tables, local_client
+from tests.absence import missing
 from tests.fakes.dynamodb import running_engine
 from tests.fakes.memory_aws import MemorySink
 from tests.fakes.streams import make_settings, parse_block
@@ -92,7 +93,7 @@ class WholeIndex:
 def till() -> Iterator[Till]:
     with running_engine() as engine, _proxy(engine.url) as proxy:
         if not engine.is_exact:
-            pytest.skip("the stand-in does not charge by AWS's rule: install dynoxide")
+            missing("the stand-in for dynoxide does not charge by AWS's rule")
         admin = local_client("dynamodb", engine.url)
         create_tables(admin, TableNames())
         with pytest.MonkeyPatch.context() as environment:

@@ -17,6 +17,7 @@ from lambdas.sse_streaming.connection import MAX_ACQUIRE_REQUESTS, DynamoConnect
 from lambdas.sse_streaming.lease import AcquireRequest, Granted, Refusal, new_session_id
 from local_aws.settings import REPOSITORY_ROOT
 from local_aws.tables import TableNames, create_tables, local_client
+from tests.absence import missing
 from tests.counts import count
 from tests.fakes.dynamodb import RunningEngine, counted_requests, function_client, running_engine
 
@@ -32,7 +33,7 @@ START = 1_795_000_000.0
 def engine() -> Iterator[RunningEngine]:
     with running_engine() as running:
         if not running.is_exact:
-            pytest.skip("the stand-in's conditional writes are not atomic: install dynoxide")
+            missing("the stand-in for dynoxide does not write atomically")
         create_tables(local_client("dynamodb", running.url), TableNames())
         yield running
 

@@ -20,6 +20,7 @@ from lambdas.sse_streaming.cursor import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.faults import THROTTLE
 from local_aws.settings import REPOSITORY_ROOT
+from tests.absence import missing
 from tests.fakes.havoc import by_the_function
 from tests.fakes.ledger import Ledger
 from tests.fakes.local import local_stack, wait_until
@@ -34,7 +35,6 @@ from tests.fakes.real_clients import (
     npm_script,
     page_server,
     python_script,
-    skip_loudly,
 )
 from tests.fakes.relay import Relay
 
@@ -71,7 +71,7 @@ class Observed:
 
     def of(self, client: str) -> Said:
         if client in self.missing:
-            skip_loudly(self.missing[client])
+            missing(str(self.missing[client]))
         return self.said[client]
 
 

@@ -16,8 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from local_aws.settings import REPOSITORY_ROOT
 
 SCRIPTS = REPOSITORY_ROOT / "tests/e2e/clients"
@@ -28,13 +26,6 @@ _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=
 
 class CannotRun(Exception):
     """A client is not on this computer and cannot be installed."""
-
-
-def skip_loudly(why: CannotRun) -> None:
-    """In CI every client has to be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"in CI no client may be missing: {why}")
-    pytest.skip(str(why))
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.absence import missing
 from tests.fakes.xray_groups import XRayGroups
-from tests.terraform.absence import missing
 from tests.terraform.deployment import Life, client, lived
 from tests.terraform.terraform_cli import (
     MIRROR_VARIABLE,

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.terraform.absence import missing
+from tests.absence import missing
 from tests.terraform.terraform_cli import MODULE, ROOT
 from tools.module_tables import Block, blocks, with_tables
 

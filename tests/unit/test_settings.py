@@ -245,9 +245,9 @@ def test_an_idle_stream_polls_never_more_often() -> None:
 
 
 def test_an_id_lives_longer_than_the_overlap() -> None:
-    message = refusal({**MINIMAL, "SSE_REPLAY_SECONDS": "5"})
+    message = refusal({**MINIMAL, "SSE_REPLAY_SECONDS": "10"})
 
-    assert "SSE_REPLAY_SECONDS=5" in message
+    assert "SSE_REPLAY_SECONDS=10" in message
     assert "SSE_OVERLAP_SECONDS=10" in message
 
 

@@ -24,6 +24,7 @@ from local_aws.faults import (
     Reorder,
 )
 from local_aws.tables import local_client
+from tests.absence import missing
 from tests.wire.local_dynamodb import LocalDynamoDb, item, local_dynamodb
 from tests.wire.local_lambda import until
 
@@ -231,7 +232,7 @@ async def test_a_refused_write_does_not_hide_its_item(dynamodb: LocalDynamoDb) -
 
 async def test_capacity_is_added_up_by_operation_and_table(dynamodb: LocalDynamoDb) -> None:
     if not dynamodb.charges_by_the_rule:
-        pytest.skip("NO DYNOXIDE BINARY: on moto, which does not charge capacity by AWS's rule")
+        missing("the stand-in for dynoxide does not charge by AWS's rule")
     for _ in range(2):
         await dynamodb.call("query", **EVERY_POSITIVE, ReturnConsumedCapacity="TOTAL")
     key = {"pk": {"S": "capacity"}, "sk": {"S": "1"}}

@@ -203,7 +203,7 @@ run "replay_shorter_than_overlap" {
   # says: every event id would be expired when it is made
   command = plan
   variables {
-    settings = { replay_seconds = 5, overlap_seconds = 10 }
+    settings = { replay_seconds = 10, overlap_seconds = 10 }
   }
   expect_failures = [var.settings]
 }

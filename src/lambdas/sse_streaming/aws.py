@@ -91,12 +91,14 @@ class AwsClients:
             tcp_keepalive=True,
             parameter_validation=False,
         )
+        self._making = threading.Lock()
         self._made: list[Any] = []
         self._used_at = 0.0
 
     def make(self, service: str, xray_name: str, now_ns: Callable[[], int]) -> Any:
         """A client of `service` ("dynamodb"); `xray_name` is the X-Ray SDK's word for it."""
-        client = self._session().create_client(service, config=self._config)
+        with self._making:  # a session is not for several threads, the clients are (boto3's guide)
+            client = self._session().create_client(service, config=self._config)
         observe_requests(client.meta.events, xray_name, self._region, now_ns)
         self._made.append(client)
         return client

@@ -106,9 +106,9 @@ class Settings:
                 f" SSE_POLL_SECONDS={settings.poll_seconds:g}: an idle stream polls less often,"
                 " never more often"
             )
-        if settings.replay_seconds < settings.overlap_seconds:
+        if settings.replay_seconds <= settings.overlap_seconds:
             raise SettingsError(
-                f"SSE_REPLAY_SECONDS={settings.replay_seconds:g} is below"
+                f"SSE_REPLAY_SECONDS={settings.replay_seconds:g} is not above"
                 f" SSE_OVERLAP_SECONDS={settings.overlap_seconds:g}: every id would be expired"
                 " when it is minted"
             )

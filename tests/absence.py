@@ -1,4 +1,4 @@
-"""What happens where a tool is missing."""
+"""What happens where a tool, an engine or a client is missing."""
 
 from __future__ import annotations
 
