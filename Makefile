@@ -5,11 +5,14 @@ VENV ?= .venv
 PORT ?= 8080
 PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
+# Most tests wait for a stream: more of them at once than there are processors.
+TEST_WORKERS ?= 3
 DYNOXIDE_VERSION := 1.2.1
 CHECKOV_VERSION := 3.3.30
 
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=src $(BIN)/python
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder
 OS := $(shell uname -s | tr A-Z a-z)
 CPU := $(subst x86_64,x64,$(subst aarch64,arm64,$(shell uname -m)))
 
@@ -50,7 +53,7 @@ run: setup ## the whole service on this computer, with live sample data
 
 .PHONY: test
 test: setup ## every test, with a tenth of the counts that CI runs (under 5 minutes)
-	$(BIN)/python -m pytest -m "not ci"
+	$(PYTEST) -m "not ci"
 
 .PHONY: lint
 lint: setup ## formatting, lint and types
@@ -60,7 +63,7 @@ lint: setup ## formatting, lint and types
 
 .PHONY: check
 check: lint checkov ## what CI runs: lint, and every test with its full counts
-	FULL_COUNTS=1 $(BIN)/python -m pytest
+	FULL_COUNTS=1 $(PYTEST)
 
 .PHONY: chaos
 chaos: setup ## 200 interleavings, then 50 streams for 2 minutes with a kill a second (10 minutes)

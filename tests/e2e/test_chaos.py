@@ -71,7 +71,9 @@ class Viewer:
 
 @pytest.mark.ci
 @pytest.mark.timeout(900)
-def test_nothing_is_lost_while_environments_are_killed_and_streams_rotate() -> None:
+def test_nothing_is_lost_while_environments_are_killed_and_streams_rotate(
+    measured: dict[str, str],
+) -> None:
     with local_stack(
         LOCAL_CONCURRENCY=str(2 * STREAMS + 5),
         SSE_ID_KEY=ID_KEY,
@@ -87,7 +89,7 @@ def test_nothing_is_lost_while_environments_are_killed_and_streams_rotate() -> N
         records_lost = sum(RECORD_LOST in line for line in stack.function_log())
         pids = {invocation.environment_pid for invocation in stack.invocations} - {0}
 
-    _report(viewers, promised, kills)
+    measured["chaos"] = _report(viewers, promised, kills)
     for viewer in viewers:
         ledger = viewer.client.ledger
         assert ledger.problems == []
@@ -150,14 +152,14 @@ def _until_all_leases_are_free(stack: BackgroundStack) -> float:
     return waited
 
 
-def _report(viewers: list[Viewer], promised: set[Key], kills: int) -> None:
+def _report(viewers: list[Viewer], promised: set[Key], kills: int) -> str:
     latencies = [latency for viewer in viewers for latency in viewer.latencies]
     cuts = quantiles(latencies, n=100)
     delivered = sum(sum(viewer.client.ledger.delivered.values()) for viewer in viewers)
     repeats = sum(viewer.client.ledger.repeats for viewer in viewers)
     endings = sum((viewer.client.ledger.endings for viewer in viewers), Counter[str]())
-    print(  # noqa: T201
-        f"\n{len(viewers)} streams, {len(promised)} items, {kills} environments killed:"
-        f" {delivered} delivered, {repeats} repeated, 0 lost if this passes;"
+    return (
+        f"{len(viewers)} streams, {len(promised)} items, {kills} environments killed:"
+        f" {delivered} delivered, {repeats} repeated, none lost if this passes;"
         f" latency p50 {cuts[49]:.2f} s, p99 {cuts[98]:.2f} s; endings {dict(endings)}"
     )

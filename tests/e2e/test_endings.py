@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
@@ -19,7 +18,7 @@ from local_aws.invocation import Outcome
 from local_aws.otlp_behaviour import SILENT
 from local_aws.tables import local_client
 from tests.fakes.havoc import by_the_function
-from tests.fakes.local import local_stack, open_stream, wait_until
+from tests.fakes.local import get, local_stack, open_stream, wait_until
 
 AWS_TIMEOUT_SECONDS = 0.5
 FLUSH_SECONDS = 0.5
@@ -173,7 +172,7 @@ def test_a_client_that_stops_reading_is_let_go_and_it_is_told_why() -> None:
         (ending,) = _endings(other)
         assert ending["reason"] == "stalled"
         assert ending["seconds"] < STALL_SECONDS + 5
-        status = httpx.get(f"{other.url}/stream/status").json()
+        status = get(f"{other.url}/stream/status").json()
         assert status["current"] == 0
         assert {"Name": "Reason", "Value": "stalled"} in _reasons_in_cloudwatch(other)
 

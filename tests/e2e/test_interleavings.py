@@ -99,7 +99,7 @@ def make_run(stack: BackgroundStack, dynamodb: Any, seed: int, number: int) -> R
     return Run(client, writer, path, random, Counter())
 
 
-async def run_group(stack: BackgroundStack, seed: int) -> list[Run]:
+async def run_group(stack: BackgroundStack, seed: int, measured: dict[str, str]) -> list[Run]:
     dynamodb = local_client("dynamodb", stack.dynamodb.url)
     runs = [make_run(stack, dynamodb, seed, number) for number in range(GROUP)]
     outages: Counter[str] = Counter()
@@ -121,8 +121,8 @@ async def run_group(stack: BackgroundStack, seed: int) -> list[Run]:
         dynamodb.close()
     struck = sum((run.struck for run in runs), Counter())
     endings = sum((run.client.ledger.endings for run in runs), Counter())
-    print(  # noqa: T201
-        f"\nseed {seed}: {sum(run.writer.written for run in runs)} written,"
+    measured[f"interleavings, seed {seed}"] = (
+        f"{sum(run.writer.written for run in runs)} written,"
         f" {sum(run.client.ledger.repeats for run in runs)} repeated, outages {dict(outages)},"
         f" strikes {dict(struck)}, endings {dict(endings)}"
     )
@@ -131,7 +131,9 @@ async def run_group(stack: BackgroundStack, seed: int) -> list[Run]:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_item_is_delivered_through_any_mix_of_faults(seed: int) -> None:
+def test_every_item_is_delivered_through_any_mix_of_faults(
+    seed: int, measured: dict[str, str]
+) -> None:
     with local_stack(
         LOCAL_CONCURRENCY="60",
         LOCAL_TIMEOUT_SECONDS="20",
@@ -149,7 +151,7 @@ def test_every_item_is_delivered_through_any_mix_of_faults(seed: int) -> None:
         SSE_FLUSH_SECONDS="0.3",
         SSE_RETRY_MS="300",
     ) as stack:
-        runs = asyncio.run(run_group(stack, seed))
+        runs = asyncio.run(run_group(stack, seed, measured))
         records_lost = sum(RECORD_LOST in line for line in stack.function_log())
         pids = {environment.pid for environment in stack.environments}
 

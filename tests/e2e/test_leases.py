@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
@@ -18,7 +17,7 @@ from local_aws.drain import mark
 from local_aws.faults import THROTTLE, LoseAnswer
 from local_aws.tables import local_client
 from tests.fakes.havoc import busy_environment, by_the_function, send
-from tests.fakes.local import SseEvent, local_stack, open_stream, wait_until
+from tests.fakes.local import SseEvent, get, local_stack, open_stream, request, wait_until
 
 LEASE_SECONDS = 2.0
 RENEWAL_SECONDS = LEASE_SECONDS / 3
@@ -45,7 +44,7 @@ def _all_slots_are_free(stack: BackgroundStack) -> None:
 
 
 def taken(stack: BackgroundStack) -> int:
-    status = httpx.get(f"{stack.url}/stream/status").json()
+    status = get(f"{stack.url}/stream/status").json()
     assert status["max"] == SLOTS
     assert status["available"] == SLOTS - status["current"]
     current = status["current"]
@@ -178,8 +177,7 @@ def test_a_closed_stream_ends_within_its_next_renewal(
         viewer = Viewer(stack, opened)
 
         answers = [
-            httpx.request(method, f"{stack.url}{path.format(viewer.connection_id)}")
-            for _ in range(2)
+            request(method, f"{stack.url}{path.format(viewer.connection_id)}") for _ in range(2)
         ]
         started = time.monotonic()
         last = viewer.next()
@@ -228,4 +226,4 @@ def test_an_acquire_whose_answer_is_lost_keeps_no_slot(
 
 
 def close(stack: BackgroundStack, viewer: Viewer) -> None:
-    httpx.delete(f"{stack.url}/stream/{viewer.connection_id}")
+    request("DELETE", f"{stack.url}/stream/{viewer.connection_id}")

@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.faults import ACCESS_DENIED, THROTTLE
 from local_aws.otlp_behaviour import REFUSED
-from tests.fakes.local import SseResponse, local_stack, open_stream, wait_until
+from tests.fakes.local import SseResponse, get, local_stack, open_stream, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def test_a_streams_lines_name_its_request_its_trace_and_its_span(stack: Backgrou
 
     wait_until(lambda: "stream ended" in messages(), "the stream's line is written")
     stack.back_to_normal()
-    _take_a_request(stack)  # its flush delivers what was kept
+    get(f"{stack.url}/stream/status")  # its flush delivers what was kept
 
     root = _span_id(stack, response.trace_id, "sse_stream")
     found = [
@@ -79,10 +78,10 @@ def test_the_handler_phases_lines_name_its_subsegment(stack: BackgroundStack) ->
     """`the handler failed` is the runtime's, after Powertools is done."""
     seen = len(stack.function_log())
     stack.dynamodb.faults.add(THROTTLE, operation="Query")
-    assert _take_a_request(stack) == 503
+    assert get(f"{stack.url}/stream/status").status_code == 503
     stack.dynamodb.faults.clear()
     stack.dynamodb.faults.add(ACCESS_DENIED, operation="Query")
-    assert _take_a_request(stack) == 502
+    assert get(f"{stack.url}/stream/status").status_code == 502
     wait_until(lambda: len(lines_since(stack, seen)) >= 2, "both lines are written")
 
     for line, invocation, words in zip(
@@ -112,15 +111,6 @@ def test_an_unsampled_streams_lines_have_no_span_but_request_and_trace(
     assert {line["xray_trace_id"] for line in found} == {root}
     assert {line["function_request_id"] for line in found} == {stack.invocations[-1].request_id}
     assert not any(line.get("span_id") for line in found)
-
-
-def _take_a_request(stack: BackgroundStack) -> int:
-    """Lambda answers 429 while the only environment is busy after its last answer."""
-    deadline = time.monotonic() + 20
-    while (status := httpx.get(f"{stack.url}/stream/status", timeout=20).status_code) == 429:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return status
 
 
 def _span_id(stack: BackgroundStack, trace_id: str, name: str) -> str:

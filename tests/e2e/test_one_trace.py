@@ -10,7 +10,14 @@ import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
-from tests.fakes.local import SseEvent, SseResponse, local_stack, open_stream, wait_until
+from tests.fakes.local import (
+    SseEvent,
+    SseResponse,
+    get,
+    local_stack,
+    open_stream,
+    wait_until,
+)
 
 STREAM_SPANS = {
     "sse_stream",
@@ -146,7 +153,7 @@ def test_every_aws_request_is_recorded_exactly_once(
     _, _, _, trace = streamed
     assert not [r for r in trace["records"] if r["source"] == "xray" and r["name"] == "dynamodb"]
 
-    answer = httpx.get(f"{stack.url}/stream/status")
+    answer = get(f"{stack.url}/stream/status")
     trace_id = answer.headers["x-amzn-trace-id"].split(";")[0].removeprefix("Root=")
     wait_until(
         lambda: "dynamodb" in names(get_trace(stack, trace_id), "xray"), "the subsegment arrives"
@@ -182,7 +189,7 @@ def test_a_root_that_repeats_under_a_new_parent_gives_two_branches(stack: Backgr
     root = "1-6b01aaaa-000000000000000000000001"
     for parent in ("00000000000000a1", "00000000000000a2"):
         header = f"Root={root};Parent={parent};Sampled=1"
-        answer = httpx.get(f"{stack.url}/stream/status", headers={"x-amzn-trace-id": header})
+        answer = get(f"{stack.url}/stream/status", **{"x-amzn-trace-id": header})
         assert answer.status_code == 200
 
     def handlers() -> list[str]:

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.otlp_behaviour import HEALTHY, REFUSED, answers_status
 from local_aws.settings import FUNCTION_DEFAULTS, FunctionSettings
 from tests.e2e.conftest import StartStack
-from tests.fakes.local import local_stack
+from tests.fakes.local import get, local_stack
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def stack(shared: BackgroundStack) -> Iterator[BackgroundStack]:
 
 
 def ask(stack: BackgroundStack, **headers: str) -> dict[str, Any]:
-    answer = httpx.get(f"{stack.url}/trace", headers=headers, timeout=20)
+    answer = get(f"{stack.url}/trace", **headers)
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
@@ -55,7 +54,7 @@ def only_failed(made: dict[str, Any], name: str) -> str:
 
 def init_error(stack: BackgroundStack) -> str:
     """What Lambda shows the engineer of an init that failed."""
-    assert httpx.get(f"{stack.url}/trace", timeout=20).status_code == 502
+    assert get(f"{stack.url}/trace").status_code == 502
     body = json.loads(stack.invocations[-1].error_body or b"{}")
     return str(body["errorMessage"])
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import httpx
-
 from local_aws.background import BackgroundStack
-from tests.fakes.local import local_stack, wait_until
+from tests.fakes.local import get, local_stack, wait_until
 
 
 def test_it_exports_its_probe_before_it_answers(stack: BackgroundStack) -> None:
-    made = httpx.get(f"{stack.url}/trace", timeout=20).json()
+    made = get(f"{stack.url}/trace").json()
 
     records = stack.traces.records(made["trace_id"])
     assert [r.name for r in records if r.source == "otel"] == ["trace_probe"]
@@ -30,7 +28,7 @@ def test_it_exports_its_probe_before_it_answers(stack: BackgroundStack) -> None:
 def test_the_probe_hangs_beside_the_handler_and_the_daemon_was_not_disturbed(
     stack: BackgroundStack,
 ) -> None:
-    made = httpx.get(f"{stack.url}/trace", timeout=20).json()
+    made = get(f"{stack.url}/trace").json()
 
     def handlers() -> list[str | None]:
         records = stack.traces.records(made["trace_id"])
@@ -44,4 +42,4 @@ def test_the_probe_hangs_beside_the_handler_and_the_daemon_was_not_disturbed(
 
 def test_it_is_there_only_where_it_was_asked_for() -> None:
     with local_stack(SSE_TRACE_ROUTE="off") as stack:
-        assert httpx.get(f"{stack.url}/trace", timeout=20).status_code == 404
+        assert get(f"{stack.url}/trace").status_code == 404

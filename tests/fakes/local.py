@@ -86,7 +86,7 @@ def open_stream(
         headers["last-event-id"] = last_event_id
     if trace_header is not None:
         headers["x-amzn-trace-id"] = trace_header
-    with httpx.Client(timeout=70) as client, _when_free(client, url, headers) as answer:
+    with httpx.Client(timeout=70) as client, _when_free(client, "GET", url, headers) as answer:
         response = SseResponse(answer.status_code, dict(answer.headers))
         yield response, _events(answer, response)
 
@@ -102,14 +102,28 @@ def read_stream(
     return response
 
 
+def request(method: str, url: str, **headers: str) -> httpx.Response:
+    """A whole answer."""
+    with (
+        httpx.Client(timeout=PATIENCE_SECONDS) as client,
+        _when_free(client, method, url, headers) as answer,
+    ):
+        answer.read()
+    return answer
+
+
+def get(url: str, **headers: str) -> httpx.Response:
+    return request("GET", url, **headers)
+
+
 @contextmanager
 def _when_free(
-    client: httpx.Client, url: str, headers: Mapping[str, str]
+    client: httpx.Client, method: str, url: str, headers: Mapping[str, str]
 ) -> Iterator[httpx.Response]:
     """Lambda answers 429 while the only environment is still busy after its last answer."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        with client.stream("GET", url, headers=dict(headers)) as answer:
+        with client.stream(method, url, headers=dict(headers)) as answer:
             if answer.status_code != 429:
                 yield answer
                 return

@@ -1,4 +1,4 @@
-"""Fixtures for the module's tests, and the times that they took.
+"""Fixtures for the module's tests.
 
 Where Terraform or the provider is missing the tests are skipped, and the reason stands in the
 summary; in CI that is a failure.
@@ -31,17 +31,19 @@ from tools.package_zip import Package, build
 
 PYTHON = "3.13"
 
-_SECONDS: dict[str, float] = {}
+
+@pytest.fixture(scope="session")
+def seconds(measured: dict[str, str]) -> Iterator[dict[str, float]]:
+    """What took how long."""
+    spent: dict[str, float] = {}
+    yield spent
+    measured.update({f"terraform, {name}": f"{took:.1f} s" for name, took in spent.items()})
 
 
 @pytest.fixture(scope="session")
-def seconds() -> dict[str, float]:
-    """What took how long; printed at the end of the run."""
-    return _SECONDS
-
-
-@pytest.fixture(scope="session")
-def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+def module(
+    tmp_path_factory: pytest.TempPathFactory, seconds: dict[str, float]
+) -> Iterator[Terraform]:
     """The module, initialised, in a directory that the tests may write to."""
     if shutil.which("terraform") is None:
         missing("terraform is not on PATH")
@@ -52,7 +54,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
         said = " ".join(str(error).split())[:400]
         missing(f"init found no AWS provider ({MIRROR_VARIABLE} can name a mirror of it): {said}")
     yield terraform
-    _SECONDS.update(terraform.seconds)
+    seconds.update(terraform.seconds)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +67,9 @@ def interpreter() -> str:
 
 
 @pytest.fixture(scope="session")
-def package(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Package:
+def package(
+    interpreter: str, tmp_path_factory: pytest.TempPathFactory, seconds: dict[str, float]
+) -> Package:
     """The function's zip for this machine's CPU, named as `make package` names it."""
     started = time.monotonic()
     name = f"sse-streaming-py{PYTHON}-{host_architecture()}.zip"
@@ -76,7 +80,7 @@ def package(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Packa
         bytecode=True,
         interpreter=interpreter,
     )
-    _SECONDS["package: build"] = time.monotonic() - started
+    seconds["package: build"] = time.monotonic() - started
     return built
 
 
@@ -164,10 +168,3 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
         else:
             return
     raise RuntimeError(f"moto did not start:\n{log.read_text()[-4000:]}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _SECONDS:
-        terminalreporter.section("terraform: seconds")
-        for name, seconds in _SECONDS.items():
-            terminalreporter.write_line(f"{seconds:7.1f}  {name}")

@@ -1,6 +1,6 @@
 """Random interleavings of everything that can happen to a feed: nothing is lost.
 
-A failure names its seeds; `INTERLEAVING=2534 pytest tests/unit/test_nothing_lost.py` runs one.
+A failure names its seeds; `INTERLEAVING_SEED=2534 pytest tests/unit/test_nothing_lost.py` runs one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.unit.interleavings import problems_of
 
 RUNS = count(10_000)
 RUNS_PER_TEST = 50
-ONE_SEED = os.environ.get("INTERLEAVING")
+ONE_SEED = os.environ.get("INTERLEAVING_SEED")
 CHUNKS = (
     [range(int(ONE_SEED), int(ONE_SEED) + 1)]
     if ONE_SEED
