@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.counts import count
-from tests.fakes.local import local_stack, open_stream, read_stream
+from tests.fakes.local import local_stack, open_stream, read_short_stream
 
 FREEZES = count(200) // 2  # each turn is two invocations
 
@@ -15,10 +15,10 @@ def test_every_span_is_at_the_collector_before_the_next_invocation() -> None:
     with local_stack(
         LOCAL_CONCURRENCY="1", SSE_MAX_STREAM_SECONDS="0.5", SSE_POLL_SECONDS="0.1"
     ) as stack:
-        read_stream(f"{stack.url}/stream")  # a cold start may outlast such a short stream
+        read_short_stream(f"{stack.url}/stream")
         late: list[str] = []
         for _ in range(FREEZES):
-            ended = read_stream(f"{stack.url}/stream")
+            ended = read_short_stream(f"{stack.url}/stream")
             assert ended.names == ["ready", "end"]
             with open_stream(f"{stack.url}/stream") as (_, following):
                 # One environment: its next first event says that it went on to this invocation.

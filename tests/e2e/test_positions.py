@@ -14,7 +14,7 @@ import pytest
 from lambdas.sse_streaming.cursor import Position, PositionCodec
 from local_aws.background import BackgroundStack
 from tests.counts import count
-from tests.fakes.local import local_stack, read_stream
+from tests.fakes.local import local_stack, read_short_stream
 
 ID_KEY = b"0123456789abcdef"
 OURS = PositionCodec(key=ID_KEY, table="items", index="by_sentiment")
@@ -74,9 +74,9 @@ def test_an_id_that_cannot_be_honoured_is_a_reset_with_its_reason(
     make_id, reason = UNUSABLE[which]
     event_id = make_id()
     if where == "header":
-        response = read_stream(f"{stack.url}/stream", last_event_id=event_id)
+        response = read_short_stream(f"{stack.url}/stream", last_event_id=event_id)
     else:
-        response = read_stream(f"{stack.url}/stream?last_event_id={quote(event_id)}")
+        response = read_short_stream(f"{stack.url}/stream?last_event_id={quote(event_id)}")
 
     assert response.status == 200
     assert response.names == ["ready", "reset", "end"]
@@ -94,7 +94,7 @@ def test_an_id_with_any_one_character_changed_is_malformed(stack: BackgroundStac
         altered = random.choice(alphabet.replace(minted[at], ""))
         presented = minted[:at] + altered + minted[at + 1 :]
 
-        response = read_stream(f"{stack.url}/stream", last_event_id=presented)
+        response = read_short_stream(f"{stack.url}/stream", last_event_id=presented)
 
         assert response.status == 200
         assert [event.data for event in response.named("reset")] == [{"reason": "malformed"}], at
@@ -102,7 +102,7 @@ def test_an_id_with_any_one_character_changed_is_malformed(stack: BackgroundStac
 
 def test_an_id_just_inside_the_limits_is_honoured(stack: BackgroundStack) -> None:
     for seconds in (-58, 3.5):
-        response = read_stream(f"{stack.url}/stream", last_event_id=OURS.mint(here(seconds)))
+        response = read_short_stream(f"{stack.url}/stream", last_event_id=OURS.mint(here(seconds)))
 
         assert response.names == ["ready", "end"]
         assert response.events[0].data["resumed"] is True
@@ -110,7 +110,7 @@ def test_an_id_just_inside_the_limits_is_honoured(stack: BackgroundStack) -> Non
 
 def test_the_header_wins_over_the_query(stack: BackgroundStack) -> None:
     """A browser repeats the URL of its first visit with every reconnect."""
-    response = read_stream(
+    response = read_short_stream(
         f"{stack.url}/stream?last_event_id=stale", last_event_id=OURS.mint(here())
     )
 
@@ -120,7 +120,7 @@ def test_the_header_wins_over_the_query(stack: BackgroundStack) -> None:
 def test_what_an_unusable_id_leaves_out_is_given_by_a_backfill(stack: BackgroundStack) -> None:
     item_id = stack.publish()["item_id"]
 
-    response = read_stream(f"{stack.url}/stream?backfill=1", last_event_id="lost")
+    response = read_short_stream(f"{stack.url}/stream?backfill=1", last_event_id="lost")
 
     assert response.names == ["ready", "reset", "sentiment", "end"]
     assert response.named("sentiment")[0].data["item_id"] == item_id
