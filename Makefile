@@ -52,7 +52,7 @@ run: setup ## the whole service on this computer, with live sample data
 	@PORT=$(PORT) $(RUN) -m local_aws run
 
 .PHONY: test
-test: setup ## every test, with a tenth of the counts that CI runs (under 5 minutes)
+test: setup ## every test, with a tenth of the counts that CI runs (about 3 minutes)
 	$(PYTEST) -m "not ci"
 
 .PHONY: lint
