@@ -19,6 +19,7 @@ class ConnectionServer:
         self._serve = serve
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._has_stopped = False
         self.port = 0
 
     @property
@@ -31,11 +32,18 @@ class ConnectionServer:
         self._server = await asyncio.start_server(self._accept, sock=sock, backlog=_BACKLOG)
 
     async def stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._server is None:
+            return
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        # asyncio leaks a connection that it has accepted and not yet attached when its server is
+        # closed (https://github.com/python/cpython/issues/109564): one turn, and it is attached.
+        await asyncio.sleep(0)
+        self._server.close()
 
     async def stop(self) -> None:
         """Stops listening, then cancels what still serves a connection."""
+        self._has_stopped = True
         await self.stop_listening()
         tasks = [*self._tasks]
         for task in tasks:
@@ -43,8 +51,13 @@ class ConnectionServer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._has_stopped:
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._run(reader, writer))
         self._tasks.add(task)
+        # Not in the task itself: one that is cancelled before its first step never runs a line.
+        task.add_done_callback(lambda _: writer.transport.abort())
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,5 +65,3 @@ class ConnectionServer:
             await self._serve(reader, writer)
         except ConnectionError:
             pass  # the peer's doing; nobody is left to tell
-        finally:
-            writer.transport.abort()
