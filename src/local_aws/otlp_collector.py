@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from local_aws import otlp_answers
+from local_aws.connection_server import ConnectionServer
 from local_aws.loop_thread import LoopThread
 from local_aws.otlp_answers import Answer
 from local_aws.otlp_behaviour import HEALTHY, Behaviour, Manner
@@ -83,8 +84,7 @@ class OtlpCollector:
         self._behaviour = behaviour
         self._clock = clock
         self._bound: socket.socket | None = None
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._server: ConnectionServer | None = None
         self.requests: deque[ReceivedRequest] = deque(maxlen=_KEPT_REQUESTS)
 
     @property
@@ -139,32 +139,23 @@ class OtlpCollector:
         self._port = bound.getsockname()[1]
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, sock=self._bound)
+        assert self._bound is not None
+        self._server = ConnectionServer(self._connected)
+        await self._server.start(self._bound)
         self._bound = None
 
     async def _stop_listening(self) -> None:
         if self._server is not None:
-            self._server.close()
-        # Server.wait_closed waits for connections too since Python 3.12: end them first.
-        connections = tuple(self._connections)
-        for task in connections:
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+            await self._server.stop()
         self._server = None
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         try:
             await self._serve(reader, writer)
+            writer.close()
+            await writer.wait_closed()  # the last answer goes out first
         except (ConnectionError, h11.RemoteProtocolError) as error:
             _logger.debug("collector: connection ended: %s", error)
-        except asyncio.CancelledError:
-            pass  # stopping: the streams module would log a cancelled handler as an error
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         http = h11.Connection(h11.SERVER)

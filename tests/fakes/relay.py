@@ -9,6 +9,8 @@ from collections import deque
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from local_aws.connection_server import ConnectionServer
+from local_aws.http_connection import bound_socket
 from local_aws.loop_thread import LoopThread
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -21,9 +23,8 @@ class Relay:
         parts = urlsplit(upstream_url)
         self._upstream = parts.hostname, parts.port
         self._loop = LoopThread("relay")
-        self._server: asyncio.Server | None = None
+        self._server = ConnectionServer(self._serve)
         self._clients: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._answers: deque[bytes] = deque()
         self.connections = 0
         self.url = ""
@@ -51,15 +52,11 @@ class Relay:
         self._answers.extend(answers)
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        await self._server.start(bound_socket(0))
+        self.url = f"http://127.0.0.1:{self._server.port}"
 
     async def _stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.stop()
 
     async def _reset(self) -> None:
         for writer in self._clients:
@@ -68,9 +65,6 @@ class Relay:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self._clients.add(writer)
         self.connections += 1
         try:
@@ -80,12 +74,12 @@ class Relay:
                 await writer.drain()
             else:
                 await self._pass(head, reader, writer)
-        except (OSError, EOFError, asyncio.CancelledError):
+            writer.close()
+            await writer.wait_closed()  # what was passed on last goes out first
+        except (OSError, EOFError):
             pass  # one side has gone
         finally:
             self._clients.discard(writer)
-            self._tasks.discard(task)
-            writer.close()
 
     async def _pass(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
