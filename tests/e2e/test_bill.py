@@ -174,8 +174,8 @@ async def _watch(
             event = parse_block(block)
             last_id = event.id if event is not None else last_id
         await stream.finish(StreamOutcome.COMPLETED, None)
-        assert stream._work.poll_errors == 0
-        polls += stream._work.polls
+        assert stream._work.poller.poll_errors == 0
+        polls += stream._work.poller.polls
         connections += 1
         await asyncio.sleep(0.6)  # the retry of a rotation
     return polls, connections

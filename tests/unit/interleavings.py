@@ -173,7 +173,7 @@ async def _connect_once(
 
 def _keeps_its_window(world: World, stream: Stream, last_id: str) -> bool:
     """Whether nothing may repeat: the id carries the window, or the session's record does."""
-    feed, ending = stream._work.feed, stream._ending
+    feed, ending = stream._work.poller.feed, stream._ending
     if feed is None or ending is None or not ending.keeps_record:
         return False
     return not feed.overflows_id or world.parts().codec.read(last_id).has_record

@@ -25,6 +25,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"polling", "arrival"}),
     frozenset({"reading", "blocks"}),
     frozenset({"parts"}),
+    frozenset({"steps"}),
+    frozenset({"poller"}),
     frozenset({"work"}),
     frozenset({"stream"}),
     frozenset({"handler"}),

@@ -102,7 +102,7 @@ class Stream:
                     self._written(block)
                     last_write = loop.time()
                     continue
-                work.drained.set()
+                work.poller.drained.set()
                 if not await wake.wait_until(last_write + heartbeat_seconds):
                     self._bytes += len(HEARTBEAT)
                     yield HEARTBEAT
@@ -149,7 +149,7 @@ class Stream:
             self._stop(fail(error, self._parts.random, is_permanent=False))
 
     def _announce(self) -> None:
-        lease, feed = self._work.lease, self._work.feed
+        lease, feed = self._work.lease, self._work.poller.feed
         assert lease is not None
         self._blocks.lease, self._blocks.feed = lease, feed
         ready = {
@@ -294,7 +294,7 @@ class Stream:
             connection_sequence=lease.sequence if lease else self._arrival.sequence,
             events_yielded=self._events,
             bytes_sent=self._bytes,
-            polls=self._work.polls,
+            polls=self._work.poller.polls,
             stream_ms=self._seconds_alive() * 1000,
             end_reason=reason,
             is_cold_start=self._is_cold_start,
@@ -314,7 +314,7 @@ class Stream:
                 "events": facts.events_yielded,
                 "bytes": facts.bytes_sent,
                 "polls": facts.polls,
-                "poll_errors": self._work.poll_errors,
+                "poll_errors": self._work.poller.poll_errors,
                 "duplicates_dropped": feed.duplicates_dropped if feed is not None else 0,
                 "lease_seconds": self._settings.lease_seconds,
             },
