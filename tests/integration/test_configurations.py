@@ -78,13 +78,22 @@ def test_an_unknown_one_is_none(configurations: DynamoConfigurations) -> None:
     assert configurations.find("nothing-here") is None
 
 
-@pytest.mark.parametrize("config_id", ["", "a" * 129, "a%20b", "a#b", "\u00e9"])
+@pytest.mark.parametrize("config_id", ["", "a" * 2049, "\u00e9" * 1025, "\ud800"])
 def test_what_cannot_be_an_id_is_not_asked_for(
     configurations: DynamoConfigurations, config_id: str
 ) -> None:
     with counted_requests() as requests:
         assert configurations.find(config_id) is None
     assert requests == []
+
+
+@pytest.mark.parametrize("config_id", ["alerts:tech", "a b", "a/b#c", "\u00e9" * 1024])
+def test_any_key_that_dynamodb_takes_is_an_id(
+    database: Database, configurations: DynamoConfigurations, config_id: str
+) -> None:
+    save(database, config_id)
+
+    assert configurations.find(config_id) is not None
 
 
 def test_one_without_owner_belongs_to_nobody(

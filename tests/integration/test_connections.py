@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from lambdas.sse_streaming.connection import (
     MAX_ACQUIRE_REQUESTS,
@@ -152,6 +155,31 @@ def test_a_race_grants_no_slot_twice(world: World, rounds: int) -> None:
     assert len(slots) == len(set(slots))
     assert len(slots) <= 10
     assert len(slots) == world.environment().count()
+
+
+def test_not_even_the_unluckiest_acquire_costs_a_sixth_request(world: World) -> None:
+    """The wish is taken, a race is lost, and the last grant stays unanswered: it is not undone,
+    and its lease runs out."""
+    world.occupy(range(1))
+    events = world.database.function_client().meta.events
+    puts = itertools.count(1)
+
+    def interfere(request: Any, **_: Any) -> None:
+        number, item = next(puts), json.loads(request.body)["Item"]
+        if number == 2:
+            world.occupy(range(int(item["sk"]["S"]), int(item["sk"]["S"]) + 1))
+        if number == 3:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    events.register("before-send.dynamodb.PutItem", interfere)
+    try:
+        with counted_requests() as requests, pytest.raises(AwsUnavailable):
+            world.environment().acquire(AcquireRequest(new_session_id(), 2, 0))
+    finally:
+        events.unregister("before-send.dynamodb.PutItem", interfere)
+
+    assert [request.name for request in requests].count("PutItem") == 3
+    assert len(requests) == MAX_ACQUIRE_REQUESTS
 
 
 @pytest.mark.parametrize("taken", [0, 1, 50, 98, 99, 100])

@@ -32,6 +32,13 @@ def test_an_item_is_read_with_its_key_and_order() -> None:
     assert item.order == (1_795_000_000_000, "a")
 
 
+def test_a_ticker_is_found_by_a_filter_whatever_its_case() -> None:
+    item = read_item({**KEYS, "ticker": {"S": "brk.b"}})
+
+    assert item is not None
+    assert item.ticker == "BRK.B"
+
+
 @pytest.mark.parametrize(
     ("number", "published"),
     [("1795000000000", 1_795_000_000_000), ("1795000000000.7", 1_795_000_000_000), ("1.5E3", 1500)],

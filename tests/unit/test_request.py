@@ -46,6 +46,24 @@ def refusal(make_event: EventFactory, query: str) -> RequestError:
 # Events
 
 
+def test_what_is_not_utf_8_is_named() -> None:
+    assert "'ticker'" in refusal(function_url_event, "backfill=1&ticker=%FF").message
+
+
+def test_more_parameters_than_anybody_needs_are_refused_as_such() -> None:
+    message = refusal(function_url_event, "&".join(f"p{n}=1" for n in range(101))).message
+
+    assert message == "more than 100 query parameters"
+
+
+def test_a_header_that_came_in_a_list_only_is_read() -> None:
+    """API Gateway's test console sends `headers: null`."""
+    event = rest_api_event()
+    event |= {"headers": None, "multiValueHeaders": {"Last-Event-ID": ["first", "last"]}}
+
+    assert parse_event(as_bytes(event)).headers["last-event-id"] == "last"
+
+
 @both
 def test_a_request_is_read(make_event: EventFactory) -> None:
     event = make_event("DELETE", "/stream/7.abc", "a=1&b=%20x", {"X-Thing": "y"})
@@ -62,7 +80,14 @@ def test_a_request_is_read(make_event: EventFactory) -> None:
 @both
 @pytest.mark.parametrize(
     ("given_path", "path"),
-    [("/stream/", "/stream"), ("/", "/"), ("///", "/"), ("", "/"), ("stream", "/"), (None, "/")],
+    [
+        ("/stream", "/stream"),
+        ("/stream/", "/stream/"),
+        ("/", "/"),
+        ("", "/"),
+        ("stream", "/"),
+        (None, "/"),
+    ],
 )
 def test_a_path_has_one_form(make_event: EventFactory, given_path: Any, path: str) -> None:
     event = make_event()
@@ -288,6 +313,7 @@ def test_fifty_tickers_are_allowed_and_no_more(make_event: EventFactory) -> None
     wanted = stream_request(make_event, "ticker=" + ",".join(tickers[:50])).filter
     assert wanted.tickers == set(tickers[:50])
     assert refusal(make_event, "ticker=" + ",".join(tickers)).message.startswith("ticker:")
+    assert refusal(make_event, "ticker=" + ",".join(["T"] * 51)).message.startswith("ticker:")
 
 
 @both
@@ -310,6 +336,8 @@ BAD_QUERIES = (
     ("ticker", SECRET * 3),
     ("ticker", f"AAPL,{SECRET}/x"),
     ("ticker", "\u00c4"),
+    ("ticker", "\u0131BM"),  # upper case of dotless i is I
+    ("ticker", "\u00df"),
     ("ticker", "A\nB"),
     ("backfill", ""),
     ("backfill", "-1"),

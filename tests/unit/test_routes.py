@@ -13,12 +13,16 @@ from lambdas.sse_streaming.routes import Match, Route, find_route
     [
         ("GET", "/stream", Match(Route.STREAM, "GET /stream")),
         ("GET", "/stream/status", Match(Route.STATUS, "GET /stream/status")),
-        ("DELETE", "/stream/7.abc", Match(Route.CLOSE, "DELETE /stream/{connection_id}", "7.abc")),
         (
-            "DELETE",
-            "/stream/status",
-            Match(Route.CLOSE, "DELETE /stream/{connection_id}", "status"),
+            "GET",
+            "/configurations/alerts%3Atech%20%2F/stream",
+            Match(
+                Route.CONFIGURATION_STREAM,
+                "GET /configurations/{config_id}/stream",
+                "alerts:tech /",
+            ),
         ),
+        ("DELETE", "/stream/7.abc", Match(Route.CLOSE, "DELETE /stream/{connection_id}", "7.abc")),
         (
             "POST",
             "/stream/7.abc/close",
@@ -42,7 +46,8 @@ def test_every_route_is_found(method: str, path: str, match: Match) -> None:
     [
         ("POST", "/stream", "GET"),
         ("HEAD", "/stream", "GET"),
-        ("PUT", "/stream/status", "DELETE and GET"),
+        ("PUT", "/stream/status", "GET"),
+        ("DELETE", "/stream/status", "GET"),
         ("GET", "/stream/7.abc", "DELETE"),
         ("GET", "/stream/7.abc/close", "POST"),
         ("DELETE", "/configurations/mine/stream", "GET"),

@@ -86,11 +86,11 @@ NUMBERS = {
     "SSE_DEADLINE_MARGIN_SECONDS": (0.2, 120),
     "SSE_MAX_CONNECTIONS": (1, 60_000),
     "SSE_LEASE_SECONDS": (0.3, 900),
-    "SSE_MAX_STREAM_BYTES": (1_000, 200_000_000),
+    "SSE_MAX_STREAM_BYTES": (1, 200_000_000),
     "SSE_STALL_SECONDS": (0.1, 900),
     "SSE_AWS_TIMEOUT_SECONDS": (0.05, 60),
     "SSE_METRICS_SECONDS": (0.1, 3600),
-    "SSE_TRACE_SPAN_BUDGET": (1, 10_000),
+    "SSE_TRACE_SPAN_BUDGET": (0, 10_000),
     "SSE_TRACE_SLOW_MS": (0, 3_600_000),
     "SSE_FLUSH_SECONDS": (0.05, 60),
 }
@@ -112,7 +112,7 @@ def test_a_number_may_lie_on_its_bounds(name: str) -> None:
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize(
-    "value", ["below", "above", "x", "nan", "inf", "-inf", "1,5", "1 s", "0x1"]
+    "value", ["below", "above", "x", "nan", "inf", "-inf", "1,5", "1 s", "0x1", "1_0", "2#"]
 )
 def test_a_bad_number_names_variable_and_value(name: str, value: str) -> None:
     low, high = NUMBERS[name]
@@ -125,7 +125,7 @@ def test_a_bad_number_names_variable_and_value(name: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["SSE_RETRY_MS", "SSE_MAX_CONNECTIONS", "SSE_MAX_STREAM_BYTES", "SSE_TRACE_SPAN_BUDGET"],
+    ["SSE_MAX_CONNECTIONS", "SSE_MAX_STREAM_BYTES", "SSE_TRACE_SPAN_BUDGET"],
 )
 def test_what_is_counted_has_no_fractions(name: str) -> None:
     assert refusal({**MINIMAL, name: "1000.5"}).startswith(f"{name}='1000.5'")
@@ -245,10 +245,45 @@ def test_an_idle_stream_polls_never_more_often() -> None:
 
 
 def test_an_id_lives_longer_than_the_overlap() -> None:
-    message = refusal({**MINIMAL, "SSE_REPLAY_SECONDS": "10"})
+    message = refusal({**MINIMAL, "SSE_REPLAY_SECONDS": "10", "SSE_OVERLAP_SECONDS": "10"})
 
     assert "SSE_REPLAY_SECONDS=10" in message
     assert "SSE_OVERLAP_SECONDS=10" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other", "makes_way"),
+    [
+        ("SSE_POLL_SECONDS", "10", "poll_max_seconds", 10),
+        ("SSE_POLL_MAX_SECONDS", "0.5", "poll_seconds", 0.5),
+        ("SSE_REPLAY_SECONDS", "5", "overlap_seconds", 2.5),
+    ],
+)
+def test_a_default_makes_way_for_what_is_set(
+    name: str, value: str, other: str, makes_way: float
+) -> None:
+    assert getattr(settings(**{name: value}), other) == makes_way
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://localhost:abc", "http://localhost:99999", "http://:4318", "http://[::1", "localhost"],
+)
+def test_an_endpoint_that_nothing_could_reach_is_refused(endpoint: str) -> None:
+    message = refusal({**MINIMAL, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+
+    assert message.startswith(f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint!r} is not valid")
+
+
+@pytest.mark.parametrize("namespace", ["AWS/Lambda", "a\nb", ":a", "a" * 256])
+def test_a_namespace_that_cloudwatch_would_refuse_is_refused(namespace: str) -> None:
+    assert refusal({**MINIMAL, "SSE_METRICS_NAMESPACE": namespace}).startswith(
+        "SSE_METRICS_NAMESPACE="
+    )
+
+
+def test_a_message_shows_what_was_given_as_it_was_given() -> None:
+    assert refusal({**MINIMAL, "SSE_TRACE_DETAIL": "BOGUS"}).startswith("SSE_TRACE_DETAIL='BOGUS'")
 
 
 def test_durations_are_also_given_in_milliseconds() -> None:

@@ -194,6 +194,75 @@ def test_the_deadline_ends_a_stream_before_its_margin() -> None:
     assert 25.0 <= ended_at <= 25.1
 
 
+def test_an_invocation_shorter_than_its_margin_streams_for_half_of_it() -> None:
+    """Lambda's default timeout is 3 s, less than the default margin."""
+
+    async def scenario() -> tuple[Received, float]:
+        world = World()
+        return await consume(world.open(deadline=3.0)), world.loop.time()
+
+    received, ended_at = run_virtually(scenario())
+
+    assert received.names == ["ready", "end"]
+    assert 1.5 <= ended_at <= 1.6
+
+
+def test_a_deadline_before_the_rotation_that_was_drawn_is_what_ended_the_stream() -> None:
+    async def scenario(seed: int) -> tuple[str, float]:
+        world = World(seed, SSE_MAX_STREAM_SECONDS="100")
+        received = await consume(world.open(deadline=95.0))
+        return received.events[-1].data["reason"], world.loop.time()
+
+    ended = [run_virtually(scenario(seed)) for seed in range(20)]
+
+    assert {reason for reason, _ in ended} == {"deadline", "rotate"}
+    assert all(at >= 90 for reason, at in ended if reason == "deadline")
+    assert all(at < 90.1 for reason, at in ended if reason == "rotate")
+
+
+def test_a_backfill_cut_in_the_middle_goes_on_where_it_was_cut() -> None:
+    async def scenario() -> list[str]:
+        world = World(SSE_MAX_STREAM_SECONDS="5")
+        for number in range(10):
+            world.index.put(make_item(f"b{number}", world.clock.wall_ms() - 55 * 60_000 + number))
+        last_id = None
+        got: list[str] = []
+        async for block in world.open(backfill=10).body():
+            event = parse_block(block)
+            if event is not None:
+                last_id = event.id
+                got += [event.data["item_id"]] if event.name == "sentiment" else []
+            if len(got) == 3:
+                break
+        await asyncio.sleep(20)
+        return got + (await consume(world.open(last_id, backfill=10))).item_ids
+
+    assert run_virtually(scenario()) == [f"b{number}" for number in range(10)]
+
+
+def test_every_poll_is_counted_the_failed_ones_too() -> None:
+    async def scenario() -> tuple[int, int, int, int]:
+        world = World(SSE_MAX_STREAM_SECONDS="20")
+        failures = 0
+
+        def fail() -> None:
+            nonlocal failures
+            if 3 < world.loop.time() < 9:
+                failures += 1
+                raise AwsUnavailable("Injected", "by the test")
+
+        world.index.fail = fail
+        stream = world.open()
+        await consume(stream)
+        poller = stream._work.poller
+        return poller.polls, poller.poll_errors, world.index.queries, failures
+
+    polls, poll_errors, queries, failures = run_virtually(scenario())
+
+    assert poll_errors == failures > 1
+    assert queries == 3 * (polls - failures) + failures  # a cycle is over with its first failure
+
+
 def test_cancel_drain_and_eviction_end_a_stream_within_its_renewals() -> None:
     async def scenario(reason: str) -> tuple[Received, float]:
         world = World()
@@ -319,8 +388,8 @@ def test_metrics_are_put_in_batches_and_at_the_end() -> None:
 def test_a_slot_granted_after_the_stream_has_ended_is_given_back() -> None:
     async def scenario() -> tuple[Received, int]:
         world = World()
-        world.aws_latency_seconds = lambda: 1.0 if world.loop.time() < 0.5 else 0.005
-        received = await consume(world.open(deadline=5.9))
+        world.aws_latency_seconds = lambda: 0.6 if world.loop.time() < 0.5 else 0.005
+        received = await consume(world.open(deadline=1.0))
         await asyncio.sleep(3)
         return received, len(world.connections.slots)
 

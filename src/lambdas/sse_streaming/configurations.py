@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +9,8 @@ from typing import Any, Protocol
 from lambdas.sse_streaming.aws import aws_failures
 from lambdas.sse_streaming.request import StreamFilter, parse_sentiments, parse_tickers
 
-_CONFIG_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_MAX_KEY_BYTES = 2048
+"""Of a partition key; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class DynamoConfigurations:
         self._table = table
 
     def find(self, config_id: str) -> Configuration | None:
-        if not _CONFIG_ID.fullmatch(config_id):
+        if not _is_key(config_id):
             return None
         with aws_failures():
             answer = self._client().get_item(
@@ -63,6 +63,13 @@ class DynamoConfigurations:
             sentiment=_joined(item, "sentiment"),
             tickers=_joined(item, "tickers"),
         )
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return 1 <= len(text.encode()) <= _MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False  # half of a surrogate pair
 
 
 def _joined(item: Mapping[str, Any], name: str) -> str | None:

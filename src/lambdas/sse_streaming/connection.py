@@ -73,7 +73,7 @@ class DynamoConnections:
         if wish is not None and wish < self._max_connections:
             requests_left -= 1
             try:
-                return self._grant(request, wish, current_count=None)
+                return self._grant(request, wish, None, may_undo=True)
             except ConditionFailed as failed:
                 if _text(failed.item, "session_id") == request.session_id:
                     request = AcquireRequest(new_session_id(), 1, None)
@@ -96,12 +96,19 @@ class DynamoConnections:
             while free and requests_left > 0:
                 requests_left -= 1
                 try:
-                    return self._grant(request, free.pop(), None if count is None else count + 1)
+                    return self._grant(
+                        request,
+                        free.pop(),
+                        None if count is None else count + 1,
+                        may_undo=requests_left > 0,
+                    )
                 except ConditionFailed:
                     continue  # another environment was faster
         return Refusal.CAPACITY
 
-    def _grant(self, request: AcquireRequest, slot: int, current_count: int | None) -> Granted:
+    def _grant(
+        self, request: AcquireRequest, slot: int, current_count: int | None, *, may_undo: bool
+    ) -> Granted:
         lease = Lease(
             connection_id=f"{slot}.{secrets.token_urlsafe(16)}",
             slot=slot,
@@ -135,8 +142,9 @@ class DynamoConnections:
         except AwsUnavailable:
             # It may have been written and only its answer lost: nobody would use the slot, and
             # the client that comes back would be taken for a clone of itself.
-            with contextlib.suppress(AwsError):
-                self.release(lease)
+            if may_undo:
+                with contextlib.suppress(AwsError):
+                    self.release(lease)
             raise
         self._last_slot = slot
         return Granted(lease, current_count)

@@ -117,11 +117,11 @@ def read_item(attributes: Mapping[str, AttributeValue]) -> Item | None:
     """None for what real DynamoDB would not have put into the index."""
     try:
         published = attributes["published_at"]["N"]
-        ticker = attributes.get("ticker")
+        ticker = attributes.get("ticker", {}).get("S")
         return Item(
             item_id=attributes["item_id"]["S"],
             published_at_ms=int(published) if published.isdigit() else int(Decimal(published)),
-            ticker=ticker.get("S") if ticker is not None else None,
+            ticker=ticker.upper() if ticker is not None else None,  # as filters are
             attributes=attributes,
         )
     except (KeyError, ValueError, InvalidOperation):

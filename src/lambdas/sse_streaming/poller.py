@@ -21,6 +21,7 @@ from lambdas.sse_streaming.tracing.operation import StreamTrace
 
 T = TypeVar("T")
 
+_RETURN_MS = 60_000
 _IDLE_AFTER_SECONDS = 10.0
 _IDLE_FACTOR = 1.5
 _MAX_BACKOFF_DOUBLINGS = 6
@@ -94,8 +95,9 @@ class Poller:
             return baseline, backfill
 
         feed = Feed(wanted, overlap_ms=settings.overlap_ms, settled_ms=since_ms)
-        # Half of the replay window: the client has to come back before the id expires.
-        oldest_ms = now_ms - settings.replay_ms // 2
+        # The client has to come back before its id expires, at the end of the replay window.
+        return_ms = min(settings.replay_ms // 10, settings.overlap_ms + _RETURN_MS)
+        oldest_ms = now_ms - settings.replay_ms + return_ms
 
         def begin_after(found: tuple[list[ItemKey], list[Item]]) -> tuple[int, int]:
             baseline, backfill = found

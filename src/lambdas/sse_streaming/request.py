@@ -17,6 +17,7 @@ from lambdas.sse_streaming.errors import RequestError
 
 _TICKER = re.compile(r"[A-Za-z0-9.^=-]{1,16}")
 _ASSUMED_ROLE = re.compile(r"arn:(aws[\w-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
+_MAX_PARAMETERS = 100
 _MAX_TICKERS = 50
 _MAX_BACKFILL = 100
 _LAST_EVENT_ID_PARAMETERS = ("last_event_id", "lastEventId", "Last-Event-ID")
@@ -89,11 +90,10 @@ def parse_stream_request(request: Request, allowed: frozenset[str]) -> StreamReq
         if not name.lower().startswith("x-amz-")  # a presigned URL's signature
     )
     if unknown:
-        shown = unknown[0][:40].encode("ascii", "replace").decode()
         raise RequestError(
             400,
             "unknown_parameter",
-            f"unknown query parameter {shown!r}; known: {', '.join(sorted(allowed))}",
+            f"unknown query parameter {_shown(unknown[0])}; known: {', '.join(sorted(allowed))}",
         )
     return StreamRequest(
         filter=StreamFilter(
@@ -123,15 +123,16 @@ def parse_tickers(value: str | None) -> frozenset[str]:
     """`aapl,MSFT` -> {'AAPL', 'MSFT'}; None means any."""
     if value is None:
         return frozenset()
-    tickers = {part.strip().upper() for part in value.split(",")}
-    if len(tickers) > _MAX_TICKERS or not all(_TICKER.fullmatch(ticker) for ticker in tickers):
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) > _MAX_TICKERS or not all(map(_TICKER.fullmatch, parts)):
         raise RequestError(
             400,
             "invalid_parameter",
             f"ticker: a comma-separated list of at most {_MAX_TICKERS},"
             " each 1 to 16 of letters, digits, . ^ = -",
         )
-    return frozenset(tickers)
+    # In this order: "\u0131BM".upper() is "IBM".
+    return frozenset(part.upper() for part in parts)
 
 
 def _parse_backfill(value: str | None) -> int:
@@ -170,49 +171,58 @@ def _function_url(event: dict[str, Any], context: dict[str, Any], http: dict[str
 
 
 def _rest_api(event: dict[str, Any], context: dict[str, Any]) -> Request:
-    many = _mapping(event.get("multiValueQueryStringParameters"))
     single = _mapping(event.get("queryStringParameters"))
     query = {name: str(value) for name, value in single.items() if value is not None}
-    query |= {
-        name: str(values[-1])
-        for name, values in many.items()
-        if isinstance(values, list) and values
-    }
+    query |= _last_of_each(event.get("multiValueQueryStringParameters"))
+    headers = _headers(_last_of_each(event.get("multiValueHeaders")))
     return Request(
         method=event["httpMethod"].upper(),
         path=_path(event.get("path")),
         query=_refuse_replacement(query),
-        headers=_headers(event.get("headers")),
+        headers=headers | _headers(event.get("headers")),
         caller_arn=_caller(_mapping(context.get("identity")).get("userArn")),
     )
 
 
 def _parse_query(raw: str) -> dict[str, str]:
-    """A repeated key means its last value, as a proxy that appends would expect."""
+    """A repeated key means its last value, as a proxy that appends would expect. What is not
+    UTF-8 is replaced here and refused afterwards."""
     try:
-        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=100)
-    except (ValueError, UnicodeDecodeError) as error:
+        pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError as error:
         raise RequestError(
-            400, "invalid_query", "the query string is not percent-encoded UTF-8"
+            400, "invalid_query", f"more than {_MAX_PARAMETERS} query parameters"
         ) from error
     return _refuse_replacement(dict(pairs))
 
 
 def _refuse_replacement(query: dict[str, str]) -> dict[str, str]:
-    if any("\ufffd" in name or "\ufffd" in value for name, value in query.items()):
-        raise RequestError(400, "invalid_query", "the query string is not percent-encoded UTF-8")
+    for name, value in query.items():
+        if "\ufffd" in name or "\ufffd" in value:
+            raise RequestError(400, "invalid_query", f"{_shown(name)}: not percent-encoded UTF-8")
     return query
 
 
+def _shown(name: str) -> str:
+    return repr(name[:40].encode("ascii", "replace").decode())
+
+
 def _path(value: object) -> str:
-    if not isinstance(value, str) or not value.startswith("/"):
-        return "/"
-    return value.rstrip("/") or "/"
+    return value if isinstance(value, str) and value.startswith("/") else "/"
 
 
 def _headers(value: object) -> dict[str, str]:
     return {
         str(name).lower(): text for name, text in _mapping(value).items() if isinstance(text, str)
+    }
+
+
+def _last_of_each(value: object) -> dict[str, str]:
+    """API Gateway's maps of lists, of headers or of query parameters."""
+    return {
+        name: str(values[-1])
+        for name, values in _mapping(value).items()
+        if isinstance(values, list) and values
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from lambdas.sse_streaming.errors import RequestError
 
@@ -40,14 +41,20 @@ _PATTERNS = {path: re.compile(re.sub(r"\{\w+\}", "([^/]+)", path)) for _, path, 
 
 
 def find_route(method: str, path: str, *, has_trace_route: bool) -> Match:
-    """Raises RequestError: 404 for an unknown path, 405 for a known one with another method."""
+    """Raises RequestError: 404 for an unknown path, 405 for a known one with another method.
+
+    The path is as it came, percent-encoded; a route's argument is decoded.
+    """
+    rows = [row for row in _TABLE if row[2] is not Route.TRACE or has_trace_route]
+    # /stream/status is no connection's path, whatever the method.
+    literal = [row for row in rows if row[1] == path]
     allowed: list[str] = []
-    for wanted, template, route in _TABLE:
+    for wanted, template, route in literal or rows:
         found = _PATTERNS[template].fullmatch(path)
-        if found is None or (route is Route.TRACE and not has_trace_route):
+        if found is None:
             continue
         if wanted == method:
-            argument = found.group(1) if found.groups() else ""
+            argument = unquote(found.group(1)) if found.groups() else ""
             return Match(route, f"{method} {template}", argument)
         allowed.append(wanted)
     if allowed:

@@ -10,12 +10,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from lambdas.sse_streaming.errors import SettingsError
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 _SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
 _CREDENTIALS = re.compile(r"[@?#]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+# docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
+_NAMESPACE = re.compile(r"[A-Za-z0-9._/#-][A-Za-z0-9._/#:-]{0,254}")
 _AUTH_MODES = ("none", "iam")
 
 
@@ -69,29 +73,31 @@ class Settings:
         """
         read = _Reader(environ)
         read.refuse_exec_wrapper()
-        settings = cls(
+        poll_seconds, poll_max_seconds = read.poll_intervals()
+        overlap_seconds, replay_seconds = read.windows()
+        return cls(
             items_table=read.table("SSE_ITEMS_TABLE"),
             items_index=read.table("SSE_ITEMS_INDEX", "by_sentiment"),
             connections_table=read.table("SSE_CONNECTIONS_TABLE"),
             configurations_table=read.optional_table("SSE_CONFIGURATIONS_TABLE"),
             id_key=read.secret_bytes("SSE_ID_KEY", 16, 64),
-            poll_seconds=read.number("SSE_POLL_SECONDS", 1, 0.05, 60),
-            poll_max_seconds=read.number("SSE_POLL_MAX_SECONDS", 5, 0.05, 300),
-            overlap_seconds=read.number("SSE_OVERLAP_SECONDS", 10, 0.1, 300),
-            replay_seconds=read.number("SSE_REPLAY_SECONDS", 3600, 1, 7 * 86400),
+            poll_seconds=poll_seconds,
+            poll_max_seconds=poll_max_seconds,
+            overlap_seconds=overlap_seconds,
+            replay_seconds=replay_seconds,
             heartbeat_seconds=read.number("SSE_HEARTBEAT_SECONDS", 15, 0.05, 300),
-            retry_ms=read.whole("SSE_RETRY_MS", 3000, 1, 3_600_000),
+            retry_ms=round(read.number("SSE_RETRY_MS", 3000, 1, 3_600_000)),
             max_stream_seconds=read.number("SSE_MAX_STREAM_SECONDS", 300, 0.2, 900),
             deadline_margin_seconds=read.number("SSE_DEADLINE_MARGIN_SECONDS", 5, 0.2, 120),
             max_connections=read.whole("SSE_MAX_CONNECTIONS", 100, 1, 60_000),
             lease_seconds=read.number("SSE_LEASE_SECONDS", 30, 0.3, 900),
-            max_stream_bytes=read.whole("SSE_MAX_STREAM_BYTES", 5_000_000, 1_000, 200_000_000),
+            max_stream_bytes=read.whole("SSE_MAX_STREAM_BYTES", 5_000_000, 1, 200_000_000),
             stall_seconds=read.number("SSE_STALL_SECONDS", 30, 0.1, 900),
             aws_timeout_seconds=read.number("SSE_AWS_TIMEOUT_SECONDS", 2, 0.05, 60),
-            metrics_namespace=read.text("SSE_METRICS_NAMESPACE", "SSEStreaming"),
+            metrics_namespace=read.namespace("SSE_METRICS_NAMESPACE", "SSEStreaming"),
             metrics_seconds=read.number("SSE_METRICS_SECONDS", 60, 0.1, 3600),
             trace_full_detail=read.choice("SSE_TRACE_DETAIL", ("budget", "full")) == "full",
-            trace_span_budget=read.whole("SSE_TRACE_SPAN_BUDGET", 120, 1, 10_000),
+            trace_span_budget=read.whole("SSE_TRACE_SPAN_BUDGET", 120, 0, 10_000),
             trace_slow_ms=read.number("SSE_TRACE_SLOW_MS", 500, 0, 3_600_000),
             trace_route=read.choice("SSE_TRACE_ROUTE", ("off", "on")) == "on",
             flush_seconds=read.number("SSE_FLUSH_SECONDS", 1.5, 0.05, 60),
@@ -100,19 +106,6 @@ class Settings:
             otlp_endpoint=read.url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
             otel_disabled=environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
         )
-        if settings.poll_max_seconds < settings.poll_seconds:
-            raise SettingsError(
-                f"SSE_POLL_MAX_SECONDS={settings.poll_max_seconds:g} is below"
-                f" SSE_POLL_SECONDS={settings.poll_seconds:g}: an idle stream polls less often,"
-                " never more often"
-            )
-        if settings.replay_seconds <= settings.overlap_seconds:
-            raise SettingsError(
-                f"SSE_REPLAY_SECONDS={settings.replay_seconds:g} is not above"
-                f" SSE_OVERLAP_SECONDS={settings.overlap_seconds:g}: every id would be expired"
-                " when it is minted"
-            )
-        return settings
 
 
 class _Reader:
@@ -124,8 +117,10 @@ class _Reader:
     def _raw(self, name: str) -> str | None:
         return self._environ.get(name, "").strip() or None
 
-    def _bad(self, name: str, value: str, wanted: str) -> SettingsError:
-        is_secret = name.endswith(_SECRET_SUFFIXES) or _CREDENTIALS.search(value)
+    def _bad(self, name: str, wanted: str) -> SettingsError:
+        value = self._raw(name) or ""
+        may_hold_credentials = name.endswith("_ENDPOINT") and _CREDENTIALS.search(value)
+        is_secret = name.endswith(_SECRET_SUFFIXES) or may_hold_credentials
         shown = "(hidden)" if is_secret else repr(value[:200])
         return SettingsError(f"{name}={shown} is not valid: {wanted}")
 
@@ -138,7 +133,7 @@ class _Reader:
     def table(self, name: str, default: str | None = None) -> str:
         value = self.text(name, default)
         if not _TABLE_NAME.fullmatch(value):
-            raise self._bad(name, value, "3 to 255 of letters, digits, dot, dash, underscore")
+            raise self._bad(name, "3 to 255 of letters, digits, dot, dash, underscore")
         return value
 
     def optional_table(self, name: str) -> str | None:
@@ -148,24 +143,21 @@ class _Reader:
         raw = self._raw(name)
         if raw is None:
             return default
-        try:
-            value = float(raw)
-        except ValueError:
-            value = math.nan
+        value = float(raw) if _NUMBER.fullmatch(raw) else math.nan
         if not low <= value <= high:
-            raise self._bad(name, raw, f"a number from {low:g} to {high:g}")
+            raise self._bad(name, f"a number from {low:g} to {high:g}")
         return value
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         value = self.number(name, default, low, high)
         if value != int(value):
-            raise self._bad(name, self.text(name), f"a whole number from {low} to {high}")
+            raise self._bad(name, f"a whole number from {low} to {high}")
         return int(value)
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, allowed[0]).lower()
         if value not in allowed:
-            raise self._bad(name, value, "one of " + ", ".join(allowed))
+            raise self._bad(name, "one of " + ", ".join(allowed))
         return value
 
     def secret_bytes(self, name: str, low: int, high: int) -> bytes | None:
@@ -174,21 +166,53 @@ class _Reader:
             return None
         value = raw.encode()
         if not low <= len(value) <= high:
-            raise self._bad(name, raw, f"{low} to {high} bytes of UTF-8, given {len(value)}")
+            raise self._bad(name, f"{low} to {high} bytes of UTF-8, given {len(value)}")
         return value
 
     def url(self, name: str, default: str) -> str:
         value = self.text(name, default)
-        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
-            raise self._bad(name, value, "http://HOST:PORT, without credentials or query")
+        if not _is_base_url(value):
+            raise self._bad(name, "http://HOST:PORT, without credentials or query")
         return value.rstrip("/")
+
+    def namespace(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not _NAMESPACE.fullmatch(value) or value.startswith("AWS/"):
+            raise self._bad(
+                name, "1 to 255 of letters, digits, . - _ / # and :, not beginning with : or AWS/"
+            )
+        return value
+
+    def poll_intervals(self) -> tuple[float, float]:
+        """The shortest and the longest; a default makes way for the other one that is set."""
+        shortest = self.number("SSE_POLL_SECONDS", 1, 0.05, 60)
+        longest = self.number("SSE_POLL_MAX_SECONDS", max(5, shortest), 0.05, 300)
+        if self._raw("SSE_POLL_SECONDS") is None:
+            shortest = min(shortest, longest)
+        if longest < shortest:
+            raise SettingsError(
+                f"SSE_POLL_MAX_SECONDS={longest:g} is below SSE_POLL_SECONDS={shortest:g}: an idle"
+                " stream polls less often, never more often"
+            )
+        return shortest, longest
+
+    def windows(self) -> tuple[float, float]:
+        """Overlap and replay; the default overlap makes way for a short replay that is set."""
+        replay = self.number("SSE_REPLAY_SECONDS", 3600, 1, 7 * 86400)
+        overlap = self.number("SSE_OVERLAP_SECONDS", min(10, replay / 2), 0.1, 300)
+        if replay <= overlap:
+            raise SettingsError(
+                f"SSE_REPLAY_SECONDS={replay:g} is not above SSE_OVERLAP_SECONDS={overlap:g}: every"
+                " id would be expired when it is minted"
+            )
+        return overlap, replay
 
     def auth(self) -> str:
         value = self.text("SSE_AUTH", "none").lower()
         if value == "jwt":
-            raise self._bad("SSE_AUTH", value, "jwt is not built yet; use none or iam")
+            raise self._bad("SSE_AUTH", "jwt is not built yet; use none or iam")
         if value not in _AUTH_MODES:
-            raise self._bad("SSE_AUTH", value, "one of " + ", ".join(_AUTH_MODES))
+            raise self._bad("SSE_AUTH", "one of " + ", ".join(_AUTH_MODES))
         return value
 
     def service_name(self) -> str:
@@ -208,3 +232,13 @@ class _Reader:
                 "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
                 " only; a wrapper would instrument the process a second time"
             )
+
+
+def _is_base_url(text: str) -> bool:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False  # half of an IPv6 address, or a port beyond 65535

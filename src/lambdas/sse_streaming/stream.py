@@ -60,6 +60,11 @@ class Stream:
         self._deadline = deadline
         self._is_cold_start = is_cold_start
         self._started = parts.clock.steady_seconds()
+        # Of an invocation shorter than twice the margin, half is for the stream.
+        self._margin_seconds = parts.settings.deadline_margin_seconds
+        if deadline is not None:
+            self._margin_seconds = min(self._margin_seconds, (deadline - self._started) / 2)
+        self._lasts_until_deadline = False
         self._loop = asyncio.get_running_loop()
         self._wake = Wake(self._loop)
         self._work = Work(parts, request, arrival, trace, wake=self._wake.set, stop=self._stop)
@@ -80,7 +85,7 @@ class Stream:
         """When a blocked write has to be given up so that release and flush still fit in."""
         if self._deadline is None:
             return None
-        return self._deadline - self._settings.deadline_margin_seconds / 2
+        return self._deadline - self._margin_seconds / 2
 
     async def body(self) -> AsyncGenerator[bytes, None]:
         """Blocks for the client, a heartbeat where nothing else came, and an `end` or `busy`.
@@ -188,13 +193,12 @@ class Stream:
         rotation *= self._parts.random.uniform(_SHORTEST_ROTATION, 1.0)
         if self._deadline is None:
             return rotation
-        margin = self._settings.deadline_margin_seconds
-        left = self._deadline - margin - self._parts.clock.steady_seconds()
+        left = self._deadline - self._margin_seconds - self._parts.clock.steady_seconds()
+        self._lasts_until_deadline = left < rotation
         return max(0.0, min(rotation, left))
 
     def _live_no_longer(self) -> None:
-        shortest = self._settings.max_stream_seconds * _SHORTEST_ROTATION
-        reason = "rotate" if self._seconds_alive() >= shortest else "deadline"
+        reason = "deadline" if self._lasts_until_deadline else "rotate"
         self._stop(end(reason, self._parts.random))
 
     def _seconds_alive(self) -> float:
@@ -305,10 +309,11 @@ class Stream:
         self._parts.log.info(
             "stream ended",
             extra={
-                "connection_id": facts.connection_id,
+                # Empty where there is none: Powertools leaves a None out.
+                "connection_id": facts.connection_id or "",
                 "session_id": facts.session_id,
                 "sequence": facts.connection_sequence,
-                "trace_id": self._trace.trace_id,
+                "trace_id": self._trace.trace_id or "",
                 "reason": facts.end_reason,
                 "seconds": round(lived, 3),
                 "events": facts.events_yielded,

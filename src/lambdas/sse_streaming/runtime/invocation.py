@@ -136,14 +136,15 @@ def parse_deadline(
     """The deadline header (epoch milliseconds) as an instant on the monotonic clock.
 
     Converted once, because the wall clock may step while the invocation runs. None where it is
-    missing or absurd: emulators are known to send a constant in 1970.
+    missing or absurd: emulators are known to send a constant in 1970, and what has passed by this
+    machine's clock says only that the clocks differ.
     """
     text = (header or "").strip()
     if not (text.isascii() and text.isdigit()) or len(text) > _MAX_DEADLINE_DIGITS:
         return None
     remaining_seconds = int(text) / 1000 - wall_clock()
     latest = _LONGEST_TIMEOUT_SECONDS + _CLOCK_SLACK_SECONDS
-    if not -_CLOCK_SLACK_SECONDS <= remaining_seconds <= latest:
+    if not 0 < remaining_seconds <= latest:
         return None
     return monotonic() + remaining_seconds
 
