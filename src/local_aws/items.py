@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal, DecimalException
 from random import Random
 from typing import Any
+
+from boto3.dynamodb.types import DYNAMODB_CONTEXT
 
 SENTIMENTS = ("positive", "neutral", "negative")
 _TICKER = re.compile(r"[A-Za-z0-9.^=-]{1,16}")
 _MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999: more is not milliseconds
+
+# Service, Account, and Table Quotas in Amazon DynamoDB: items, attributes, partition keys, numbers.
+_MAX_ITEM_BYTES = 400 * 1024
+_MAX_ITEM_ID_BYTES = 2048
+_MAX_NAME_BYTES = 64 * 1024 - 1
+_MAX_LEVELS = 32
+_MAX_DIGITS = 38
+_LEAST_EXPONENT, _GREATEST_EXPONENT = -130, 125
+_OUT_OF_RANGE = "is out of DynamoDB's range of numbers, 1E-130 to 9.99E+125"
+
+_PLAIN_NAME = re.compile(r"[\w-]{1,40}", re.ASCII)
 
 _COMPANIES = {
     "AAPL": "Apple",
@@ -52,7 +66,11 @@ _SHARE_WITHOUT_TICKER = 0.05
 
 
 class ItemError(ValueError):
-    """An item breaks the data contract; the text says which attribute and how."""
+    """An item breaks the data contract or a limit of DynamoDB; the text says where and how."""
+
+
+class NotWrittenError(Exception):
+    """DynamoDB took no item just now, through no fault of the item's; the text says why."""
 
 
 def generate_item(random: Random, *, now_ms: int) -> dict[str, Any]:
@@ -73,14 +91,36 @@ def generate_item(random: Random, *, now_ms: int) -> dict[str, Any]:
     return item
 
 
+def parse_item(text: bytes) -> dict[str, Any]:
+    """The JSON object in a UTF-8 text, with or without a byte order mark; its numbers are exact.
+
+    Raises ItemError.
+    """
+    try:
+        item = json.loads(text.decode("utf-8-sig"), parse_int=_whole, parse_float=_decimal)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ItemError(f"not UTF-8: byte {error.start + 1} is 0x{byte:02x}") from None
+    except json.JSONDecodeError as error:
+        raise ItemError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise ItemError(f"nested deeper than DynamoDB's {_MAX_LEVELS} levels") from None
+    if not isinstance(item, dict):
+        raise ItemError("not a JSON object")
+    return item
+
+
 def complete_item(given: Mapping[str, Any], *, now_ms: int) -> dict[str, Any]:
-    """The item with item_id and published_at filled in where they are missing.
+    """The item with item_id and published_at filled in where they are missing, fit for DynamoDB.
 
     Raises ItemError.
     """
     item = {"item_id": str(uuid.uuid4()), "published_at": now_ms, **given}
-    if not isinstance(item["item_id"], str) or not item["item_id"]:
+    item_id = item["item_id"]
+    if not isinstance(item_id, str) or not item_id:
         raise ItemError("item_id must be a string that is not empty")
+    if _bytes_in(item_id, "item_id") > _MAX_ITEM_ID_BYTES:
+        raise ItemError(f"item_id has more than the {_MAX_ITEM_ID_BYTES} bytes of a partition key")
     if item.get("sentiment_type") not in SENTIMENTS:
         raise ItemError(f"sentiment_type must be one of {', '.join(SENTIMENTS)}")
     published_at = item["published_at"]
@@ -91,18 +131,96 @@ def complete_item(given: Mapping[str, Any], *, now_ms: int) -> dict[str, Any]:
     ticker = item.get("ticker", "A")
     if not isinstance(ticker, str) or not _TICKER.fullmatch(ticker):
         raise ItemError("ticker must be 1 to 16 of A-Z a-z 0-9 . ^ = -")
-    return {name: _storable(value) for name, value in item.items()}
+    whole = {
+        name: _storable(value, _checked_name(name, "the item"), level=1)
+        for name, value in item.items()
+    }
+    size = sum(len(name.encode()) + _size(value) for name, value in whole.items())
+    if size > _MAX_ITEM_BYTES:
+        raise ItemError(f"the item has {size} bytes as DynamoDB counts, at most {_MAX_ITEM_BYTES}")
+    return whole
 
 
-def _storable(value: Any) -> Any:
-    """DynamoDB knows decimals, not floats; JSON's NaN and Infinity are neither."""
+def _whole(text: str) -> int | Decimal:
+    """Python refuses to read a whole number of thousands of digits; a Decimal may have them."""
+    return int(text) if len(text) <= _GREATEST_EXPONENT else _decimal(text)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except DecimalException:
+        raise ItemError(f"{text[:40]} {_OUT_OF_RANGE}") from None
+
+
+def _storable(value: Any, name: str, *, level: int) -> Any:
+    """The value as boto3 takes it. `level`: how deep it stands, the item's own attributes at 1."""
+    if level > _MAX_LEVELS:
+        raise ItemError(f"{name} is nested deeper than DynamoDB's {_MAX_LEVELS} levels")
     match value:
-        case float():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise ItemError("NaN and Infinity cannot be stored")
-            return Decimal(str(value))
-        case dict():
-            return {name: _storable(one) for name, one in value.items()}
+        case None | bool():
+            return value
+        case str():
+            _bytes_in(value, name)
+            return value
+        case int() | float() | Decimal():
+            return _number(value, name)
         case list():
-            return [_storable(one) for one in value]
-    return value
+            return [_storable(one, name, level=level + 1) for one in value]
+        case dict():
+            return {
+                inner: _storable(one, f"{name}.{_checked_name(inner, name)}", level=level + 1)
+                for inner, one in value.items()
+            }
+    raise ItemError(f"{name} is of a type that JSON lacks: {type(value).__name__}")
+
+
+def _number(value: float | Decimal, name: str) -> int | Decimal:
+    """DynamoDB knows decimals, not floats; JSON's NaN and Infinity are neither."""
+    exact = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    if not exact.is_finite():
+        raise ItemError(f"{name}: NaN and Infinity cannot be stored")
+    if not exact:
+        return 0
+    if not _LEAST_EXPONENT <= exact.adjusted() <= _GREATEST_EXPONENT:
+        raise ItemError(f"{name} {_OUT_OF_RANGE}")
+    digits = len(exact.as_tuple().digits)
+    if digits > _MAX_DIGITS:
+        exact = exact.normalize(Context(prec=digits))
+    try:
+        DYNAMODB_CONTEXT.create_decimal(exact)
+    except DecimalException:
+        raise ItemError(f"{name} has more digits than DynamoDB's {_MAX_DIGITS}") from None
+    return value if isinstance(value, int) and digits <= _MAX_DIGITS else exact
+
+
+def _bytes_in(text: str, name: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise ItemError(f"{name} holds half of a surrogate pair, which is no character") from None
+
+
+def _checked_name(name: Any, where: str) -> str:
+    """An attribute's name as a message can show it."""
+    if not isinstance(name, str):
+        raise ItemError(f"{where} has an attribute whose name is no string")
+    if not 1 <= _bytes_in(name, f"the name of an attribute in {where}") <= _MAX_NAME_BYTES:
+        raise ItemError(f"{where} has an attribute whose name is empty or above 64 KB")
+    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name[:40])
+
+
+def _size(value: Any) -> int:
+    """Bytes as DynamoDB counts them: its developer guide, "DynamoDB item sizes and formats"."""
+    match value:
+        case None | bool():
+            return 1
+        case str():
+            return len(value.encode())
+        case list():
+            return 3 + sum(1 + _size(one) for one in value)
+        case dict():
+            return 3 + sum(1 + len(name.encode()) + _size(one) for name, one in value.items())
+    sign, digits, _ = Decimal(value).as_tuple()
+    significant = len("".join(map(str, digits)).rstrip("0"))
+    return 1 + (significant + 1) // 2 + sign
