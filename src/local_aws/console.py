@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from local_aws import waterfall
-from local_aws.items import ItemError
+from local_aws.items import ItemError, NotWrittenError, parse_item
 from local_aws.traces import TraceStore
 
 PAGE = Path(__file__).parent / "console_page"
@@ -27,7 +27,10 @@ _MAX_LISTED = 1_000
 
 class ItemWriter(Protocol):
     async def put(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Publishes an item and gives it back whole. Raises ItemError naming what is wrong."""
+        """Publishes an item and gives it back whole.
+
+        Raises ItemError naming what is wrong with it, NotWrittenError when nothing is.
+        """
 
 
 def create_console(
@@ -80,10 +83,8 @@ class _Api:
             if not key or not equals or not value:
                 raise HTTPException(400, f"annotation is key=value, not {sought!r}")
             annotation = (key, value)
-        limit = request.query_params.get("limit", "100")
-        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MAX_LISTED:
-            raise HTTPException(400, f"limit is 1 to {_MAX_LISTED}, not {limit!r}")
-        return _json({"traces": self._store.traces(annotation=annotation, limit=int(limit))})
+        limit = _limit(request.query_params.get("limit", "100"))
+        return _json({"traces": self._store.traces(annotation=annotation, limit=limit)})
 
     async def get_trace(self, request: Request) -> Response:
         trace_id = request.path_params["trace_id"]
@@ -93,32 +94,45 @@ class _Api:
         return _json({**trace, "layout": waterfall.lay_out(trace).as_json()})
 
     async def post_item(self, request: Request) -> Response:
-        item = await _read_object(request)
+        item = await _read_item(request)
         try:
             written = await self._writer.put(item)
         except ItemError as error:
             raise HTTPException(400, str(error)) from error
+        except NotWrittenError as error:
+            raise HTTPException(503, str(error)) from error
         return _json(written, status=201)
 
 
-async def _read_object(request: Request) -> dict[str, Any]:
+def _limit(text: str) -> int:
+    # By length first: Python refuses to read a number of thousands of digits.
+    is_short_number = text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_LISTED))
+    if not is_short_number or not 1 <= int(text) <= _MAX_LISTED:
+        raise HTTPException(400, f"limit is 1 to {_MAX_LISTED}, not {text[:40]!r}")
+    return int(text)
+
+
+async def _read_item(request: Request) -> dict[str, Any]:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_ITEM_BYTES:
             raise HTTPException(413, f"an item has at most {_MAX_ITEM_BYTES} bytes")
     try:
-        item = json.loads(body)
-    except ValueError as error:
-        raise HTTPException(400, f"the body is not JSON: {error}") from error
-    if not isinstance(item, dict):
-        raise HTTPException(400, "the body must be one JSON object, the item")
-    return item
+        return parse_item(bytes(body))
+    except ItemError as error:
+        raise HTTPException(400, f"the body must be one item: {error}") from error
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    code = {
+        400: "bad_request",
+        404: "not_found",
+        405: "method_not_allowed",
+        413: "too_large",
+        503: "not_written",
+    }
     refusal = {"code": code.get(error.status_code, "error"), "message": error.detail}
     return _json({"error": refusal}, status=error.status_code)
 

@@ -1,4 +1,4 @@
-"""Writes sentiment items: a steady supply of its own, and whatever it is given."""
+"""Writes sentiment items: a steady supply of its own, whatever it is given, and those of a file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from random import Random
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.items import SENTIMENTS, complete_item, generate_item
+from local_aws.items import SENTIMENTS, ItemError, NotWrittenError, complete_item, generate_item
 from local_aws.tables import TableNames
 
 KEPT_SECONDS = 15 * 60
 _SWEEP_SECONDS = 30.0
 _DELETES_PER_CALL = 25
+
+Put = Callable[[Mapping[str, Any]], None]
 
 
 class Publisher:
@@ -37,18 +40,18 @@ class Publisher:
         """
         self.items_per_second = items_per_second
         self.published = 0
-        self._writer = writer
+        self._write = put_into(writer, names.items)
         self._sweeper = sweeper
         self._names = names
         self._say = say
         self._random = Random(seed)
         self._wall_clock = wall_clock
-        self._serializer = TypeSerializer()
 
     async def put(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Writes an item and gives it back whole: item_id and published_at are filled in.
 
-        Raises ItemError for one that breaks the data contract.
+        Raises ItemError for one that breaks the data contract or that DynamoDB refuses, and
+        NotWrittenError where DynamoDB takes none just now.
         """
         whole = complete_item(item, now_ms=self._now_ms())
         await asyncio.to_thread(self._write, whole)
@@ -109,9 +112,23 @@ class Publisher:
                 deleted += len(batch)
         return deleted
 
-    def _write(self, item: Mapping[str, Any]) -> None:
-        attributes = {name: self._serializer.serialize(value) for name, value in item.items()}
-        self._writer.put_item(TableName=self._names.items, Item=attributes)
-
     def _now_ms(self) -> int:
         return int(self._wall_clock() * 1000)
+
+
+def put_into(dynamodb: Any, table: str) -> Put:
+    """Writes with a DynamoDB client: ItemError where it refuses the item, else NotWrittenError."""
+    serializer = TypeSerializer()
+
+    def put(item: Mapping[str, Any]) -> None:
+        attributes = {name: serializer.serialize(value) for name, value in item.items()}
+        try:
+            dynamodb.put_item(TableName=table, Item=attributes)
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ValidationException":
+                raise ItemError(error.response["Error"].get("Message", str(error))) from error
+            raise NotWrittenError(str(error)) from error
+        except BotoCoreError as error:
+            raise NotWrittenError(str(error)) from error
+
+    return put

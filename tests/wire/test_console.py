@@ -13,7 +13,7 @@ import uvicorn
 
 from local_aws import waterfall_text
 from local_aws.console import create_console
-from local_aws.items import complete_item
+from local_aws.items import NotWrittenError, complete_item
 from local_aws.traces import TraceStore
 from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
 
@@ -26,8 +26,11 @@ class MemoryItems:
 
     def __init__(self) -> None:
         self.written: list[Mapping[str, Any]] = []
+        self.is_out = False
 
     async def put(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.is_out:
+            raise NotWrittenError("nobody answers")
         whole = complete_item(item, now_ms=NOW_MS)
         self.written.append(whole)
         return whole
@@ -119,7 +122,15 @@ async def test_traces_are_searched_by_annotation(
 
 
 @pytest.mark.parametrize(
-    "query", ["annotation=session_id", "annotation==x", "limit=0", "limit=x", "limit=100000"]
+    "query",
+    [
+        "annotation=session_id",
+        "annotation==x",
+        "limit=0",
+        "limit=x",
+        "limit=100000",
+        "limit=" + "9" * 4999,
+    ],
 )
 async def test_a_malformed_search_is_refused_by_name(
     console: httpx.AsyncClient, query: str
@@ -165,6 +176,40 @@ async def test_a_bad_item_is_refused_by_its_field(
     assert answer.status_code == 400
     assert field in answer.json()["error"]["message"]
     assert items.written == []
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (b"1e200", "more is out of DynamoDB's range"),
+        (b"1e-200", "more is out of DynamoDB's range"),
+        (b"1" * 60, "more has more digits than DynamoDB's 38"),
+        (b"9" * 5000, "more is out of DynamoDB's range"),
+        (rb'"\ud800"', "more holds half of a surrogate pair"),
+        (b"[" * 40 + b"]" * 40, "nested deeper than DynamoDB's 32 levels"),
+        (b"[" * 5000 + b"]" * 5000, "nested deeper than DynamoDB's 32 levels"),
+        (b'"' + b"a" * 500_000 + b'"', "at most 409600"),
+        (b'1,"item_id":"' + b"a" * 2049 + b'"', "item_id has more than the 2048 bytes"),
+    ],
+    ids=lambda value: value[:12].decode() if isinstance(value, bytes) else "",
+)
+async def test_an_item_that_dynamodb_could_not_hold_is_refused_by_what_is_wrong(
+    console: httpx.AsyncClient, items: MemoryItems, more: bytes, reason: str
+) -> None:
+    body = b'{"sentiment_type":"positive","more":' + more + b"}"
+    answer = await console.post("/api/items", content=body)
+    assert answer.status_code == 400
+    assert reason in answer.json()["error"]["message"]
+    assert items.written == []
+
+
+async def test_an_item_that_could_not_be_written_is_no_fault_of_the_client(
+    console: httpx.AsyncClient, items: MemoryItems
+) -> None:
+    items.is_out = True
+    answer = await console.post("/api/items", json={"sentiment_type": "positive"})
+    assert answer.status_code == 503
+    assert answer.json() == {"error": {"code": "not_written", "message": "nobody answers"}}
 
 
 @pytest.mark.parametrize(
