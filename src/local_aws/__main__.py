@@ -14,8 +14,9 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError
 
-from local_aws import drain, publish_file
+from local_aws import drain
 from local_aws.engines import EngineError
+from local_aws.publisher import publish_lines, put_into
 from local_aws.settings import SettingError, Settings
 from local_aws.stack import PortTakenError, Stack
 from local_aws.state_file import NoStackError, RunningStack, forget, state_file
@@ -96,10 +97,11 @@ def _banner(stack: Stack) -> str:
 
 def _publish(file: str) -> int:
     running = RunningStack.read(state_file(os.environ))
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    all_good = publish_file.publish(
-        text.splitlines(),
-        publish_file.put_into(local_client("dynamodb", running.dynamodb_url), running.tables.items),
+    # Bytes: a line that is not UTF-8 must not keep the others from being read.
+    text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    all_good = publish_lines(
+        text,
+        put_into(local_client("dynamodb", running.dynamodb_url), running.tables.items),
         keep_times=os.environ.get("KEEP_TIMES") == "1",
         say=_say,
     )

@@ -241,19 +241,22 @@ def test_publish_writes_good_lines_names_bad_ones_and_fails(
     run: RunCommand, tmp_path: Path
 ) -> None:
     file = tmp_path / "items.jsonl"
-    file.write_text(
-        '{"item_id":"a","sentiment_type":"positive","published_at":1000,"score":0.5}\n'
+    file.write_bytes(
+        '{"item_id":"a","sentiment_type":"positive","published_at":1000,"headline":"1\u20282"}\n'
         "not json\n"
         '{"item_id":"b","sentiment_type":"negative","published_at":3000}\n'
-        '{"sentiment_type":"glad"}\n'
+        '{"sentiment_type":"glad"}\n'.encode()
+        + b'{"sentiment_type":"neutral","headline":"\xff"}\n'
     )
     done = run.command("publish", str(file))
     assert done.returncode == 1
     assert "line 2: not JSON" in done.stdout
     assert "line 4: sentiment_type must be one of" in done.stdout
-    assert "2 published, 2 bad." in done.stdout
+    assert "line 5: not UTF-8" in done.stdout
+    assert "2 published, 3 bad." in done.stdout
     dynamodb = local_client("dynamodb", run.state["dynamodb_url"])
     found = {i["item_id"]["S"]: i for i in dynamodb.scan(TableName="items")["Items"]}
+    assert found["a"]["headline"]["S"] == "1\u20282"
     times = [int(found[one]["published_at"]["N"]) for one in ("a", "b")]
     assert times[1] - times[0] == 2000
     assert abs(times[0] - time.time() * 1000) < 30_000
