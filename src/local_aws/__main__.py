@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import drain
 from local_aws.engines import EngineError
@@ -21,6 +21,11 @@ from local_aws.settings import SettingError, Settings
 from local_aws.stack import PortTakenError, Stack
 from local_aws.state_file import NoStackError, RunningStack, forget, state_file
 from local_aws.tables import local_client
+
+_NOT_LOCAL = (
+    " (No local stack that runs here has a table {table!r}: start it with make run, or give AWS"
+    " credentials and the region that has the table.)"
+)
 
 
 def main() -> int:
@@ -111,18 +116,19 @@ def _publish(file: str) -> int:
 def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     until = drain.drain_until(until_text, now=time.time())
     running = None if on_aws else _local_stack_with(table)
-    if running is not None:
-        where = "the local stack"
-        drain.mark(local_client("dynamodb", running.dynamodb_url), table, until=until)
-    else:
-        where = "AWS"
-        try:
-            drain.mark(boto3.client("dynamodb"), table, until=until)
-        except BotoCoreError as error:
-            raise drain.DrainError(
-                f"No local stack that runs here has a table {table!r}, and AWS cannot be asked:"
-                f" {error}. Start the stack with make run, or give AWS credentials and a region."
-            ) from error
+    where = "AWS" if running is None else "the local stack"
+    try:
+        if running is None:
+            dynamodb = boto3.client("dynamodb")
+            where = f"AWS in {dynamodb.meta.region_name}"
+        else:
+            dynamodb = local_client("dynamodb", running.dynamodb_url)
+        drain.mark(dynamodb, table, until=until)
+    except (BotoCoreError, ClientError) as error:
+        hint = "" if running is not None or on_aws else _NOT_LOCAL.format(table=table)
+        raise drain.DrainError(
+            f"{table} on {where} was not changed: {drain.reason(error)}{hint}"
+        ) from error
     table = f"{table} on {where}"
     if until:
         _say(f"{table} drains until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC.")

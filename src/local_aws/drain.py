@@ -5,10 +5,14 @@ The mark expires by itself, so that a forgotten one does no lasting harm.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 DEFAULT_SECONDS = 600
+_MAX_DAYS = 366
 
 
 class DrainError(ValueError):
@@ -17,29 +21,48 @@ class DrainError(ValueError):
 
 def drain_until(text: str | None, *, now: float) -> int:
     """Epoch seconds. `text`: None, +SECONDS, an ISO 8601 time (UTC when it names no zone), or 0,
-    which lifts a drain. Raises DrainError.
+    which lifts a drain. Raises DrainError, also for an end that has passed or is over _MAX_DAYS
+    ahead.
     """
     if text is None or text == "":
         return int(now) + DEFAULT_SECONDS
     if text == "0":
         return 0
     try:
-        if text.startswith("+"):
-            return int(now + float(text[1:]))
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        end = now + float(text[1:]) if text.startswith("+") else _moment(text)
+    except (ValueError, OverflowError):
         raise DrainError(
-            f"UNTIL={text!r}: give +SECONDS, a time such as 2030-01-31T12:00:00Z, or 0"
+            f"UNTIL={text!r}: give +SECONDS, a time as YYYY-MM-DDTHH:MM:SSZ, or 0"
         ) from None
+    if not now < end <= now + _MAX_DAYS * 86_400:
+        raise DrainError(
+            f"UNTIL={text!r}: a drain ends within {_MAX_DAYS} days from now, and not in the past;"
+            " 0 lifts one"
+        )
+    return math.ceil(end)
+
+
+def _moment(text: str) -> float:
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp())
+    return moment.timestamp()
 
 
 def mark(dynamodb: Any, table: str, *, until: int) -> None:
-    """Writes the mark, or deletes it when `until` is 0."""
+    """Writes the mark, or deletes it when `until` is 0. Raises what boto3 raises."""
     key = {"pk": {"S": "control"}, "sk": {"S": "drain"}}
     if until == 0:
         dynamodb.delete_item(TableName=table, Key=key)
     else:
         dynamodb.put_item(TableName=table, Item={**key, "until": {"N": str(until)}})
+
+
+def reason(error: BotoCoreError | ClientError) -> str:
+    """Why DynamoDB did not take a mark, in one line."""
+    if isinstance(error, ClientError):
+        given = error.response["Error"]
+        text = f"{given.get('Code', 'no code')}: {given.get('Message', 'no message')}"
+    else:
+        text = str(error)
+    return " ".join(text.split())

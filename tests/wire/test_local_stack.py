@@ -271,7 +271,24 @@ def test_drain_marks_the_table_and_lifts_the_mark(run: RunCommand) -> None:
     assert 30 < until - time.time() <= 61
     assert run.command("drain", "connections", "0").returncode == 0
     assert "Item" not in dynamodb.get_item(TableName="connections", Key=key)
+    assert run.command("drain", "connections", "+1e18").returncode == 1
+    assert "Item" not in dynamodb.get_item(TableName="connections", Key=key)
     dynamodb.close()
+
+
+def test_drain_says_in_one_line_that_aws_has_no_such_table(run: RunCommand) -> None:
+    run.environ |= {
+        "AWS_ENDPOINT_URL_DYNAMODB": run.state["dynamodb_url"],
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    for options in ([], ["--aws"]):
+        done = run.command("drain", "elsewhere", *options)
+        assert done.returncode == 1
+        assert done.stderr.startswith("elsewhere on AWS in eu-west-1 was not changed: ResourceNot")
+        assert done.stderr.count("\n") == 1
+        assert ("make run" in done.stderr) is (options == [])
 
 
 def test_commands_without_a_running_stack_say_how_to_start_one(tmp_path: Path) -> None:
