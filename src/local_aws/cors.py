@@ -13,9 +13,14 @@ HeaderList = list[tuple[str, str]]
 
 _ALLOW_ORIGIN = ("Access-Control-Allow-Origin", "*")
 _ALLOW_METHODS = "GET,POST,DELETE"
-_ALLOW_HEADERS = "last-event-id,content-type,x-amzn-trace-id"
+# Headers and age are the defaults of the variable "cors" in modules/lambda, so that a client let in
+# here is let in there: those built on fetch send last-event-id, a bearer token or a signature.
+_ALLOW_HEADERS = (
+    "authorization,content-type,last-event-id,"
+    "x-amz-content-sha256,x-amz-date,x-amz-security-token,x-amzn-trace-id"
+)
 _EXPOSE_HEADERS = "x-amzn-trace-id"
-_MAX_AGE_SECONDS = 86_400
+_MAX_AGE_SECONDS = 3600
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

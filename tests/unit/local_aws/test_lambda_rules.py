@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from local_aws.function_environ import Wiring, function_environ
 from local_aws.guardian import watch
 from local_aws.http_events import HttpRequest, function_url_event
 from local_aws.runtime_state import Call, InvalidStateTransitionError, RuntimeStateMachine, State
-from local_aws.settings import FunctionSettings
+from local_aws.settings import REPOSITORY_ROOT, FunctionSettings
 from local_aws.trace_header import start_trace
 
 ROOT = "1-6b012333-95837e9e5dc74574d39297f7"
@@ -224,6 +225,21 @@ class TestCrossOrigin:
         assert cors.is_preflight("OPTIONS", asked)
         assert not cors.is_preflight("GET", asked)
         assert not cors.is_preflight("OPTIONS", {"origin": "http://a"})
+
+    def test_a_preflight_allows_what_the_deployed_url_allows(self) -> None:
+        """Its defaults, as they stand in the Terraform module."""
+        module = REPOSITORY_ROOT / "modules" / "lambda"
+        variables, url = ((module / name).read_text() for name in ("variables.tf", "url.tf"))
+        headers = re.search(r"allow_headers += optional\(list\(string\), (\[.*\])\)", variables)
+        age = re.search(r"max_age_seconds += optional\(number, (\d+)\)", variables)
+        methods = re.search(r"allow_methods += (\[.*\])", url)
+        assert headers is not None
+        assert age is not None
+        assert methods is not None
+        allowed = dict(cors.preflight_headers())
+        assert allowed["Access-Control-Allow-Headers"].split(",") == json.loads(headers[1])
+        assert allowed["Access-Control-Allow-Methods"].split(",") == json.loads(methods[1])
+        assert allowed["Access-Control-Max-Age"] == age[1]
 
     def test_an_answer_without_an_origin_stays_as_it_is(self) -> None:
         assert cors.with_cors({}, [("A", "1")]) == [("A", "1")]
