@@ -19,7 +19,7 @@ _ALLOW_HEADERS = (
     "authorization,content-type,last-event-id,"
     "x-amz-content-sha256,x-amz-date,x-amz-security-token,x-amzn-trace-id"
 )
-_EXPOSE_HEADERS = "x-amzn-trace-id"
+_EXPOSE_HEADERS = "x-amzn-trace-id,x-amzn-requestid"
 _MAX_AGE_SECONDS = 3600
 
 

@@ -195,7 +195,7 @@ async def test_cross_origin_rules_are_the_urls_own(running: LocalLambda) -> None
     own = '{"headers":{"Access-Control-Allow-Origin":"http://mine"}}' + "\0" * 8
     response = await running.run(*answer(own, "x"), Origin="http://console")
     assert response.headers.get_list("access-control-allow-origin") == ["*"]
-    assert response.headers["access-control-expose-headers"] == "x-amzn-trace-id"
+    assert response.headers["access-control-expose-headers"] == "x-amzn-trace-id,x-amzn-requestid"
 
 
 async def test_the_function_sees_the_request_as_payload_2(running: LocalLambda) -> None:
