@@ -71,6 +71,30 @@ def test_aws_own_code_and_message_are_kept() -> None:
     assert str(error) == "ThrottlingException: why"
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "\n\nThe Canonical String for this request should have been\n'x-amz-security-token:T0K'",
+        " The Canonical String for this request should have been 'T0K'",
+        " Canonical request: T0K",
+        "\r\n<html>T0K</html>",
+    ],
+)
+def test_of_awss_message_only_the_first_line_is_told(tail: str) -> None:
+    """Behind it AWS may quote the request, with the session's token."""
+    raw = answered("SignatureDoesNotMatch", 403)
+    raw.response["Error"]["Message"] = "The signature does not match." + tail
+
+    assert str(translated(raw)) == "SignatureDoesNotMatch: The signature does not match."
+
+
+def test_a_message_has_a_length() -> None:
+    raw = answered("ValidationException", 400)
+    raw.response["Error"]["Message"] = "x" * 10_000
+
+    assert len(str(translated(raw))) < 1000
+
+
 def test_a_lost_conditional_write_says_what_stands_there() -> None:
     """It is an answer, not an error: nothing that catches AWS's errors may swallow it."""
     there = {"connection_id": {"S": "7.abc"}}
