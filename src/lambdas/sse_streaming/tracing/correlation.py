@@ -8,14 +8,17 @@ too, and the keys are right from the moment an invocation is there until it is o
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lambdas.sse_streaming.tracing.header import is_root
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 _PACKAGE = "lambdas.sse_streaming"
 _REQUEST_ID = "function_request_id"
-"""Powertools' name for it."""
+_TRACE_ID = "xray_trace_id"
+"""Powertools' names for them."""
 
 
 class LogCorrelation:
@@ -23,6 +26,17 @@ class LogCorrelation:
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
+        formatter = logger.registered_formatter
+        serialize = formatter.json_serializer
+
+        def serialize_truly(line: dict[str, Any]) -> str:
+            # Powertools takes the header's first pair for the root, whatever the caller put there
+            # (aws_lambda_powertools/logging/formatter.py, _get_latest_trace_id, 3.37.0).
+            if not is_root(str(line.get(_TRACE_ID))):
+                line.pop(_TRACE_ID, None)
+            return serialize(line)
+
+        formatter.json_serializer = serialize_truly
         package = logging.getLogger(_PACKAGE)
         package.handlers = [logger.registered_handler]
         package.setLevel(logger.log_level)
