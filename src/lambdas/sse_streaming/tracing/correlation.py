@@ -50,13 +50,11 @@ class LogCorrelation:
         self._logger.remove_keys([_REQUEST_ID, "span_id"])
 
 
-def _with_true_trace_id(
-    serialize: Callable[[dict[str, Any]], str],
-) -> Callable[[dict[str, Any]], str]:
+def _with_true_trace_id(serialize: Callable[[Any], str]) -> Callable[[Any], str]:
     """Powertools takes the header's first pair for the root, whatever the caller put there
     (aws_lambda_powertools/logging/formatter.py, _get_latest_trace_id, 3.37.0)."""
 
-    def serialize_line(line: dict[str, Any]) -> str:
+    def serialize_line(line: Any) -> str:
         if not is_root(str(line.get(_TRACE_ID))):
             line.pop(_TRACE_ID, None)
         return serialize(line)
