@@ -181,7 +181,8 @@ class SpanDelivery:
     def _give_up(self, rejected: int, sent: int) -> None:
         with self._lock:
             self._lost_spans += rejected
-            self._failed_flushes += rejected == sent
+            if rejected == sent:
+                self._failed_flushes += 1
         _log.warning("the collector rejected %d of %d spans for good: lost", rejected, sent)
 
     def _is_background_alive(self) -> bool:
