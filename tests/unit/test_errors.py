@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from lambdas.sse_streaming.aws import ConditionFailed, Lazy, aws_failures
+from lambdas.sse_streaming.aws import ConditionFailed, Lazy, aws_failures, shorten_errors
 from lambdas.sse_streaming.errors import (
     AwsError,
     AwsRefused,
@@ -86,6 +87,21 @@ def test_of_awss_message_only_the_first_line_is_told(tail: str) -> None:
     raw.response["Error"]["Message"] = "The signature does not match." + tail
 
     assert str(translated(raw)) == "SignatureDoesNotMatch: The signature does not match."
+
+
+def test_an_answer_that_cannot_be_read_is_not_quoted_either() -> None:
+    """botocore puts the whole body into the exception, which a log shows as the cause."""
+    registered: dict[str, Callable[..., None]] = {}
+
+    class Events:
+        def register(self, event_name: str, handler: Callable[..., None]) -> None:
+            registered[event_name] = handler
+
+    shorten_errors(Events())
+    error = ResponseParserError("Unable to parse response, invalid XML received:\n<page>T0K")
+    registered["after-call-error"](exception=error)
+
+    assert str(error) == "Unable to parse response, invalid XML received:"
 
 
 def test_a_message_has_a_length() -> None:
