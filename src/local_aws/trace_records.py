@@ -54,6 +54,15 @@ class Record:
     def annotations(self) -> Mapping[str, Any]:
         return self.document.get("annotations") or {}
 
+    @property
+    def has_error(self) -> bool:
+        """Whether something failed without being a fault: X-Ray has no flag on the step around a
+        throttle, which says it as `error_type` alone."""
+        said = (self.document.get("metadata") or {}).get("default") or {}
+        return bool(self.document.get("error")) or (
+            bool(said.get("error_type")) and not self.document.get("fault")
+        )
+
     def evidence(self) -> Evidence:
         return Evidence(self.document, self.size_bytes, self.received_at, self.span)
 
@@ -204,7 +213,7 @@ def summary(trace_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "route": _route(records),
         **known,
         "has_fault": any(r.document.get("fault") for r in records),
-        "has_error": any(r.document.get("error") for r in records),
+        "has_error": any(r.has_error for r in records),
         "counts": {
             "xray": sum(r.source == "xray" for r in records),
             "otel": sum(r.source == "otel" for r in records),

@@ -94,6 +94,19 @@ def is_rolled_up(record: RecordJson) -> bool:
     return bool(said.get("rolled_up")) or "count" in said
 
 
+def steps_in(record: RecordJson) -> int:
+    """How many steps a record stands for."""
+    count = record["metadata"].get("default", {}).get("count")
+    return int(count) if is_rolled_up(record) and isinstance(count, int | float) else 1
+
+
+def error_type_of(record: RecordJson) -> str | None:
+    """Why the step failed that a record tells of. A throttled one has status UNSET, since it is no
+    fault, and no span of its request below it once it is rolled up."""
+    found = record["metadata"].get("default", {}).get("error_type")
+    return found if isinstance(found, str) else None
+
+
 def _children(records: Sequence[RecordJson]) -> dict[str | None, list[RecordJson]]:
     """Records by parent in order of start; under None those whose parent is not here."""
     by_id = {r["id"]: r for r in records}

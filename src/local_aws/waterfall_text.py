@@ -10,10 +10,19 @@ import textwrap
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from local_aws.waterfall import Layout, Row, end_of, is_rolled_up, lay_out
+from local_aws.waterfall import (
+    Layout,
+    Row,
+    end_of,
+    error_type_of,
+    is_rolled_up,
+    lay_out,
+    steps_in,
+)
 
 _MARKS = {"service": "░", "handler": "▓", "streaming": "█"}
 _ROLLED_UP = "▒"
@@ -34,16 +43,19 @@ def render_text(trace: Mapping[str, Any], width: int) -> str:
     by_id = {r["id"]: r for r in trace["records"]}
     failed = _failures(trace["records"])
     shown = _shown(layout, failed)
-    labels = [" " * (2 * row.depth) + _label(row, by_id) for row in shown]
-    name_width = min(max(map(len, labels), default=0) + 1, width // 3, 44)
+    names = [" " * (2 * row.depth) + _name(row, by_id) for row in shown]
+    counts = [_count([by_id[i] for i in row.records]) for row in shown]
+    longest = max((len(n) + len(c) for n, c in zip(names, counts, strict=True)), default=0)
+    name_width = min(longest + 1, width * 2 // 5, 44)
     axis_width = width - name_width - _VALUE_WIDTH
     lines = _head(trace, layout, width, name_width, axis_width)
-    for row, label in zip(shown, labels, strict=True):
+    for row, name, count in zip(shown, names, counts, strict=True):
         records = [by_id[i] for i in row.records]
         marks = failed if row.is_lane or row.folded else {}
         bar = _bar(row, records, layout, marks, axis_width)
-        name = label[: name_width - 1].ljust(name_width)
-        lines.append(f"{name}{bar} {_value(records)}".rstrip())
+        label = _fit(name, count, name_width - 1).ljust(name_width)
+        lines.append(f"{label}{bar} {_value(records)}".rstrip())
+    lines += _error_types(trace["records"])
     for gap in layout.gaps:
         lines.append(f"gap: nothing happened from {_time(gap.start)} to {_time(gap.end)}")
     for verdict in trace.get("verdicts", ()):
@@ -84,20 +96,52 @@ def _failures(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The mark of each record that failed or has a failure below it."""
     by_id = {r["id"]: r for r in records}
     failed: dict[str, str] = {}
-    for mark, flag in ((_ERROR, "error"), (_FAULT, "fault")):
+    for mark in (_ERROR, _FAULT):
         for record in records:
-            at = record if record[flag] else None
+            at = record if _own_mark(record) == mark else None
             while at is not None and failed.get(at["id"]) != mark:
                 failed[at["id"]] = mark
                 at = by_id.get(at["parent_id"])
     return failed
 
 
-def _label(row: Row, by_id: Mapping[str, Mapping[str, Any]]) -> str:
+def _own_mark(record: Mapping[str, Any]) -> str | None:
+    if record["fault"]:
+        return _FAULT
+    return _ERROR if record["error"] or error_type_of(record) else None
+
+
+def _name(row: Row, by_id: Mapping[str, Mapping[str, Any]]) -> str:
     if row.phase == "service":
         is_function = by_id[row.records[0]].get("origin") == "AWS::Lambda::Function"
         return f"{row.name} {'function' if is_function else 'service'}"
-    return f"{row.name} {_TIMES}{len(row.records)}" if row.is_lane else row.name
+    return row.name
+
+
+def _count(records: Sequence[Mapping[str, Any]]) -> str:
+    """How many steps a row stands for: those with a span of their own, and the rest."""
+    single = sum(not is_rolled_up(r) for r in records)
+    rolled_up = sum(steps_in(r) for r in records if is_rolled_up(r))
+    if not rolled_up:
+        return f" {_TIMES}{single}" if single > 1 else ""
+    alone = f"{_TIMES}{single} + " if single else _TIMES
+    return f" {alone}{rolled_up} rolled up"
+
+
+def _fit(name: str, count: str, width: int) -> str:
+    """A name may be cut, a count may not."""
+    room = max(width - len(count), 1)
+    return ((name if len(name) <= room else name[: room - 1] + "…") + count)[:width]
+
+
+def _error_types(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why steps failed and how many did, those that were rolled up too."""
+    found: Counter[tuple[str, str]] = Counter()
+    for record in records:
+        if (error_type := error_type_of(record)) is not None:
+            found[(record["name"], error_type)] += steps_in(record)
+    for (name, error_type), count in found.items():
+        yield f"errors: {name} {error_type} {_TIMES}{count}"
 
 
 def _bar(
@@ -122,8 +166,7 @@ def _bar(
         for at in range(first, last + 1):
             if cells[at] not in (_FAULT, _ERROR):
                 cells[at] = mark
-        own = _FAULT if record["fault"] else _ERROR if record["error"] else None
-        if failure := own or failed.get(record["id"]):
+        if failure := _own_mark(record) or failed.get(record["id"]):
             cells[first] = failure
     return "".join(cells)
 

@@ -6,14 +6,12 @@ process, and the collector writes that list at debug level only (awsxrayexporter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-from local_aws import xray_documents
-from local_aws.otel_attributes import plain
+from local_aws.xray_limits_spans import SCHEMA, SPAN_RULES
 from local_aws.xray_verdicts import Evidence, Severity, Verdict
 
 MAX_DOCUMENT_BYTES = 64 * 1024
@@ -26,13 +24,13 @@ MAX_ANNOTATIONS_PER_TRACE = 50
 MAX_KEY_CHARS = 500
 MAX_VALUE_CHARS = 1_000
 
-_SCHEMA = "https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html"
 _QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/xray.html"
 _TRACE_QUOTA = "https://repost.aws/knowledge-center/x-ray-trace-quota-error"
-_EXPORTER = (
-    "https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/v0.112.0"
-    "/exporter/awsxrayexporter/internal/translator/"
-)
+_ID_SHAPES = {
+    "trace_id": (re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}"), 32),
+    "id": (re.compile("[0-9a-f]{16}"), 16),
+    "parent_id": (re.compile("[0-9a-f]{16}"), 16),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def check(evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
         for rule in _DOCUMENT_RULES:
             found += rule(one)
         if one.span is not None:
-            for span_rule in _SPAN_RULES:
+            for span_rule in SPAN_RULES:
                 found += span_rule(one, one.span)
     order = list(Severity)
     return tuple(sorted(found, key=lambda v: order.index(v.severity)))
@@ -120,7 +118,7 @@ def _annotation_count(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
             "annotation_count",
             f"{count} annotations in one trace; X-Ray indexes {MAX_ANNOTATIONS_PER_TRACE}",
             "a search by one of the others does not find this trace",
-            _SCHEMA,
+            SCHEMA,
         )
 
 
@@ -140,7 +138,7 @@ def _missing_parents(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
             "missing_parent",
             f"its parent {parent} {'has not come yet' if is_running else 'never came'}",
             why="X-Ray shows a subsegment under its parent; without one it stays pending",
-            source=_SCHEMA,
+            source=SCHEMA,
         )
 
 
@@ -190,7 +188,7 @@ def _annotation_values(one: Evidence) -> Iterator[Verdict]:
                 "annotation_length",
                 f"annotation {key[:40]!r}: a key of {len(key)}, a value of {len(str(value))}",
                 why=f"X-Ray takes {MAX_KEY_CHARS} and {MAX_VALUE_CHARS:,} characters",
-                source=_SCHEMA,
+                source=SCHEMA,
             )
 
 
@@ -208,105 +206,40 @@ def _sdk_annotation_keys(one: Evidence) -> Iterator[Verdict]:
             )
 
 
-def _span_name(one: Evidence, span: Span) -> Iterator[Verdict]:
-    sent = str(one.document.get("name", ""))
-    fixed = xray_documents.fixed_name(span.name)
-    if sent == fixed and fixed != span.name:
-        yield one.verdict(
-            Severity.ALTERED,
-            "name_altered",
-            f"the name arrives as {fixed[:80]!r}",
-            why="X-Ray allows letters, digits, blank and _ . : / % & # = + - @, 200 bytes of them",
-            source=_EXPORTER + "segment.go",
-        )
-    elif sent != fixed and span.kind == Span.SPAN_KIND_INTERNAL:
-        yield one.verdict(
-            Severity.ALTERED,
-            "name_replaced",
-            f"the name arrives as {sent!r}",
-            why="aws.service, rpc.service, peer.service and the like take the place of a span's "
-            "name; they belong on the CLIENT span of one request",
-            source=_EXPORTER + "segment.go",
-        )
-
-
-def _annotation_attributes(one: Evidence, span: Span) -> Iterator[Verdict]:
-    found = plain(span.attributes)
-    named = found.get(xray_documents.ANNOTATIONS_ATTRIBUTE)
-    for key in named if isinstance(named, list) else ():
-        if key not in found:
-            continue
-        if not isinstance(found[key], str | int | float):
+def _ids(one: Evidence) -> Iterator[Verdict]:
+    for key, (shape, digits) in _ID_SHAPES.items():
+        given = one.document.get(key)
+        if given is None and key != "id":
+            continue  # embedded subsegments have no trace id of their own, roots no parent
+        digits_given = str(given).removeprefix("1-").strip("0-")
+        if given is None or not shape.fullmatch(str(given)) or not digits_given:
             yield one.verdict(
                 Severity.LOST,
-                "annotation_not_scalar",
-                f"attribute {key!r} is named as an annotation but is no scalar",
-                why="annotations are text, numbers and booleans; a list so named is left out of "
-                "metadata too",
-                source=_EXPORTER + "segment.go",
-            )
-        elif (fixed := xray_documents.fixed_key(key)) != key:
-            yield one.verdict(
-                Severity.ALTERED,
-                "key_altered",
-                f"annotation {key!r} arrives as {fixed!r}",
-                why="annotation keys keep letters, digits and dots; the rest becomes _",
-                source=_EXPORTER + "segment.go",
+                "bad_id",
+                f"{key} {'is missing' if given in (None, '1--') else f'is {str(given)[:40]!r}'}",
+                why=f"it has to have {digits} hex digits, not all zero: X-Ray takes no document"
+                " without, and a receiver refuses the whole export over one of another length",
+                source="https://github.com/open-telemetry/opentelemetry-proto/blob/v1.3.2"
+                "/opentelemetry/proto/trace/v1/trace.proto",
             )
 
 
-def _events(one: Evidence, span: Span) -> Iterator[Verdict]:
-    for name in {e.name: None for e in span.events if e.name != "exception"}:
+def _own_parent(one: Evidence) -> Iterator[Verdict]:
+    if one.id and one.document.get("parent_id") == one.id:
         yield one.verdict(
             Severity.LOST,
-            "event_dropped",
-            f"the span event {name!r}",
-            why="X-Ray documents have no events; only exceptions are carried over",
-            source="https://github.com/aws-observability/aws-otel-collector/issues/821",
-        )
-
-
-def _segment(one: Evidence, span: Span) -> Iterator[Verdict]:
-    kind = next((a.value.string_value for a in span.attributes if a.key == "aws.span.kind"), "")
-    if span.kind == Span.SPAN_KIND_SERVER or not span.parent_span_id or kind == "LOCAL_ROOT":
-        reason = (
-            "its kind is SERVER"
-            if span.kind == Span.SPAN_KIND_SERVER
-            else "it has no parent"
-            if not span.parent_span_id
-            else "aws.span.kind is LOCAL_ROOT"
-        )
-        yield one.verdict(
-            Severity.MISLEADING,
-            "becomes_segment",
-            f"{reason}, so it becomes a segment",
-            why="a segment is a second node on the service map, beside the function's own",
-            source=_EXPORTER + "segment.go",
-        )
-
-
-def _status_code(one: Evidence, span: Span) -> Iterator[Verdict]:
-    keys = {a.key for a in span.attributes}
-    if "http.response.status_code" in keys and "http.status_code" not in keys:
-        yield one.verdict(
-            Severity.MISLEADING,
-            "status_code_key",
-            "http.response.status_code without http.status_code",
-            why="the exporter of the ADOT layer tells error, throttle and fault by the old key "
-            "alone: a 400 or 429 with status ERROR shows as a fault",
-            source=_EXPORTER + "cause.go",
+            "own_parent",
+            "it is its own parent",
+            why="X-Ray shows a subsegment under its parent; one that waits for itself stays"
+            " pending, and all that is below it",
+            source=SCHEMA,
         )
 
 
 _DOCUMENT_RULES: tuple[Callable[[Evidence], Iterator[Verdict]], ...] = (
+    _ids,
+    _own_parent,
     _document_size,
     _annotation_values,
     _sdk_annotation_keys,
-)
-_SPAN_RULES: tuple[Callable[[Evidence, Span], Iterator[Verdict]], ...] = (
-    _span_name,
-    _annotation_attributes,
-    _events,
-    _segment,
-    _status_code,
 )

@@ -113,6 +113,19 @@ def test_an_unsampled_streams_lines_have_no_span_but_request_and_trace(
     assert not any(line.get("span_id") for line in found)
 
 
+def test_an_unsampled_handler_phases_line_has_no_span(stack: BackgroundStack) -> None:
+    """The X-Ray SDK gives what it does not record an id of zeros."""
+    seen = len(stack.function_log())
+    stack.dynamodb.faults.add(THROTTLE, operation="Query")
+    header = f"Root=1-{int(time.time()):08x}-{'d' * 24};Parent={'b' * 16};Sampled=0"
+    assert get(f"{stack.url}/stream/status", **{"x-amzn-trace-id": header}).status_code == 503
+    wait_until(lambda: lines_since(stack, seen), "the line is written")
+
+    (line,) = lines_since(stack, seen)
+    assert "answered 503" in line["message"]
+    assert not line.get("span_id")
+
+
 def _span_id(stack: BackgroundStack, trace_id: str, name: str) -> str:
     def ids() -> list[str]:
         return [r.id for r in stack.traces.records(trace_id) if r.name == name]

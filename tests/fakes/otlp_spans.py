@@ -75,9 +75,9 @@ def add_event(span: Span, name: str, attributes: Mapping[str, Any]) -> None:
         _set(event.attributes.add(key=key).value, value)
 
 
-def make_export(*spans: Span) -> ExportTraceServiceRequest:
+def make_export(*spans: Span, resource: Mapping[str, Any] = RESOURCE) -> ExportTraceServiceRequest:
     request = ExportTraceServiceRequest()
-    resource_spans = request.resource_spans.add(resource=make_resource())
+    resource_spans = request.resource_spans.add(resource=make_resource(resource))
     resource_spans.scope_spans.add(spans=spans)
     return request
 

@@ -30,6 +30,7 @@ class MemoryWire:
     batches: list[list[ReadableSpan]] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
     on_post: Callable[[], None] = lambda: None
+    rejected_spans: int = 0
 
     def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome:
         self.batches.append(list(spans))

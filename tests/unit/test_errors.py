@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from lambdas.sse_streaming.aws import ConditionFailed, Lazy, aws_failures
+from lambdas.sse_streaming.aws import ConditionFailed, Lazy, aws_failures, shorten_errors
 from lambdas.sse_streaming.errors import (
     AwsError,
     AwsRefused,
@@ -69,6 +70,45 @@ def test_aws_own_code_and_message_are_kept() -> None:
 
     assert error.code == "ThrottlingException"
     assert str(error) == "ThrottlingException: why"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "\n\nThe Canonical String for this request should have been\n'x-amz-security-token:T0K'",
+        " The Canonical String for this request should have been 'T0K'",
+        " Canonical request: T0K",
+        "\r\n<html>T0K</html>",
+    ],
+)
+def test_of_awss_message_only_the_first_line_is_told(tail: str) -> None:
+    """Behind it AWS may quote the request, with the session's token."""
+    raw = answered("SignatureDoesNotMatch", 403)
+    raw.response["Error"]["Message"] = "The signature does not match." + tail
+
+    assert str(translated(raw)) == "SignatureDoesNotMatch: The signature does not match."
+
+
+def test_an_answer_that_cannot_be_read_is_not_quoted_either() -> None:
+    """botocore puts the whole body into the exception, which a log shows as the cause."""
+    registered: dict[str, Callable[..., None]] = {}
+
+    class Events:
+        def register(self, event_name: str, handler: Callable[..., None]) -> None:
+            registered[event_name] = handler
+
+    shorten_errors(Events())
+    error = ResponseParserError("Unable to parse response, invalid XML received:\n<page>T0K")
+    registered["after-call-error"](exception=error)
+
+    assert str(error) == "Unable to parse response, invalid XML received:"
+
+
+def test_a_message_has_a_length() -> None:
+    raw = answered("ValidationException", 400)
+    raw.response["Error"]["Message"] = "x" * 10_000
+
+    assert len(str(translated(raw))) < 1000
 
 
 def test_a_lost_conditional_write_says_what_stands_there() -> None:

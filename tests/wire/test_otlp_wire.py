@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import parse_headers
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -25,6 +32,7 @@ from local_aws.otlp_behaviour import (
     trickles,
 )
 from local_aws.otlp_collector import CollectorThread, running_collector
+from tests.fakes.local import wait_until
 
 BUDGET_SECONDS = 0.3
 SLACK_SECONDS = 0.5
@@ -55,6 +63,11 @@ def spans(count: int = 1, text: str = "") -> list[ReadableSpan]:
         pytest.param(REFUSED, Outcome.FAILED, id="refused"),
         pytest.param(RESET, Outcome.FAILED, id="reset-before-an-answer"),
         pytest.param(answers_status(429), Outcome.FAILED, id="429"),
+        pytest.param(answers_status(400), Outcome.REJECTED, id="400"),
+        pytest.param(answers_status(401), Outcome.REJECTED, id="401"),
+        pytest.param(answers_status(404), Outcome.REJECTED, id="404"),
+        pytest.param(answers_status(413), Outcome.REJECTED, id="413"),
+        pytest.param(answers_status(307), Outcome.REJECTED, id="a-redirect"),
         pytest.param(answers_status(500), Outcome.FAILED, id="500"),
         pytest.param(answers_status(503), Outcome.FAILED, id="503"),
         pytest.param(SILENT, Outcome.UNCONFIRMED, id="silent"),
@@ -80,6 +93,80 @@ def test_an_answer_that_breaks_off_behind_its_status_counts_by_the_status(
 
     assert OtlpWire(collector.endpoint).post(spans(), BUDGET_SECONDS) is Outcome.DELIVERED
     assert len(collector.spans) == 1
+
+
+PROTOBUF, JSON, HTML = "application/x-protobuf", "application/json", "text/html; charset=utf-8"
+
+
+def partial(rejected: int) -> bytes:
+    success = ExportTracePartialSuccess(rejected_spans=rejected, error_message="no")
+    return bytes(ExportTraceServiceResponse(partial_success=success).SerializeToString())
+
+
+@contextmanager
+def answering(answer: bytes, *, and_hold: bool = False) -> Iterator[str]:
+    """A server that gives one answer, whole or, when it holds, with its end missing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as stream:
+                length = int(parse_headers(stream)["Content-Length"]) if stream.readline() else 0
+                stream.read(length)
+                connection.sendall(answer)
+                if and_hold:
+                    done.wait(10)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        done.set()
+        thread.join()
+
+
+def head(content_type: str | None, length: int) -> bytes:
+    kind = f"Content-Type: {content_type}\r\n" if content_type else ""
+    return f"HTTP/1.1 200 OK\r\n{kind}Content-Length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "outcome", "rejected", "problem"),
+    [
+        (PROTOBUF, b"", Outcome.DELIVERED, 0, None),
+        (PROTOBUF, partial(0), Outcome.DELIVERED, 0, None),
+        (PROTOBUF, b"\xff no message", Outcome.DELIVERED, 0, None),
+        (PROTOBUF, partial(2), Outcome.DELIVERED, 2, "rejected spans"),
+        (PROTOBUF, partial(99), Outcome.REJECTED, 3, "rejected spans"),
+        (JSON, b"{}", Outcome.DELIVERED, 0, None),
+        (JSON, b'{"partialSuccess":{"rejectedSpans":"1"}}', Outcome.DELIVERED, 1, "rejected spans"),
+        (JSON, b'{"partialSuccess":null}', Outcome.DELIVERED, 0, None),
+        (None, b"", Outcome.DELIVERED, 0, None),
+        (None, b"hello", Outcome.REJECTED, 3, "not OTLP"),
+        (HTML, b"<html>", Outcome.REJECTED, 3, "not OTLP"),
+        (HTML, b"", Outcome.REJECTED, 3, "not OTLP"),
+    ],
+)
+def test_what_a_200_says_besides(
+    content_type: str | None, body: bytes, outcome: Outcome, rejected: int, problem: str | None
+) -> None:
+    """Spans that were not wanted, or that no collector is there at all."""
+    with answering(head(content_type, len(body)) + body) as endpoint:
+        wire = OtlpWire(endpoint)
+
+        assert wire.post(spans(3), 5) is outcome
+        assert (wire.rejected_spans, wire.last_problem) == (rejected, problem)
+
+
+def test_the_rest_of_an_answer_has_no_more_time_than_its_beginning() -> None:
+    before = threading.active_count()
+    with answering(head(PROTOBUF, 100) + partial(1), and_hold=True) as endpoint:
+        started = time.monotonic()
+
+        assert OtlpWire(endpoint).post(spans(3), BUDGET_SECONDS) is Outcome.DELIVERED
+
+        assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
+        wait_until(lambda: threading.active_count() <= before + 1, "only the server's is left")
 
 
 def test_the_spans_arrive_as_they_were(collector: CollectorThread) -> None:

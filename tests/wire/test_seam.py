@@ -107,3 +107,55 @@ def test_requests_carry_the_trace_and_its_lineage_to_aws(case: str) -> None:
 
 def test_the_gate_closes_behind_the_stream() -> None:
     assert outcome("sampled")["afterwards"] == ["dynamodb"]
+
+
+# Requests of the handler phase that fail
+
+
+def failure(operation: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the request's document, the handler's)."""
+    request, handler = outcome("sampled")["failures"][operation]["documents"]
+    return request, handler
+
+
+def flags(document: dict[str, Any]) -> dict[str, bool]:
+    return {name: document.get(name, False) for name in ("fault", "error", "throttle")}
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected", "cause"),
+    [
+        ("delete_item", {"error", "throttle"}, "ThrottlingException"),
+        ("put_item", set(), None),
+        ("update_item", {"error"}, "InvalidSignatureException"),
+        ("scan", {"fault"}, "InternalServerError"),
+        ("list_tables", {"fault"}, "ConnectionClosedError"),
+    ],
+)
+def test_a_handler_phase_failure_is_what_it_is_to_xray(
+    operation: str, expected: set[str], cause: str | None
+) -> None:
+    """A throttle and a 4xx are errors, a lost conditional write is none, the rest are faults."""
+    request, handler = failure(operation)
+
+    assert {name for name, is_set in flags(request).items() if is_set} == expected
+    exceptions = request.get("cause", {}).get("exceptions", [])
+    said = " ".join(f"{one['type']} {one['message']}" for one in exceptions)
+    assert cause in said if cause else not exceptions
+    assert request["aws"]["operation"].lower() == operation.replace("_", "")
+    assert flags(handler) == {"fault": False, "error": False, "throttle": False}
+
+
+def test_an_expected_refusal_has_no_status_that_would_read_as_an_error() -> None:
+    request, _ = failure("put_item")
+
+    assert "http" not in request
+    assert request["aws"]["request_id"] == "REQUESTID"
+
+
+def test_no_failure_repeats_the_request_with_its_token() -> None:
+    told = json.dumps(outcome("sampled")["failures"])
+
+    assert "signature we calculated does not match" in told
+    assert two_phases.TOKEN not in told
+    assert "Canonical" not in told

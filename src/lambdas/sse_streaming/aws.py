@@ -24,7 +24,8 @@ from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
 from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
-from lambdas.sse_streaming.tracing.seam import observe_requests
+from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED, first_line, is_throttle
+from lambdas.sse_streaming.tracing.seam import EventEmitter, observe_requests
 
 T = TypeVar("T")
 
@@ -32,24 +33,10 @@ _CONNECT_SECONDS = 1.0
 _THREADS = 8
 _LONGEST_REST_SECONDS = 5.0
 
-_THROTTLES = frozenset(
-    {
-        "ThrottlingException",
-        "Throttling",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "ThrottledException",
-        "TooManyRequestsException",
-        "BandwidthLimitExceeded",
-        "LimitExceededException",
-        "ReplicatedWriteConflictException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "SlowDown",
-    }
+_PASSING = frozenset(
+    {"ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"}
 )
+"""Answered with a 4xx as throttles are, and over as soon."""
 
 
 class ConditionFailed(Exception):
@@ -77,7 +64,8 @@ class Lazy(Generic[T]):
 
 
 class AwsClients:
-    """Makes clients whose requests the tracing sees. Built once; clients are made when needed."""
+    """Makes clients whose requests the tracing sees and whose errors may be told. Built once;
+    clients are made when needed."""
 
     def __init__(self, environ: Mapping[str, str], timeout_seconds: float) -> None:
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "us-east-1")
@@ -99,6 +87,7 @@ class AwsClients:
         """A client of `service` ("dynamodb"); `xray_name` is the X-Ray SDK's word for it."""
         with self._making:  # a session is not for several threads, the clients are (boto3's guide)
             client = self._session().create_client(service, config=self._config)
+        shorten_errors(client.meta.events)  # before anybody reads them
         observe_requests(client.meta.events, xray_name, self._region, now_ns)
         self._made.append(client)
         return client
@@ -115,6 +104,30 @@ class AwsClients:
         if now_seconds - self._used_at > _LONGEST_REST_SECONDS:
             for client in self._made:
                 client.close()
+
+
+def shorten_errors(events: EventEmitter) -> None:
+    """Let no error of a client say more than may be told.
+
+    Here, before botocore makes an exception of the answer, because everybody formats exceptions:
+    the X-Ray SDK, tracebacks of chained ones, our spans and log lines.
+    """
+
+    def answered(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        if http_response.status_code < 300:
+            return
+        for told in (parsed, parsed.get("Error", {})):
+            for key in ("Message", "message"):
+                if isinstance(text := told.get(key), str):
+                    told[key] = first_line(text)
+
+    def failed(exception: Exception, **_: Any) -> None:
+        text = str(exception)
+        if first_line(text) != text:
+            exception.args = (first_line(text),)
+
+    events.register("after-call", answered)
+    events.register("after-call-error", failed)
 
 
 @contextmanager
@@ -136,17 +149,17 @@ def aws_failures() -> Iterator[None]:
     ) as error:
         raise AwsUnavailable(type(error).__name__, "no usable answer in time") from error
     except BotoCoreError as error:
-        raise AwsRefused(type(error).__name__, str(error)) from error
+        raise AwsRefused(type(error).__name__, first_line(str(error))) from error
 
 
 def _translated(error: ClientError) -> AwsError | ConditionFailed:
     details = error.response.get("Error", {})
     code = str(details.get("Code", "Unknown"))
-    message = str(details.get("Message", ""))
-    if code == "ConditionalCheckFailedException":
+    message = first_line(str(details.get("Message", "")))
+    if code == CONDITION_FAILED:
         return ConditionFailed(error.response.get("Item"))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    if code in _THROTTLES or status in (408, 429):
+    if is_throttle(code, status) or code in _PASSING or status == 408:
         return AwsThrottled(code, message)
     if status >= 500:
         return AwsUnavailable(code, message)

@@ -212,7 +212,8 @@ def traced_handler(
     @tracer.capture_lambda_handler(capture_response=False)
     def handler(event: bytes, context: Any) -> Result:
         subsegment = recorder.current_subsegment()
-        application.bind_log(getattr(subsegment, "id", None))
+        is_recorded = getattr(subsegment, "sampled", False)  # one that is not has an id of zeros
+        application.bind_log(subsegment.id if is_recorded else None)
         return application.answer(event, context)
 
     def with_clean_trace(event: bytes, context: LambdaContext) -> Result:

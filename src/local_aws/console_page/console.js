@@ -573,7 +573,7 @@ class TraceView {
       if (seen.has(one.id)) continue;
       seen.add(one.id);
       if (one.fault) return "fault";
-      if (one.error) found = "error";
+      if (one.error || errorTypeOf(one)) found = "error";
       if (hides) pending.push(...(this.childrenOf.get(one.id) ?? []));
     }
     return found;
@@ -705,7 +705,10 @@ class TraceView {
       source: record.source === "otel" ? `OpenTelemetry, ${record.kind}` : record.is_subsegment ? "X-Ray subsegment" : `X-Ray segment${record.origin ? `, ${record.origin}` : ""}`,
       began: `${seconds(record.start - start)} into the trace`,
       took: record.end === null ? "still open" : seconds(record.end - record.start),
-      result: [record.fault && "fault", record.error && "error", record.throttle && "throttle"].filter(Boolean).join(", ") || "ok",
+      result: [
+        record.fault && "fault", (record.error || (errorTypeOf(record) && !record.fault)) && "error",
+        record.throttle && "throttle", errorTypeOf(record),
+      ].filter(Boolean).join(", ") || "ok",
       status: record.http?.response?.status,
       id: record.id, parent: record.parent_id ?? "none",
       document: record.document_bytes === null ? "cannot be encoded" : bytes(record.document_bytes),
@@ -748,6 +751,9 @@ function isRolledUp(record) {
   const said = { ...(record.metadata.default ?? {}), ...record.annotations };
   return said.rolled_up === true || "count" in said;
 }
+
+// Why a step failed. X-Ray has no flag on the step around a throttle, which says it as metadata alone.
+const errorTypeOf = (record) => record.metadata.default?.error_type;
 
 // How many operations the rolled-up records among these stand for.
 function represented(records) {

@@ -2,7 +2,8 @@
 
 The X-Ray SDK finds out at import that it is in Lambda, and its patches are global to the process.
 Argument: JSON {"header", "disabled"}. Prints JSON: the X-Ray documents of each phase, the requests
-that the streaming phase's steps saw, its CLIENT spans, and the trace headers that went to AWS.
+that the streaming phase's steps saw, its CLIENT spans, the trace headers that went to AWS, and
+what a handler records whose requests fail.
 """
 
 from __future__ import annotations
@@ -13,15 +14,30 @@ import os
 import socket
 import sys
 import threading
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 STREAM_REQUESTS = 1 + 8 + 4 + 3 + 1
+TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
+_SIGNATURE_MESSAGE = (
+    "The request signature we calculated does not match the signature you provided."
+    f"\n\nThe Canonical String for this request should have been\n'POST\n/\n\n"
+    f"x-amz-security-token:{TOKEN}\n'"
+)
+_REFUSALS = {
+    "DeleteItem": (400, "ThrottlingException", "slow"),
+    "PutItem": (400, "ConditionalCheckFailedException", "The conditional request failed"),
+    "UpdateItem": (403, "InvalidSignatureException", _SIGNATURE_MESSAGE),
+    "Scan": (500, "InternalServerError", "failed"),
+}
 
 
 class _DynamoDb(BaseHTTPRequestHandler):
-    """Answers every operation: queries in three pages, deletes with a throttle."""
+    """Answers every operation: queries in three pages, refusals as listed, ListTables never."""
 
     protocol_version = "HTTP/1.1"
     trace_headers: list[str | None] = []  # noqa: RUF012 (one server per process)
@@ -36,8 +52,12 @@ class _DynamoDb(BaseHTTPRequestHandler):
             answer = {"Items": [], "Count": 0}
             if page < 2:
                 answer["LastEvaluatedKey"] = {"pk": {"S": str(page + 1)}}
-        elif operation == "DeleteItem":
-            status, answer = 400, {"__type": "com.amazonaws#ThrottlingException", "message": "slow"}
+        elif operation in _REFUSALS:
+            status, code, message = _REFUSALS[operation]
+            answer = {"__type": f"com.amazonaws#{code}", "message": message}
+        elif operation == "ListTables":
+            self.close_connection = True
+            return
         content = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-type", "application/x-amz-json-1.0")
@@ -104,12 +124,15 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     def call() -> None:
         client.get_item(**key)
 
-    @tracer.capture_lambda_handler(capture_response=False)
-    def handler(event: object, context: object) -> None:
-        call()
+    def handler_of(work: Callable[[], object]) -> None:
+        @tracer.capture_lambda_handler(capture_response=False)
+        def handler(event: object, context: object) -> None:
+            work()
 
-    xray_recorder.clear_trace_entities()
-    handler({}, None)
+        xray_recorder.clear_trace_entities()
+        handler({}, None)
+
+    handler_of(call)
     handler_documents = _documents(daemon)
     handler_requests = len(_DynamoDb.trace_headers)
 
@@ -165,8 +188,37 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     }
     call()
     answer["afterwards"] = [document["name"] for document in _documents(daemon)]
+    answer["failures"] = _failures(client, handler_of, lambda: _documents(daemon))
     server.shutdown()
     return answer
+
+
+def _failures(
+    client: Any, handler_of: Callable[[Callable[[], object]], None], sent: Callable[[], Any]
+) -> dict[str, Any]:
+    """By operation: the request's document and the handler's, and what the failure says."""
+    from lambdas.sse_streaming.aws import aws_failures
+
+    table, key = {"TableName": "t"}, {"Key": {"pk": {"S": "a"}}}
+    found: dict[str, Any] = {}
+
+    def attempt(name: str, parameters: dict[str, Any]) -> None:
+        try:
+            with aws_failures():
+                getattr(client, name)(**parameters)
+        except Exception:
+            found[name] = {"said": traceback.format_exc()}
+
+    for name, parameters in (
+        ("delete_item", table | key),
+        ("put_item", table | {"Item": {}}),
+        ("update_item", table | key),
+        ("scan", table),
+        ("list_tables", {}),
+    ):
+        handler_of(partial(attempt, name, parameters))
+        found[name]["documents"] = sent()
+    return found
 
 
 if __name__ == "__main__":

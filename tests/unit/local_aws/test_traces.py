@@ -112,6 +112,20 @@ def test_the_flags_are_those_of_the_document(store: TraceStore) -> None:
     assert faulty["cause"]["exceptions"][0]["message"] == "broken"
 
 
+@pytest.mark.parametrize(
+    ("is_fault", "flags"), [(False, (False, True)), (True, (True, False))], ids=["error", "fault"]
+)
+def test_a_step_that_names_its_error_type_failed(
+    store: TraceStore, *, is_fault: bool, flags: tuple[bool, bool]
+) -> None:
+    """A throttled poll is no fault to X-Ray, and has no request below it once it is rolled up."""
+    attributes = {"error_type": "ThrottlingException", "rolled_up": True, "count": 31}
+    store.add_otel(make_export(make_span(attributes=attributes, is_error=is_fault)))
+    (summary,) = store.traces()
+    assert (summary["has_fault"], summary["has_error"]) == flags
+    assert known(store)["records"][0]["error"] is False
+
+
 def test_embedded_subsegments_are_records_of_their_own(store: TraceStore) -> None:
     inner = {"id": "c" * 16, "name": "dynamodb", "start_time": START, "end_time": START + 1}
     outer = {**inner, "id": "b" * 16, "name": "## handler", "subsegments": [inner]}

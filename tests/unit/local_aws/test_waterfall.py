@@ -190,6 +190,24 @@ def test_the_text_names_roll_ups_gaps_and_verdicts() -> None:
     assert "X-Ray, lost: too much (sse_stream)" in text
 
 
+def rolled_up_throttles(count: int) -> dict[str, Any]:
+    said = {"rolled_up": True, "count": count, "error_type": "ThrottlingException"}
+    return record(
+        "e" * 16, "dynamodb_poll", 104.0, 110.0, parent_id=STREAM, metadata={"default": said}
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_text_counts_what_is_rolled_up_and_says_why_it_failed(width: int) -> None:
+    children = [poll(n, 100 + n / 10) for n in range(1, 16)] + [rolled_up_throttles(31)]
+    lines = render_text(trace(stream_records(*children)), width).splitlines()
+
+    lane = next(line for line in lines if "31 rolled up" in line)
+    assert "\N{MULTIPLICATION SIGN}15 + 31 rolled up" in lane
+    assert "!" in lane
+    assert "errors: dynamodb_poll ThrottlingException \N{MULTIPLICATION SIGN}31" in lines
+
+
 @pytest.mark.parametrize("width", [0, 60, 200])
 def test_the_text_fits_any_terminal(width: int) -> None:
     text = render_text(trace(stream_records()), width=width)

@@ -18,6 +18,7 @@ from local_aws.xray_limits import (
 from local_aws.xray_verdicts import Evidence, Severity, Verdict
 from tests.fakes.otlp_spans import (
     FUNCTION_SEGMENT_ID,
+    RESOURCE,
     XRAY_TRACE_ID,
     add_event,
     make_export,
@@ -99,7 +100,7 @@ def test_a_trace_has_a_budget_that_shrinks_when_it_trickles(
     sizes = [total_bytes // count] * (count - 1) + [rest]
     parts = [
         Evidence(
-            {"id": str(n), "name": "poll", "end_time": 1.0},
+            {"id": f"{n + 1:016x}", "name": "poll", "end_time": 1.0},
             size,
             1000.0 + seconds_apart * (n == count - 1),
         )
@@ -191,6 +192,62 @@ def test_a_status_code_needs_the_old_key() -> None:
     assert judged(below(attributes={"http.response.status_code": 429})) == ["status_code_key"]
     both = {"http.response.status_code": 429, "http.status_code": 429}
     assert judged(below(attributes=both)) == []
+
+
+@pytest.mark.parametrize("provider", ["gcp", "azure"])
+def test_another_cloud_provider_loses_the_aws_attributes(provider: str) -> None:
+    call = below("DynamoDB.Query", attributes={"aws.operation": "Query"}, kind=CLIENT)
+    resource = {**RESOURCE, "cloud.provider": provider}
+    export = make_export(stream(), call, below(span_id="7" * 16), resource=resource)
+    records = trace_records.from_export(export, received_at=0.0)
+    (found,) = xray_limits.check([r.evidence() for r in records])
+    assert (found.rule, found.span_name) == ("aws_block_dropped", "DynamoDB.Query")
+    assert judged(call) == []
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "span_id", "expected"),
+    [
+        ("1" * 32, "2" * 16, []),
+        ("1" * 30, "2" * 16, ["bad_link"]),
+        ("", "2" * 16, ["bad_link"]),
+        ("0" * 32, "2" * 16, ["bad_link"]),
+        ("1" * 32, "2" * 14, ["bad_link"]),
+    ],
+)
+def test_a_link_that_cannot_be_converted_costs_its_span(
+    trace_id: str, span_id: str, expected: list[str]
+) -> None:
+    span = below()
+    span.links.add(trace_id=bytes.fromhex(trace_id), span_id=bytes.fromhex(span_id))
+    assert judged(span) == expected
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"span_id": ""},
+        {"span_id": "b" * 14},
+        {"span_id": "0" * 16},
+        {"trace_id": ""},
+        {"trace_id": "a" * 30},
+        {"trace_id": "0" * 32},
+    ],
+    ids=str,
+)
+def test_a_span_needs_whole_ids(ids: dict[str, str]) -> None:
+    assert judged(below(**ids)) == ["bad_id"]
+
+
+def test_an_xray_document_needs_whole_ids() -> None:
+    short = segment(id="c" * 15, trace_id="1-6afd86c0-01")
+    assert rules(xray_limits.check([short])) == ["bad_id", "bad_id"]
+    embedded = {"id": "d" * 16, "name": "dynamodb", "end_time": 1.0}
+    assert xray_limits.check([Evidence(embedded, 100, 0.0)]) == ()
+
+
+def test_nothing_is_its_own_parent() -> None:
+    assert judged(make_span(span_id="b" * 16, parent_id="b" * 16)) == ["own_parent"]
 
 
 def test_a_parent_that_nobody_sends_leaves_a_span_pending() -> None:

@@ -99,6 +99,38 @@ def test_no_answer_in_time_is_not_sent_again() -> None:
     assert delivery.take_counts() == (0, 0)
 
 
+def test_what_is_rejected_is_lost_at_once_and_spares_what_comes_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Kept, it would take the next stream's spans down with it."""
+    wire = MemoryWire([Outcome.REJECTED, Outcome.DELIVERED])
+    delivery = delivery_to(wire)
+    poison, innocent = spans(2), spans(1)
+
+    add(delivery, *poison)
+    delivery.flush()
+    add(delivery, *innocent)
+    delivery.flush()
+
+    assert wire.batches == [poison, innocent]
+    assert delivery.take_counts() == (2, 1)
+    assert [one.getMessage() for one in caplog.records] == [
+        "the collector rejected 2 of 2 spans for good: lost"
+    ]
+
+
+def test_what_a_collector_would_not_have_of_a_batch_is_lost() -> None:
+    wire = MemoryWire(rejected_spans=2)
+    delivery = delivery_to(wire)
+    add(delivery, *spans(3))
+
+    delivery.flush()
+    delivery.flush()
+
+    assert len(wire.batches) == 1
+    assert delivery.take_counts() == (2, 0)
+
+
 def test_of_too_many_kept_spans_the_oldest_are_dropped_and_counted() -> None:
     wire = MemoryWire([Outcome.FAILED, Outcome.DELIVERED])
     delivery = delivery_to(wire)

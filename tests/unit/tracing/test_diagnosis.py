@@ -9,7 +9,8 @@ import pytest
 
 from lambdas.sse_streaming.tracing.daemon import parse_daemon_address
 from lambdas.sse_streaming.tracing.delivery import Outcome
-from lambdas.sse_streaming.tracing.diagnosis import Diagnosis, _why_not_taken
+from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
+from lambdas.sse_streaming.tracing.export_problems import why_not_taken
 from lambdas.sse_streaming.tracing.header import TraceHeader, parse_trace_header
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
 from tests.fakes.spans import START_NS, MemoryWire, StepClock, TracingWorld
@@ -38,11 +39,17 @@ def report(
     outcome: Outcome = Outcome.DELIVERED,
     environ: dict[str, str] | None = None,
     modules: tuple[str, ...] = (),
+    is_sdk_enabled: bool = True,
     **settings: str,
 ) -> dict[str, Any]:
     world = TracingWorld(make_settings(**settings), MemoryWire([outcome]))
     diagnosis = Diagnosis(
-        make_settings(**settings), environ or {}, world.tracing, world.clock, modules=modules
+        make_settings(**settings),
+        environ or {},
+        world.tracing,
+        world.clock,
+        modules=modules,
+        is_sdk_enabled=lambda: is_sdk_enabled,
     )
     made: dict[str, Any] = diagnosis.report(parse_trace_header(trace_header))
     assert json.loads(json.dumps(made)) == made
@@ -52,7 +59,7 @@ def report(
 def check(made: dict[str, Any], name: str) -> dict[str, str]:
     (found,) = (one for one in made["checks"] if one["name"] == name)
     assert set(found) == {"name", "status", "why", "fix"}
-    assert bool(found["fix"]) or found["status"] != "failed", "what to do about it"
+    assert bool(found["fix"]) or found["status"] == "ok", "what to do about it"
     return dict(found)
 
 
@@ -102,6 +109,9 @@ def test_the_kill_switch() -> None:
         ("POWERTOOLS_TRACE_DISABLED", "true", "failed"),
         ("AWS_XRAY_SDK_ENABLED", "False", "failed"),
         ("AWS_XRAY_SDK_ENABLED", "true", "ok"),
+        *(("POWERTOOLS_TRACE_DISABLED", yes, "failed") for yes in ("1", "t", "y", "YES", "on")),
+        *(("AWS_XRAY_SDK_ENABLED", no, "failed") for no in ("0", "no", "N", "f", "off")),
+        ("POWERTOOLS_TRACE_DISABLED", "f", "ok"),
     ],
 )
 def test_the_switches_of_the_handler_phases_tracer(name: str, value: str, status: str) -> None:
@@ -111,12 +121,18 @@ def test_the_switches_of_the_handler_phases_tracer(name: str, value: str, status
     assert (name in found["why"]) is (status == "failed")
 
 
+def test_the_libraries_have_the_last_word() -> None:
+    """Powertools switches the SDK off for reasons of its own, such as AWS_SAM_LOCAL."""
+    assert check(report(is_sdk_enabled=False), "handler_tracer")["status"] == "failed"
+
+
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
         (Outcome.DELIVERED, "ok"),
         (Outcome.UNCONFIRMED, "unknown"),
         (Outcome.FAILED, "failed"),
+        (Outcome.REJECTED, "failed"),
     ],
 )
 def test_what_became_of_the_probe(outcome: Outcome, status: str) -> None:
@@ -129,6 +145,14 @@ def test_what_became_of_the_probe(outcome: Outcome, status: str) -> None:
         ("HTTP 500", "X-Ray refused", "PutTraceSegments"),
         ("HTTP 429", "X-Ray refused", "PutTraceSegments"),
         ("HTTP 503", "cannot reach X-Ray", "log"),
+        ("HTTP 400", "could not read", "log lines"),
+        ("HTTP 401", "wants credentials", "authenticate"),
+        ("HTTP 403", "wants credentials", "authenticate"),
+        ("HTTP 413", "larger than the receiver takes", "SSE_TRACE_SPAN_BUDGET"),
+        ("rejected spans", "rejected", "log lines"),
+        ("not OTLP", "no OTLP/HTTP receiver", "without /v1/traces"),
+        ("HTTP 405", "no OTLP/HTTP receiver", "without /v1/traces"),
+        ("HTTP 302", "no OTLP/HTTP receiver", "without /v1/traces"),
         ("HTTP 404", "no OTLP/HTTP receiver", "without /v1/traces"),
         ("ConnectionRefusedError", "no collector listens", "collector layer"),
         ("gaierror", "no such host", "OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -139,7 +163,7 @@ def test_what_became_of_the_probe(outcome: Outcome, status: str) -> None:
 def test_why_a_collector_took_nothing(
     problem: str | None, word_of_why: str, word_of_fix: str
 ) -> None:
-    why, fix = _why_not_taken(problem)
+    why, fix = why_not_taken(problem)
 
     assert word_of_why in why
     assert word_of_fix in fix
@@ -185,9 +209,27 @@ def test_a_check_that_fails_itself_is_unknown_and_the_others_go_on() -> None:
 
         found = check(made, "xray_daemon")
         assert found["status"] == "unknown"
+        assert "remove AWS_XRAY_DAEMON_ADDRESS" in found["fix"]
         assert "the check itself failed" in found["why"]
         assert address not in json.dumps(made)
         assert check(made, "clock")["status"] == "ok"
+
+
+class RejectingTracing(StreamTracing):
+    """A collector that takes the batch and would not have the probe in it."""
+
+    last_problem = "rejected spans"
+
+    def probe(self, header: TraceHeader) -> Outcome | None:
+        return Outcome.DELIVERED
+
+
+def test_a_probe_that_was_taken_and_rejected_is_not_ok() -> None:
+    settings, clock = make_settings(), StepClock()
+    diagnosis = Diagnosis(settings, {}, RejectingTracing(settings, {}, clock), clock)
+    made: dict[str, Any] = diagnosis.report(parse_trace_header(header()))
+
+    assert check(made, "collector")["status"] == "failed"
 
 
 class BrokenTracing(StreamTracing):

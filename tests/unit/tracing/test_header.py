@@ -80,6 +80,9 @@ FORMS = (
     Form("parent zero", f"{R};Parent={'0' * 16};Sampled=1", records=False),
     Form("parent with 0x", f"{R};Parent=0x995c3f42cd8ad8;Sampled=1", records=False),
     Form("parent with underscore", f"{R};Parent=53995c3f42cd8_d8;Sampled=1", records=False),
+    Form("no root but lineage", f"{P};Sampled=1;Lineage=1:f84e2b95:0", records=False),
+    Form("lineage only", "Lineage=1:f84e2b95:0", records=False),
+    Form("bad root and lineage", f"Root=junk;{P};Sampled=1;Lineage=1:a:0;Odd=", records=False),
     Form("garbage", "garbage", records=False),
     Form("empty", "", records=False),
     Form("blank", "   ", records=False),
@@ -193,8 +196,21 @@ def test_what_does_not_record_says_so(decision: str) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "garbage", f"{P};Sampled=1", "Root=x"])
-def test_without_a_root_the_variable_is_unset(header: str | None) -> None:
+def test_without_a_root_and_extra_pairs_the_variable_is_unset(header: str | None) -> None:
     assert normalise_trace_header(header) is None
+
+
+@pytest.mark.parametrize("root", ["", "Root=;", "Root=junk;", f"Root=2{ROOT[1:]};"])
+def test_the_extra_pairs_outlive_a_bad_root(root: str) -> None:
+    """What AWS finds loops by must not depend on whether there is a trace."""
+    header = f"{root}{P};Sampled=1;Lineage=1:a:0;Odd=a=b;Future="
+
+    assert normalise_trace_header(header) == "Lineage=1:a:0;Future="
+
+
+def test_an_empty_value_is_kept_and_a_name_alone_is_no_pair() -> None:
+    """The X-Ray SDK takes a name without `=` for a malformed header."""
+    assert normalise_trace_header(f"{R};{P};Sampled=1;Foo=;flag") == f"{R};{P};Sampled=1;Foo="
 
 
 @given(st.text(alphabet="RootParentSampled=;01-abcdef \u0661", max_size=120) | st.text())

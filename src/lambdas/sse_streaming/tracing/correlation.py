@@ -8,14 +8,20 @@ too, and the keys are right from the moment an invocation is there until it is o
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from lambdas.sse_streaming.tracing.header import is_root
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 _PACKAGE = "lambdas.sse_streaming"
 _REQUEST_ID = "function_request_id"
-"""Powertools' name for it."""
+_TRACE_ID = "xray_trace_id"
+"""Powertools' names for them."""
 
 
 class LogCorrelation:
@@ -23,6 +29,9 @@ class LogCorrelation:
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
+        formatter = logger.registered_formatter
+        if isinstance(formatter, LambdaPowertoolsFormatter):
+            formatter.json_serializer = _with_true_trace_id(formatter.json_serializer)
         package = logging.getLogger(_PACKAGE)
         package.handlers = [logger.registered_handler]
         package.setLevel(logger.log_level)
@@ -39,3 +48,15 @@ class LogCorrelation:
     def forget(self) -> None:
         """The invocation is over: what is logged before the next belongs to neither."""
         self._logger.remove_keys([_REQUEST_ID, "span_id"])
+
+
+def _with_true_trace_id(serialize: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Powertools takes the header's first pair for the root, whatever the caller put there
+    (aws_lambda_powertools/logging/formatter.py, _get_latest_trace_id, 3.37.0)."""
+
+    def serialize_line(line: Any) -> str:
+        if not is_root(str(line.get(_TRACE_ID))):
+            line.pop(_TRACE_ID, None)
+        return serialize(line)
+
+    return serialize_line

@@ -4,7 +4,8 @@ The SDK's own exporter retries inside a flush and hides why it failed, and its b
 drops what failed. Behind the collector's exporter both are wrong: it calls X-Ray once per 50
 documents before it answers, so *no answer in time* means that the batch is there and going on
 (sending it again costs the trace's size budget twice), while a refused connection, a reset, 429
-and 5xx mean that it is not (github.com/open-telemetry/opentelemetry-collector-contrib,
+and 5xx mean that it is not, and other answers that it never will be
+(github.com/open-telemetry/opentelemetry-collector-contrib,
 exporter/awsxrayexporter/awsxray.go).
 """
 
@@ -27,15 +28,21 @@ FULL_DETAIL_BATCH_SPANS = 512
 
 
 class Outcome(enum.Enum):
-    """What is known of a batch after one try."""
+    """What is known of a batch after one try. One that is rejected never will be taken."""
 
     DELIVERED = "delivered"
     UNCONFIRMED = "unconfirmed"
     FAILED = "failed"
+    REJECTED = "rejected"
 
 
 class Wire(Protocol):
-    """One OTLP/HTTP POST. `timeout_seconds` bounds the whole exchange, answer included."""
+    """One OTLP/HTTP POST. `timeout_seconds` bounds the whole exchange, answer included.
+
+    `rejected_spans` says how many of a delivered batch the collector would not have.
+    """
+
+    rejected_spans: int
 
     def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome: ...
 
@@ -44,7 +51,8 @@ class SpanDelivery:
     """Collects ended spans and hands them over when told to.
 
     A batch that failed is kept, at most MAX_KEPT_SPANS with the oldest dropped first, and tried
-    once more with the next flush; after that it is lost. Losses are counted and handed out once.
+    once more with the next flush; after that it is lost. What is rejected is lost at once. Losses
+    are counted and handed out once.
     """
 
     def __init__(
@@ -140,6 +148,10 @@ class SpanDelivery:
             self.last_flush_ms = (time.monotonic() - started) * 1000
             if outcome is Outcome.FAILED:
                 self._keep(fresh, lost=len(second_try))
+            elif outcome is Outcome.REJECTED:
+                self._give_up(len(batch), len(batch))
+            elif self._wire is not None and self._wire.rejected_spans:
+                self._give_up(self._wire.rejected_spans, len(batch))
         finally:
             self._sending.release()
 
@@ -165,6 +177,13 @@ class SpanDelivery:
             len(kept),
             lost,
         )
+
+    def _give_up(self, rejected: int, sent: int) -> None:
+        with self._lock:
+            self._lost_spans += rejected
+            if rejected == sent:
+                self._failed_flushes += 1
+        _log.warning("the collector rejected %d of %d spans for good: lost", rejected, sent)
 
     def _is_background_alive(self) -> bool:
         return self._background is not None and self._background.is_alive()

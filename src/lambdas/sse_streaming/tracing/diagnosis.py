@@ -15,17 +15,24 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from aws_xray_sdk import global_sdk_config
+
 from lambdas.sse_streaming import __version__
 from lambdas.sse_streaming.clock import Clock
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.daemon import daemon_refuses, parse_daemon_address
 from lambdas.sse_streaming.tracing.delivery import Outcome
+from lambdas.sse_streaming.tracing.export_problems import why_not_taken
 from lambdas.sse_streaming.tracing.header import TraceHeader
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
 
 _PACKAGES = ("aws-lambda-powertools", "aws-xray-sdk", "opentelemetry-sdk", "botocore")
 _MAX_SKEW_SECONDS = 300
 """What AWS's request signing allows a clock to be off by."""
+_YES = frozenset({"1", "y", "yes", "t", "true", "on"})
+"""What Powertools takes for yes (aws_lambda_powertools/shared/functions.py, strtobool, 3.37.0)."""
+_NO = frozenset({"0", "n", "no", "f", "false", "off"})
+"""What the X-Ray SDK takes for no (aws_xray_sdk/sdk_config.py, 2.15.0)."""
 _INSTRUMENTATION = "opentelemetry.instrumentation."
 _SHARED_WITH_INSTRUMENTORS = frozenset(
     {"dependencies", "distro", "environment_variables", "instrumentor", "package", "propagators"}
@@ -36,7 +43,7 @@ _SHARED_WITH_INSTRUMENTORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`why` says what was seen, `fix` what to do; empty where there is nothing to do."""
+    """`why` says what was seen, `fix` what to do; empty only where all is well."""
 
     name: str
     status: Literal["ok", "failed", "unknown"]
@@ -55,12 +62,14 @@ class Diagnosis:
         clock: Clock,
         *,
         modules: Iterable[str] = sys.modules,
+        is_sdk_enabled: Callable[[], bool] = global_sdk_config.sdk_enabled,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._tracing = tracing
         self._clock = clock
         self._modules = modules
+        self._is_sdk_enabled = is_sdk_enabled
         self.born = clock.steady_seconds()
 
     def report(self, header: TraceHeader) -> dict[str, object]:
@@ -116,25 +125,32 @@ class Diagnosis:
         return Check("kill_switch", "ok", "OTEL_SDK_DISABLED is not true")
 
     def _handler_tracer(self) -> Check:
-        """The switches of Powertools and of the X-Ray SDK."""
+        """The switches of Powertools and of the X-Ray SDK, and what they made of them."""
         off = None
-        if self._environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on"):
+        if self._environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _YES:
             off = "POWERTOOLS_TRACE_DISABLED"
-        elif self._environ.get("AWS_XRAY_SDK_ENABLED", "").lower() == "false":
-            off = "AWS_XRAY_SDK_ENABLED=false"
+        elif self._environ.get("AWS_XRAY_SDK_ENABLED", "").lower() in _NO:
+            off = "AWS_XRAY_SDK_ENABLED"
         if off is not None:
             return Check(
                 "handler_tracer",
                 "failed",
                 f"{off} switches the handler phase's subsegments off",
-                f"remove {off.partition('=')[0]}",
+                f"remove {off}",
+            )
+        if not self._is_sdk_enabled():
+            return Check(
+                "handler_tracer",
+                "failed",
+                "the X-Ray SDK counts itself as switched off, as Powertools does outside Lambda",
+                "remove AWS_SAM_LOCAL and AWS_CHALICE_CLI_MODE from the function's variables",
             )
         return Check("handler_tracer", "ok", "nothing switches the handler phase's tracer off")
 
     def _collector(self, outcome: Outcome | None) -> Check:
         where = urlsplit(self._settings.otlp_endpoint).netloc
         match outcome:
-            case Outcome.DELIVERED:
+            case Outcome.DELIVERED if self._tracing.last_problem is None:
                 return Check("collector", "ok", f"the collector at {where} took a probe span")
             case Outcome.UNCONFIRMED:
                 return Check(
@@ -143,10 +159,15 @@ class Diagnosis:
                     f"the collector at {where} took a probe span but did not answer in time",
                     "look at the collector's log lines for slow or failing PutTraceSegments",
                 )
-            case Outcome.FAILED:
-                why, fix = _why_not_taken(self._tracing.last_problem)
+            case Outcome.FAILED | Outcome.REJECTED | Outcome.DELIVERED:
+                why, fix = why_not_taken(self._tracing.last_problem)
                 return Check("collector", "failed", f"{where}: {why}", fix)
-        return Check("collector", "unknown", "no probe was sent: this request is not recorded")
+        return Check(
+            "collector",
+            "unknown",
+            "no probe was sent: this request is not recorded",
+            "do first what the checks `sampled` and `kill_switch` say",
+        )
 
     def _daemon(self) -> Check:
         address = self._environ.get("AWS_XRAY_DAEMON_ADDRESS", "")
@@ -190,7 +211,12 @@ class Diagnosis:
     def _clock_skew(self, header: TraceHeader) -> Check:
         """A trace id begins with the second in which the trace did, by its maker's clock."""
         if header.trace_id is None:
-            return Check("clock", "unknown", "no trace header came to compare this clock with")
+            return Check(
+                "clock",
+                "unknown",
+                "no trace header came to compare this clock with",
+                "do first what the check `sampled` says",
+            )
         ahead = self._clock.wall_ms() // 1000 - int(header.trace_id[:8], 16)
         if abs(ahead) <= _MAX_SKEW_SECONDS:
             return Check("clock", "ok", f"this clock is {ahead} s after the trace's beginning")
@@ -205,49 +231,22 @@ class Diagnosis:
         )
 
 
+_FIX = "ask again; if it stays, it is a defect of this check: report it with the versions below"
+_FIXES: Mapping[str, str] = {
+    "collector": "remove the OTEL_* variables but OTEL_SERVICE_NAME and"
+    " OTEL_EXPORTER_OTLP_ENDPOINT: OpenTelemetry does not start with a malformed one",
+    "xray_daemon": "remove AWS_XRAY_DAEMON_ADDRESS from the function's variables, Lambda sets it",
+}
+"""By check: what to do when it fails itself."""
+
+
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except Exception as error:
         # Its text could hold what it looked at, and that is not for everybody.
-        return Check(name, "unknown", f"the check itself failed: {type(error).__name__}")
-
-
-def _why_not_taken(problem: str | None) -> tuple[str, str]:
-    """(why, fix) for a batch that the collector did not take."""
-    match problem:
-        case "HTTP 500" | "HTTP 429":
-            return (
-                f"the collector answered {problem}: X-Ray refused what it passed on",
-                "allow xray:PutTraceSegments and xray:PutTelemetryRecords to the function's role"
-                " (AWSXRayDaemonWriteAccess); a throttle by X-Ray looks the same, and passes",
-            )
-        case "HTTP 502" | "HTTP 503" | "HTTP 504":
-            return (
-                f"the collector answered {problem}: it cannot reach X-Ray, or X-Ray fails",
-                "look at the collector's log lines; in a VPC, give it a way to X-Ray's endpoint",
-            )
-        case "ConnectionRefusedError":
-            return (
-                "connection refused, no collector listens there",
-                "add the ADOT collector layer, or correct OTEL_EXPORTER_OTLP_ENDPOINT",
-            )
-        case "gaierror":
-            return (
-                "no such host",
-                "correct OTEL_EXPORTER_OTLP_ENDPOINT: the layer listens on http://localhost:4318",
-            )
-        case str() if problem.startswith("HTTP "):
-            return (
-                f"what listens there answered {problem}: it is no OTLP/HTTP receiver, or not at"
-                " this path",
-                "correct OTEL_EXPORTER_OTLP_ENDPOINT: http://localhost:4318, without /v1/traces",
-            )
-    return (
-        f"no answer in HTTP ({problem or 'no connection'})",
-        "correct OTEL_EXPORTER_OTLP_ENDPOINT: port 4318 speaks HTTP, 4317 gRPC; or look at the"
-        " collector's log lines for a crash",
-    )
+        why = f"the check itself failed: {type(error).__name__}"
+        return Check(name, "unknown", why, _FIXES.get(name, _FIX))
 
 
 def _versions() -> dict[str, str]:

@@ -39,13 +39,14 @@ class TraceHeader:
         return None if self.trace_id is None else xray_trace_id(self.trace_id)
 
     def normalised(self) -> str | None:
-        """What both tracers may see: None without a root, else a form that both accept.
+        """What both tracers may see: a form that both accept, None if nothing is left of it.
 
         The X-Ray SDK warns on every call about a header without a decision, so one that does not
-        record says Sampled=0.
+        record says Sampled=0. Without a root the extra pairs stand alone: both tracers pass over
+        them, and botocore hands them on.
         """
         if self.root is None:
-            return None
+            return ";".join(f"{name}={value}" for name, value in self.extras) or None
         pairs = [("Root", self.root)]
         if self.parent_id is not None:
             pairs.append(("Parent", self.parent_id))
@@ -64,7 +65,7 @@ def parse_trace_header(header: str | None) -> TraceHeader:
     sampled = False
     extras: list[tuple[str, str]] = []
     for pair in (header or "").split(";"):
-        name, _, value = (part.strip() for part in pair.partition("="))
+        name, separator, value = (part.strip() for part in pair.partition("="))
         if name == "Root":
             match = _ROOT.fullmatch(value)
             joined = "".join(match.groups()).lower() if match else _ZERO_TRACE_ID
@@ -74,7 +75,7 @@ def parse_trace_header(header: str | None) -> TraceHeader:
             parent_id = None if given == _ZERO_SPAN_ID else given
         elif name == "Sampled":
             sampled = value == "1"
-        elif name and value and "=" not in value:
+        elif name and separator and "=" not in value:
             extras.append((name, value))
     return TraceHeader(trace_id, parent_id, sampled, tuple(extras))
 
@@ -82,6 +83,11 @@ def parse_trace_header(header: str | None) -> TraceHeader:
 def normalise_trace_header(header: str | None) -> str | None:
     """What `_X_AMZN_TRACE_ID` is set to for an invocation; None means unset."""
     return parse_trace_header(header).normalised()
+
+
+def is_root(text: str) -> bool:
+    """Whether it is a trace id as X-Ray writes it."""
+    return _ROOT.fullmatch(text) is not None
 
 
 def xray_trace_id(trace_id: str) -> str:

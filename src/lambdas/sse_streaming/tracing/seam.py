@@ -10,10 +10,12 @@ contexts. Every patch of the X-Ray SDK that matters here funnels through the rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
+
+from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED, is_throttle
 
 if TYPE_CHECKING:
     from lambdas.sse_streaming.tracing.operation import Operation
@@ -68,18 +70,51 @@ def install_gate(recorder: Recorder) -> None:
     def gated(wrapped: Any, instance: Any, args: Any, kwargs: Any, *rest: Any, **named: Any) -> Any:
         if in_streaming_phase():
             return wrapped(*args, **kwargs)
-        return record(wrapped, instance, args, kwargs, *rest, **named)
+        return record(wrapped, instance, args, kwargs, *rest, **_judging(named))
 
     async def gated_async(
         wrapped: Any, instance: Any, args: Any, kwargs: Any, *rest: Any, **named: Any
     ) -> Any:
         if in_streaming_phase():
             return await wrapped(*args, **kwargs)
-        return await record_async(wrapped, instance, args, kwargs, *rest, **named)
+        return await record_async(wrapped, instance, args, kwargs, *rest, **_judging(named))
 
     recorder.record_subsegment = gated
     recorder.record_subsegment_async = gated_async
     setattr(recorder, _GATE_MARK, True)
+
+
+def _judging(named: dict[str, Any]) -> dict[str, Any]:
+    """The recorder's arguments, with its describer of AWS requests corrected.
+
+    The SDK's makes a fault of each ClientError, expected refusals too, and takes no notice of a
+    request without an answer (aws_xray_sdk/ext/boto_utils.py, _aws_error_handler, 2.15.0).
+    """
+    describe = named.get("meta_processor")
+    if named.get("namespace") != "aws" or not callable(describe):
+        return named
+
+    def describe_rightly(*, exception: Any, subsegment: Any, **more: Any) -> None:
+        response = getattr(exception, "response", None)
+        if not isinstance(response, Mapping):
+            describe(exception=exception, subsegment=subsegment, **more)
+            if exception is not None:
+                subsegment.add_exception(exception, more.get("stack"), True)
+            return
+        code = str(response.get("Error", {}).get("Code", ""))
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
+        if code == CONDITION_FAILED:
+            answered: Any = {**more, "return_value": response}
+            describe(exception=None, subsegment=subsegment, **answered)
+            subsegment.error = False
+            subsegment.http = {}  # its 400 would be read as an error
+            return
+        describe(exception=exception, subsegment=subsegment, **more)
+        if 400 <= status < 500:
+            subsegment.fault, subsegment.error = False, True
+            subsegment.throttle = is_throttle(code, status)
+
+    return {**named, "meta_processor": describe_rightly}
 
 
 def observe_requests(
