@@ -85,7 +85,19 @@ def test_all_kinds_of_ours_are_among_them() -> None:
     assert len(OURS) == 30
 
 
-@pytest.mark.parametrize("text", ["<b>&" * 100, "é" * 100, '"\\' * 100, "\n" * 100, "\ud800"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<b>&" * 100,
+        "é" * 100,
+        '"\\' * 100,
+        "\n" * 100,
+        "\ud800",
+        "\u2028\u2029" * 100,
+        "".join(map(chr, range(32))) * 10,
+        "\x7f\u20ac\U0001f600" * 100,
+    ],
+)
 def test_text_costs_what_gos_json_makes_of_it(text: str) -> None:
     plain_size = estimated_bytes(SpanDraft("step", 0, 0, {"text": ""}))
     size = estimated_bytes(SpanDraft("step", 0, 0, {"text": text}))

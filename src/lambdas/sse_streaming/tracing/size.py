@@ -83,7 +83,14 @@ def _attributes_bytes(attributes: Mapping[str, Scalar]) -> int:
 
 @lru_cache(maxsize=256)
 def _text_bytes(text: str) -> int:
-    """As Go writes it: UTF-8, and six bytes for what HTML could mistake for its own."""
+    """As Go writes it: UTF-8, and six bytes for what HTML or JavaScript could take for its own.
+
+    Source: https://pkg.go.dev/encoding/json#Marshal. Control characters cost in Go what they cost
+    in Python; U+FFFD may stand for bytes that are not UTF-8, which Go escapes.
+    """
     written = json.dumps(text, ensure_ascii=False)
-    escaped = written.count("<") + written.count(">") + written.count("&")
-    return len(written.encode("utf-8", "replace")) + 5 * escaped
+    total = len(written) + 5 * (written.count("<") + written.count(">") + written.count("&"))
+    if not written.isascii():
+        total += len(written.encode("utf-8", "replace")) - len(written)
+        total += 3 * sum(map(written.count, "\u2028\u2029\ufffd"))
+    return total
