@@ -173,7 +173,50 @@ def test_a_chain_without_end_is_cut() -> None:
         effect = ValueError(str(number))
         effect.__cause__ = deep
         deep = effect
-    assert len(Failure.of(deep).chain) == 5
+    assert [link.message for link in Failure.of(deep).chain] == ["deepest", "0", "17", "18", "19"]
+
+
+def caught(run: Callable[[], None]) -> list[str]:
+    """Messages of the chain of what a function raises, cause first."""
+    try:
+        run()
+    except Exception as error:
+        return [link.message for link in Failure.of(error).chain]
+    raise AssertionError("it raised nothing")
+
+
+def test_what_was_being_handled_is_a_cause_too() -> None:
+    def handle() -> None:
+        try:
+            raise OSError("reset by peer")
+        except OSError:
+            raise ValueError("no usable answer")  # noqa: B904
+
+    def hide() -> None:
+        try:
+            raise OSError("reset by peer")
+        except OSError:
+            raise ValueError("no usable answer") from None
+
+    assert caught(handle) == ["reset by peer", "no usable answer"]
+    assert caught(hide) == ["no usable answer"]
+
+
+def test_a_group_names_its_first_member_as_a_cause() -> None:
+    def fail() -> None:
+        members = [ValueError("first"), KeyError("second")]
+        raise ExceptionGroup("two tasks failed", members) from OSError("root")
+
+    assert caught(fail) == ["root", "first", "two tasks failed (2 sub-exceptions)"]
+
+
+def test_an_exception_without_a_text_breaks_nothing() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("a defect")
+
+    (link,) = Failure.of(Mute()).chain
+    assert link.message == "its text failed by RuntimeError"
 
 
 def test_a_stack_is_cut_at_its_beginning() -> None:

@@ -24,6 +24,9 @@ T = TypeVar("T")
 _EXPECTED_REFUSAL = "ConditionalCheckFailedException"
 _MAX_MESSAGE_LENGTH = 1000
 _MAX_TYPE_LENGTH = 100
+_MAX_CHAIN = 5
+_CAUSES_KEPT = 2
+_MAX_FOLLOWED = 100
 _MAX_STACK_LENGTH = 6000
 """A document may have 64 KB; a stack says what it has to say in its last frames."""
 
@@ -49,13 +52,8 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        chain: list[BaseException] = []
-        current: BaseException | None = error
-        while current is not None and current not in chain and len(chain) < 5:
-            chain.insert(0, current)
-            current = current.__cause__
         return cls(
-            chain=tuple(_record(link) for link in chain),
+            chain=tuple(map(_record, _chain(error))),
             error_type=str(getattr(error, "code", None) or type(error).__name__)[:_MAX_TYPE_LENGTH],
             is_fault=not isinstance(error, AwsThrottled | AwsRefused),
         )
@@ -132,13 +130,10 @@ class Operation:
         if error is not None:
             failure = Failure.of(error)
         elif status is not None and status >= 400 and not expected:
+            code = (error_code or f"HTTP {status}")[:_MAX_TYPE_LENGTH]
             failure = Failure(
-                chain=(
-                    ExceptionRecord(
-                        error_code or f"HTTP {status}", _cut(error_message or ""), "", name
-                    ),
-                ),
-                error_type=error_code or f"HTTP {status}",
+                chain=(ExceptionRecord(code, _cut(error_message or ""), "", name),),
+                error_type=code,
                 is_fault=status >= 500,
             )
         self.requests.append(
@@ -223,16 +218,54 @@ class UntracedStream:
     def end(self, facts: StreamFacts, error: BaseException | None) -> None: ...
 
 
+def _chain(error: BaseException) -> list[BaseException]:
+    """What led to the error, cause first, followed as Python's own traceback does.
+
+    Of a group the first member is named as a cause too. A chain that is too long loses its middle:
+    the root cause and what was made of it say the most.
+    """
+    found: list[BaseException] = []
+    ahead: list[BaseException] = [error]
+    while ahead and len(found) < _MAX_FOLLOWED:
+        current = ahead.pop()
+        if any(current is known for known in found):
+            continue
+        found.append(current)
+        if current.__cause__ is not None:
+            ahead.append(current.__cause__)
+        elif current.__context__ is not None and not current.__suppress_context__:
+            ahead.append(current.__context__)
+        if isinstance(current, BaseExceptionGroup):
+            ahead.append(current.exceptions[0])
+    found.reverse()
+    if len(found) <= _MAX_CHAIN:
+        return found
+    return found[:_CAUSES_KEPT] + found[_CAUSES_KEPT - _MAX_CHAIN :]
+
+
 def _record(error: BaseException) -> ExceptionRecord:
     formatted = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
     frames = formatted.stack
     stack = "".join(formatted.format(chain=False))
     return ExceptionRecord(
-        type=f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
-        message=_cut(str(error)),
+        type=_type_name(error),
+        message=_cut(_text_of(error)),
         stack=stack if len(stack) <= _MAX_STACK_LENGTH else stack[-_MAX_STACK_LENGTH:],
         place=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
     )
+
+
+def _type_name(error: BaseException) -> str:
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    return name[-_MAX_TYPE_LENGTH:]
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as defect:
+        # It must not become the error that ends the stream.
+        return f"its text failed by {type(defect).__name__}"
 
 
 def _cut(message: str) -> str:
