@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
 
 from lambdas.sse_streaming.tracing.delivery import MAX_KEPT_SPANS, Outcome, SpanDelivery
 from tests.fakes.spans import MemoryWire
@@ -183,10 +184,37 @@ def test_a_wire_that_cannot_be_made_breaks_nothing() -> None:
 
 def test_losses_of_others_are_counted_along() -> None:
     delivery = delivery_to(MemoryWire())
-    delivery.lose(3)
+    delivery.lose(3, trace_id=1)
 
     assert delivery.lost_spans == 3
     assert delivery.take_counts() == (3, 0)
+
+
+def spans_of(trace_id: int, count: int) -> list[ReadableSpan]:
+    context = SpanContext(trace_id, 1, is_remote=False)
+    return [ReadableSpan(name=f"span{next(_numbers)}", context=context) for _ in range(count)]
+
+
+def test_each_trace_has_its_own_count_of_losses() -> None:
+    delivery = delivery_to(MemoryWire([Outcome.FAILED]))
+    add(delivery, *spans_of(7, 2), *spans_of(8, 1))
+    delivery.flush()
+    add(delivery, *spans_of(9, MAX_KEPT_SPANS + 4))
+    delivery.flush()
+
+    assert [delivery.lost_spans_of(trace_id) for trace_id in (7, 8, 9, 10)] == [2, 1, 4, 0]
+    assert delivery.take_counts() == (7, 2)
+    assert delivery.lost_spans_of(7) == 2, "what the environment hands out leaves the trace's own"
+
+
+def test_what_is_remembered_of_traces_is_bounded() -> None:
+    delivery = delivery_to(MemoryWire())
+    for trace_id in range(10_000):
+        delivery.lose(1, trace_id)
+
+    assert delivery.lost_spans_of(9_999) == 1
+    assert delivery.lost_spans_of(0) == 0
+    assert sum(delivery.lost_spans_of(trace_id) for trace_id in range(10_000)) <= 1_000
 
 
 def test_full_detail_sends_every_full_batch_at_once() -> None:

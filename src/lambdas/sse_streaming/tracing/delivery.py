@@ -15,6 +15,7 @@ import enum
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 MAX_KEPT_SPANS = 1000
 FULL_DETAIL_BATCH_SPANS = 512
+_MAX_TRACES = 100
+"""Of whose losses something is remembered; an environment serves one stream after the other."""
 
 
 class Outcome(enum.Enum):
@@ -52,7 +55,8 @@ class SpanDelivery:
 
     A batch that failed is kept, at most MAX_KEPT_SPANS with the oldest dropped first, and tried
     once more with the next flush; after that it is lost. What is rejected is lost at once. Losses
-    are counted and handed out once.
+    are counted for the environment, which hands them out once, and for each trace, whose root says
+    what it lost itself.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class SpanDelivery:
         self._sending = threading.Lock()
         self._background: threading.Thread | None = None
         self._lost_spans = 0
+        self._lost_by_trace: dict[int, int] = {}
         self._failed_flushes = 0
         self.last_outcome: Outcome | None = None
         self.last_flush_ms: float | None = None
@@ -81,20 +86,25 @@ class SpanDelivery:
             self._ended.append(span)
             overflow = len(self._ended) - 4 * MAX_KEPT_SPANS
             if overflow > 0:
+                self._lose(self._ended[:overflow])
                 del self._ended[:overflow]
-                self._lost_spans += overflow
             is_batch_full = self._batch_spans is not None and len(self._ended) >= self._batch_spans
         if is_batch_full:
             self.flush_in_background()
 
-    def lose(self, count: int) -> None:
+    def lose(self, count: int, trace_id: int) -> None:
         """Count spans that never reached the delivery."""
         with self._lock:
-            self._lost_spans += count
+            self._count_lost(count, trace_id)
 
     @property
     def lost_spans(self) -> int:
+        """The environment's, since they were taken."""
         return self._lost_spans
+
+    def lost_spans_of(self, trace_id: int) -> int:
+        """One trace's, as known by now: what failed once may still arrive."""
+        return self._lost_by_trace.get(trace_id, 0)
 
     def take_counts(self) -> tuple[int, int]:
         """Spans lost and flushes failed since the last call."""
@@ -147,11 +157,11 @@ class SpanDelivery:
             self.last_outcome = outcome
             self.last_flush_ms = (time.monotonic() - started) * 1000
             if outcome is Outcome.FAILED:
-                self._keep(fresh, lost=len(second_try))
+                self._keep(fresh, lost=second_try)
             elif outcome is Outcome.REJECTED:
-                self._give_up(len(batch), len(batch))
+                self._give_up(batch, len(batch))
             elif self._wire is not None and self._wire.rejected_spans:
-                self._give_up(self._wire.rejected_spans, len(batch))
+                self._give_up(batch, self._wire.rejected_spans)
         finally:
             self._sending.release()
 
@@ -165,25 +175,44 @@ class SpanDelivery:
             _log.exception("exporting %d spans failed in a way nobody foresaw", len(batch))
             return Outcome.FAILED
 
-    def _keep(self, fresh: list[ReadableSpan], lost: int) -> None:
+    def _keep(self, fresh: list[ReadableSpan], lost: list[ReadableSpan]) -> None:
         with self._lock:
             kept = fresh[-MAX_KEPT_SPANS:]
-            lost += len(fresh) - len(kept)
+            lost = lost + fresh[:-MAX_KEPT_SPANS]
             self._kept = kept
-            self._lost_spans += lost
+            self._lose(lost)
             self._failed_flushes += 1
         _log.warning(
             "the collector did not take the spans: %d kept for one more try, %d lost",
             len(kept),
-            lost,
+            len(lost),
         )
 
-    def _give_up(self, rejected: int, sent: int) -> None:
+    def _give_up(self, batch: Sequence[ReadableSpan], rejected: int) -> None:
         with self._lock:
-            self._lost_spans += rejected
-            if rejected == sent:
+            if rejected >= len(batch):
+                self._lose(batch)
                 self._failed_flushes += 1
-        _log.warning("the collector rejected %d of %d spans for good: lost", rejected, sent)
+            else:
+                # Which ones is not said: most likely the trace's that most of them are of.
+                ((trace_id, _),) = Counter(map(_trace_id, batch)).most_common(1)
+                self._count_lost(rejected, trace_id)
+        _log.warning("the collector rejected %d of %d spans for good: lost", rejected, len(batch))
+
+    def _lose(self, spans: Sequence[ReadableSpan]) -> None:
+        for trace_id, count in Counter(map(_trace_id, spans)).items():
+            self._count_lost(count, trace_id)
+
+    def _count_lost(self, count: int, trace_id: int) -> None:
+        self._lost_spans += count
+        counted = self._lost_by_trace.pop(trace_id, 0)
+        self._lost_by_trace[trace_id] = counted + count
+        if len(self._lost_by_trace) > _MAX_TRACES:
+            del self._lost_by_trace[next(iter(self._lost_by_trace))]
 
     def _is_background_alive(self) -> bool:
         return self._background is not None and self._background.is_alive()
+
+
+def _trace_id(span: ReadableSpan) -> int:
+    return int(span.context.trace_id) if span.context else 0

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.trace import (
+    ReadableSpan,
+    Span,
+    SpanLimits,
+    SpanProcessor,
+    Tracer,
+    TracerProvider,
+)
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
 if TYPE_CHECKING:
@@ -49,9 +56,27 @@ def build_tracer(service_name: str, delivery: SpanDelivery, environ: Mapping[str
     provider = TracerProvider(
         sampler=ParentBased(ALWAYS_OFF),
         resource=Resource.create({key: value for key, value in attributes.items() if value}),
+        span_limits=_no_limits(),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(_HandOver(delivery))
     tracer = provider.get_tracer("lambdas.sse_streaming")
     assert isinstance(tracer, Tracer), "OTEL_SDK_DISABLED was not looked at before"
     return tracer
+
+
+def _no_limits() -> SpanLimits:
+    """None at all: the stream's budget limits what a span holds, and a limit left out would be
+    read from OTEL_*_LIMIT (SpanLimits in opentelemetry-sdk 1.45), which can cut away the names
+    that X-Ray searches by."""
+    unset = SpanLimits.UNSET
+    return SpanLimits(
+        max_attributes=unset,
+        max_events=unset,
+        max_links=unset,
+        max_span_attributes=unset,
+        max_event_attributes=unset,
+        max_link_attributes=unset,
+        max_attribute_length=unset,
+        max_span_attribute_length=unset,
+    )
