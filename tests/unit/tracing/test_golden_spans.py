@@ -187,6 +187,24 @@ def rolled_up(record: _Recording) -> None:
     record.ended()
 
 
+def unfinished(record: _Recording) -> None:
+    """A poll that hangs when the process is told to exit, and the release that begins then."""
+    step = record.trace.begin("dynamodb_poll", sentiment_type="positive")
+    record._request(step)
+    record.world.clock.pass_ms(3000)
+    record.trace.begin("connection_release", connection_id="7.abc")
+    record.ended("shutdown")
+
+
+def counted_only(record: _Recording) -> None:
+    """A failure for whose requests no room is left."""
+    for _ in range(100):
+        record.step("dynamodb_poll", {}, {}, {}, item_count=0)
+    error = raised(AwsUnavailable("InternalServerError", "m" * 900))
+    record.step("connection_renew", {}, {}, error=error)
+    record.ended()
+
+
 def probed(record: _Recording) -> None:
     tracing = record.world.tracing
     probe_span(tracing._own_tracer(), parse_trace_header(SAMPLED), record.world.clock.now_ns)
@@ -201,8 +219,13 @@ CASES: dict[str, tuple[Callable[[_Recording], None], dict[str, str]]] = {
     "unanswered": (unanswered, {}),
     "defective": (defective, {}),
     "rolled_up": (rolled_up, {"SSE_TRACE_SPAN_BUDGET": "1"}),
+    "unfinished": (unfinished, {}),
+    "counted_only": (counted_only, {"SSE_TRACE_SPAN_BUDGET": "1000"}),
     "probe": (probed, {}),
 }
+
+OF_ONE_NAME = {"counted_only": "connection_renew"}
+"""Cases of which only these spans are pinned."""
 
 
 def exported(case: str) -> list[dict[str, Any]]:
@@ -225,6 +248,8 @@ def exported(case: str) -> list[dict[str, Any]]:
                     link["traceId"] = sent.trace_id.hex()
                     link["spanId"] = sent.span_id.hex()
                 document = to_document(span, group.resource)
+                if case in OF_ONE_NAME and span.name != OF_ONE_NAME[case]:
+                    continue
                 found.append({"span": _masked(told), "document": _masked(document)})
     return found
 

@@ -134,9 +134,48 @@ def test_the_slowest_ones_attributes_go_before_error_types_do() -> None:
     assert not any(name.startswith("slowest_") for d in tighter for name in d.attributes)
     assert {d.attributes["error_type"] for d in tighter} == {f"Error{n}" for n in range(4)}
 
-    (joined,) = rollups.drafts(600)
+    (joined,) = rollups.drafts(700)
     assert joined.attributes["error_type"] == OTHER_ERRORS
     assert joined.attributes["count"] == 4
+
+
+def test_the_rarest_error_types_are_joined_first() -> None:
+    rollups = Rollups(began_ns=0)
+    for number in range(8):
+        for _ in range(number + 1):
+            rollups.add(failed(number, f"Error{number}"))
+    all_of_it = sum(map(estimated_bytes, rollups.drafts(1_000_000)))
+
+    found = {
+        d.attributes["error_type"]: d.attributes["count"] for d in rollups.drafts(all_of_it // 2)
+    }
+    assert found == {OTHER_ERRORS: 21, "Error7": 8, "Error6": 7}
+
+
+def test_errors_carry_the_first_ones_exception_shortened() -> None:
+    rollups = Rollups(began_ns=0)
+    for number in range(3):
+        one = failed(number, "Throttled", is_fault=False)
+        links = (
+            ExceptionRecord("Cause", "c", "Traceback", "a.py:1"),
+            ExceptionRecord("Effect", f"{number}" * 500, "Traceback", "a.py:2"),
+        )
+        one.failure = Failure(links, "Throttled", is_fault=False)
+        rollups.add(one)
+        rollups.add(step(number, number + 1))
+
+    found = {d.attributes.get("error_type"): d.chain for d in rollups.drafts(1_000_000)}
+    assert found == {None: (), "Throttled": (ExceptionRecord("Effect", "0" * 100, "", "a.py:2"),)}
+
+
+def test_without_room_an_exception_is_its_type_alone() -> None:
+    rollups = Rollups(began_ns=0)
+    rollups.add(failed(1, "Throttled"))
+    least = sum(map(estimated_bytes, rollups.drafts(0)))
+
+    (draft,) = rollups.drafts(0)
+    assert [(link.type, link.message) for link in draft.chain] == [("E", "")]
+    assert least < 700
 
 
 def test_memory_is_bounded_by_time_and_by_error_types() -> None:
@@ -148,6 +187,7 @@ def test_memory_is_bounded_by_time_and_by_error_types() -> None:
     types = {draft.attributes["error_type"] for draft in rollups.drafts(1_000_000)}
     assert len(types) == MAX_ERROR_TYPES + 1
     assert OTHER_ERRORS in types
+    assert MAX_ERROR_TYPES == 16
     assert totals(rollups)["count"] == 10_000
 
 

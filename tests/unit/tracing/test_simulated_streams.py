@@ -7,6 +7,7 @@ would write; the truth is what the stream told its trace, counted beside it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -228,7 +229,8 @@ def assert_true_to_the_last_count(outcome: Outcome) -> None:
             if span.name == name
         )
         assert durations == pytest.approx(truth.duration_ms, rel=1e-6), name
-        requests += sum(one.get("request_count", 0) for one in rolled)
+        counted_only = rolled + [one for one in own if "request_ms_sum" in one]
+        requests += sum(one.get("request_count", 0) for one in counted_only)
     assert requests == sum(truth.requests for truth in outcome.witness.totals.values())
     assert len(outcome.own) + outcome.root["spans_rolled_up"] == outcome.witness.span_count
     assert outcome.root["spans_lost"] == 0
@@ -323,6 +325,8 @@ def test_dynamodb_fails_for_the_whole_stream() -> None:
         e for d in documents if "cause" in d for e in d["cause"]["exceptions"] if "stack" in e
     ]
     assert len(stacks) == 2, "the stack once per exception type and place"
+    (release,) = (s for s in outcome.spans if s.name == "connection_release")
+    assert "rolled_up" not in (release.attributes or {})
     assert outcome.most_pending_spans <= 300
 
 
@@ -338,6 +342,58 @@ def test_an_outage_late_in_a_busy_stream_shows_by_itself() -> None:
     assert_true_to_the_last_count(outcome)
     failed = [s for s in outcome.own if "error_type" in (s.attributes or {})]
     assert 3 <= len(failed) <= MAX_EVENTFUL_STEPS
+
+
+SEVEN_KINDS = (
+    "InternalServerError",
+    "ReadTimeoutError",
+    "ConnectTimeoutError",
+    "EndpointConnectionError",
+    "ConnectionClosedError",
+    "ServiceUnavailable",
+    "ResponseParserError",
+)
+
+
+@pytest.mark.parametrize("events", [0, 4_500])
+@pytest.mark.parametrize("before", ["slow", "throttled"])
+def test_an_outage_after_a_bad_hour_shows_each_of_its_kinds(before: str, events: int) -> None:
+    """Neither slow steps nor a storm of throttles spend what is kept for what comes after them."""
+
+    def throttled() -> None:
+        raise AwsThrottled("ThrottlingException", "Rate exceeded")
+
+    kinds = itertools.cycle(SEVEN_KINDS)
+
+    def unavailable() -> None:
+        raise AwsUnavailable(next(kinds), "no usable answer in time")
+
+    def prepare(world: World) -> None:
+        def fail_from_now_on() -> None:
+            world.aws_latency_seconds = lambda: 0.0
+            world.index.fail = unavailable
+
+        if before == "slow":
+            world.aws_latency_seconds = lambda: 0.6
+        else:
+            world.index.fail = throttled
+        world.loop.call_later(500, fail_from_now_on)
+
+    outcome = simulate(events=events, prepare=prepare, seconds=500)
+
+    assert_xray_takes_all_of_it(outcome)
+    assert_true_to_the_last_count(outcome)
+    faults = {
+        d["metadata"]["default"]["error_type"]: d
+        for d in outcome.documents()
+        if d["name"] == "dynamodb_poll" and d["fault"] and "count" not in d["metadata"]["default"]
+    }
+    assert set(faults) == set(SEVEN_KINDS)
+    assert all(document["cause"]["exceptions"] for document in faults.values())
+    for document in outcome.documents():
+        said = document["metadata"]["default"]
+        if "error_type" in said:
+            assert document["cause"]["exceptions"], said
 
 
 def test_a_new_error_type_each_time_costs_no_more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,10 +12,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailable
-from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS
+from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, RESERVED_KINDS
+from lambdas.sse_streaming.tracing.delivery import Outcome
 from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace, UntracedStream
 from lambdas.sse_streaming.tracing.rollup import WINDOW_NS
-from tests.fakes.spans import PARENT_ID, ROOT, TRACE_ID, TracingWorld, facts
+from tests.fakes.spans import PARENT_ID, ROOT, TRACE_ID, MemoryWire, TracingWorld, facts
 from tests.fakes.streams import make_settings
 
 PREVIOUS = ("5759e988" + "a" * 24, "b" * 16)
@@ -468,7 +470,8 @@ def test_each_minute_has_its_own_roll_up_of_each_name() -> None:
             assert span.end_time - span.start_time <= WINDOW_NS
 
 
-def test_errors_and_slow_steps_keep_their_own_span_up_to_twenty() -> None:
+def test_errors_and_slow_steps_keep_their_own_span_up_to_a_number() -> None:
+    """Slow ones a part of it; and room is kept for the first failure of each kind to come."""
     world = short_of_spans(1, slow_ms=50)
     trace = world.start()
     for number in range(31):
@@ -480,11 +483,9 @@ def test_errors_and_slow_steps_keep_their_own_span_up_to_twenty() -> None:
     spans = named(world.flushed(), "connection_renew")
     own = [span for span in spans if "rolled_up" not in attributes(span)]
     rolled = [attributes(span) for span in spans if "rolled_up" in attributes(span)]
-    assert len(own) == 1 + MAX_EVENTFUL_STEPS
-    assert sorted((one.get("error_type", ""), one["count"]) for one in rolled) == [
-        ("", 5),
-        ("KeyError", 5),
-    ]
+    assert len(own) - 1 == MAX_EVENTFUL_STEPS - (RESERVED_KINDS - 1)
+    assert sum(one["count"] for one in rolled) == 31 - len(own)
+    assert {one.get("error_type") for one in rolled} == {None, "KeyError"}
 
 
 def test_a_roll_up_of_faults_is_a_fault_and_one_of_throttles_is_not() -> None:
@@ -504,6 +505,105 @@ def test_a_roll_up_of_faults_is_a_fault_and_one_of_throttles_is_not() -> None:
         "ThrottlingException": StatusCode.UNSET,
         "InternalServerError": StatusCode.ERROR,
     }
+
+
+def test_a_roll_up_of_errors_names_the_first_ones_exception_without_its_stack() -> None:
+    """X-Ray shows what an error was by its cause; a throttle's roll-up has no other sign of one."""
+    world = short_of_spans(1)
+    trace = world.start()
+    for number in range(40):
+        poll(trace, world, error=AwsThrottled("ThrottlingException", f"{number:02}" + "m" * 500))
+    trace.end(facts(), None)
+
+    (rollup,) = (s for s in world.flushed() if "rolled_up" in attributes(s))
+    (said,) = exceptions(rollup)
+    assert said["exception.type"] == "lambdas.sse_streaming.errors.AwsThrottled"
+    assert re.fullmatch(r"ThrottlingException: \d\dm{77}", said["exception.message"])
+    assert "exception.stacktrace" not in said
+    assert rollup.status.status_code is StatusCode.UNSET
+
+
+def test_a_late_kind_of_error_has_its_own_span_after_a_storm_of_another() -> None:
+    world = short_of_spans(10)
+    trace = world.start()
+    for _ in range(200):
+        poll(trace, world, ms=600)
+        poll(trace, world, error=AwsThrottled("ThrottlingException", "Rate exceeded"))
+    kinds = [f"Error{n}" for n in range(RESERVED_KINDS - 1)]
+    for kind in kinds:
+        poll(trace, world, error=AwsUnavailable(kind, "no usable answer"))
+    trace.end(facts(), None)
+
+    own = [s for s in named(world.flushed(), "dynamodb_poll") if "rolled_up" not in attributes(s)]
+    by_kind = {attributes(span).get("error_type"): span for span in own}
+    assert set(by_kind) == {None, "ThrottlingException", *kinds}
+    for kind in kinds:
+        assert by_kind[kind].status.status_code is StatusCode.ERROR
+        assert exceptions(by_kind[kind])
+
+
+def test_where_only_the_step_fits_in_its_requests_are_counted_in_it() -> None:
+    world = TracingWorld(make_settings(SSE_TRACE_SPAN_BUDGET="10000"))
+    trace = world.start()
+    for _ in range(100):
+        poll(trace, world)
+    step = trace.begin("dynamodb_poll", item_count=0)
+    for ms in (4, 7, 5):
+        request(step, world, ms=ms)
+    trace.finish(step, raised(lambda: KeyError("k" * 900)))
+    trace.end(facts(), None)
+
+    spans = world.flushed()
+    (failed,) = (s for s in named(spans, "dynamodb_poll") if "error_type" in attributes(s))
+    assert attributes(failed) == {
+        "item_count": 0,
+        "error_type": "KeyError",
+        "request_count": 3,
+        "request_ms_sum": 16.0,
+        "request_ms_max": 7.0,
+    }
+    assert exceptions(failed) == [
+        {"exception.type": "KeyError", "exception.message": "'" + "k" * 99}
+    ]
+    own = [span for span in spans if "rolled_up" not in attributes(span)]
+    assert len(own) - 1 + attributes(only(spans, "sse_stream"))["spans_rolled_up"] == 204
+
+
+# The end
+
+
+def end_of_stream(trace: StreamTrace, world: TracingWorld) -> None:
+    for name, service in (
+        ("session_record_save", "dynamodb"),
+        ("connection_release", "dynamodb"),
+        ("cloudwatch_put_metric", "monitoring"),
+    ):
+        step = trace.begin(name, connection_id="7.abc")
+        request(step, world, service=service)
+        trace.finish(step)
+
+
+def test_the_steps_that_end_a_stream_have_their_own_spans_when_everything_is_spent() -> None:
+    world = TracingWorld(make_settings(SSE_TRACE_SPAN_BUDGET="10000"))
+    trace = world.start()
+    for number in range(400):
+        poll(trace, world, error=AwsUnavailable(f"E{number}", "m" * 900))
+        put = trace.begin("cloudwatch_put_metric")
+        trace.finish(put)
+    end_of_stream(trace, world)
+    trace.end(facts(), None)
+
+    spans = world.flushed()
+    for name in ("session_record_save", "connection_release"):
+        assert "rolled_up" not in attributes(only(spans, name))
+    last_put = max(named(spans, "cloudwatch_put_metric"), key=lambda span: span.end_time or 0)
+    assert attributes(last_put)["connection_id"] == "7.abc"
+    assert "rolled_up" not in attributes(last_put)
+    parents = {
+        span.parent.span_id for span in spans if span.kind is SpanKind.CLIENT and span.parent
+    }
+    assert span_id(last_put) in parents
+    assert span_id(only(spans, "connection_release")) in parents
 
 
 def test_full_detail_has_no_budget() -> None:
@@ -551,16 +651,115 @@ def test_the_early_export_happens_once(world: TracingWorld) -> None:
     assert [len(batch) for batch in world.wire.batches] == [2, 3]
 
 
-def test_what_ends_after_its_stream_is_counted_as_lost(world: TracingWorld) -> None:
-    """A request that hung past the end: the root is closed, and says so in the next metric."""
+@pytest.mark.parametrize("settings", [{}, {"SSE_TRACE_DETAIL": "full"}])
+def test_a_step_that_hangs_past_the_end_is_recorded_then_and_not_again(
+    settings: dict[str, str],
+) -> None:
+    world = TracingWorld(make_settings(**settings))
     trace = world.start()
-    late = trace.begin("connection_renew")
+    late = trace.begin("connection_renew", connection_id="7.abc")
     request(late, world)
+    world.clock.pass_ms(2000)
     trace.end(facts(), None)
-    trace.finish(late)
+    ended_ns = world.clock.now_ns
+    world.clock.pass_ms(2000)
+    request(late, world)
+    trace.finish(late, TimeoutError("at last"))
+
+    spans = world.flushed()
+    assert [span.name for span in spans] == ["DynamoDB.Query", "connection_renew", "sse_stream"]
+    step = only(spans, "connection_renew")
+    assert attributes(step) == {
+        "connection_id": "7.abc",
+        "request_count": 1,
+        "is_request_count_partial": True,
+        "error_type": "unfinished",
+    }
+    assert step.end_time == ended_ns
+    assert step.status.status_code is StatusCode.ERROR
+    assert [one["exception.type"] for one in exceptions(step)] == ["unfinished"]
+    assert world.tracing.delivery.take_counts() == (0, 0)
+
+
+def test_what_a_shutdown_interrupts_is_no_fault_unless_it_hung(world: TracingWorld) -> None:
+    """The slot is released while the spans leave, and that may well succeed."""
+    trace = world.start()
+    trace.begin("dynamodb_poll")
+    world.clock.pass_ms(3000)
+    trace.begin("connection_release")
+    world.clock.pass_ms(3)
+    trace.end(facts("shutdown"), None)
+
+    spans = world.flushed()
+    release, hung = only(spans, "connection_release"), only(spans, "dynamodb_poll")
+    assert attributes(release)["error_type"] == attributes(hung)["error_type"] == "unfinished"
+    assert release.status.status_code is StatusCode.UNSET
+    assert hung.status.status_code is StatusCode.ERROR
+    assert not release.events
+
+
+def test_hanging_steps_beyond_the_budget_are_rolled_up_and_counted() -> None:
+    world = short_of_spans(1)
+    trace = world.start()
+    for _ in range(50):
+        trace.begin("dynamodb_poll")
+    world.clock.pass_ms(3000)
+    trace.end(facts(), None)
+
+    spans = named(world.flushed(), "dynamodb_poll")
+    said = [attributes(span) for span in spans]
+    assert {one["error_type"] for one in said} == {"unfinished"}
+    assert sum(one.get("count", 1) for one in said) == 50
+
+
+@pytest.mark.parametrize("settings", [{}, {"SSE_TRACE_SPAN_BUDGET": "1"}])
+def test_a_slot_released_while_the_spans_leave_is_recorded(settings: dict[str, str]) -> None:
+    """After SIGTERM it may begin when the root has ended, and is this trace's all the same."""
+    world = TracingWorld(make_settings(**settings))
+    trace = world.start()
+    for _ in range(20):
+        poll(trace, world)
+    trace.end(facts("shutdown"), None)
+    trace.export()
+    end_of_stream(trace, world)
+
+    spans = world.flushed()
+    for name in ("connection_release", "cloudwatch_put_metric"):
+        step = only(spans, name)
+        assert step.parent is not None
+        assert step.parent.span_id == span_id(only(spans, "sse_stream"))
+    assert world.tracing.delivery.take_counts()[0] == 0
+
+
+def test_anything_else_after_the_end_is_counted_as_lost(world: TracingWorld) -> None:
+    trace = world.start()
+    trace.end(facts(), None)
+    poll(trace, world)
 
     assert [span.name for span in world.flushed()] == ["sse_stream"]
     assert world.tracing.delivery.take_counts() == (2, 0)
+
+
+def test_a_root_says_what_its_own_trace_lost_and_no_other() -> None:
+    world = TracingWorld(
+        make_settings(SSE_TRACE_DETAIL="full"), MemoryWire([Outcome.FAILED, Outcome.FAILED])
+    )
+    first = world.start()
+    poll(first, world)
+    first.end(facts(), None)
+    world.tracing.delivery.flush()
+    other_root = f"Root=1-5759e989-{'c' * 24};Parent={PARENT_ID};Sampled=1"
+    second = world.start(other_root)
+    poll(second, world)
+    world.tracing.delivery.flush()  # the first trace's three are lost with it
+    poll(second, world)
+    world.tracing.delivery.flush()  # and two of the second's
+    second.end(facts(), None)
+    world.tracing.delivery.flush()
+
+    root = world.wire.batches[-1][-1]
+    assert attributes(root)["spans_lost"] == 2
+    assert world.tracing.delivery.lost_spans == 3 + 2 + 2
 
 
 def test_the_kill_switch_leaves_no_trace() -> None:

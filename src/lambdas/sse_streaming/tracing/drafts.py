@@ -7,7 +7,7 @@ exporter judges error and fault by the old key alone), one exception per link of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lambdas.sse_streaming.tracing.operation import (
@@ -20,6 +20,7 @@ from lambdas.sse_streaming.tracing.operation import (
 SERVICE_IDS: Mapping[str, str] = {"dynamodb": "DynamoDB", "monitoring": "CloudWatch"}
 """What AWS calls a service in a span's name, by what the X-Ray SDK calls it."""
 
+SHORT_MESSAGE_LENGTH = 100
 _MAX_PLACES = 100
 
 
@@ -35,6 +36,8 @@ class SpanDraft:
     is_fault: bool = False
     service: str | None = None
     requests: tuple[SpanDraft, ...] = ()
+    folded_requests: int = 0
+    """AWS requests that are only counted in the step's own span."""
 
     @property
     def span_count(self) -> int:
@@ -72,6 +75,11 @@ def without_stack(link: ExceptionRecord) -> ExceptionRecord:
     return replace(link, stack="") if link.stack else link
 
 
+def shortened(link: ExceptionRecord) -> ExceptionRecord:
+    """What fits in anywhere: the type, and how the message begins."""
+    return replace(link, message=link.message[:SHORT_MESSAGE_LENGTH], stack="")
+
+
 def draft_step(step: Operation, stacks: Stacks | None) -> SpanDraft:
     """The step's own span and its requests'. None for `stacks`: without any."""
     draft = SpanDraft(step.name, step.started_ns, step.ended_ns, step.attributes)
@@ -87,6 +95,40 @@ def draft_step(step: Operation, stacks: Stacks | None) -> SpanDraft:
             _draft_request(request, stacks, told_places) for request in step.requests
         )
     return draft
+
+
+def smaller_drafts(step: Operation, draft: SpanDraft) -> Iterator[SpanDraft]:
+    """The step's own span, saying less and less: without stacks, then with its AWS requests only
+    counted as in a roll-up, then of its exceptions the last one's type and beginning alone."""
+    if any(link.stack for one in (draft, *draft.requests) for link in one.chain):
+        yield draft_step(step, None)
+    chain = tuple(map(without_stack, draft.chain))
+    attributes = draft.attributes
+    if step.requests:
+        times_ns = [request.ended_ns - request.started_ns for request in step.requests]
+        attributes = {
+            **attributes,
+            "request_ms_sum": milliseconds(sum(times_ns)),
+            "request_ms_max": milliseconds(max(times_ns)),
+        }
+        yield _folded(draft, attributes, chain, len(times_ns))
+    if chain:
+        yield _folded(draft, attributes, (shortened(chain[-1]),), len(step.requests))
+
+
+def _folded(
+    draft: SpanDraft,
+    attributes: Mapping[str, Scalar],
+    chain: tuple[ExceptionRecord, ...],
+    request_count: int,
+) -> SpanDraft:
+    return replace(
+        draft, attributes=attributes, chain=chain, requests=(), folded_requests=request_count
+    )
+
+
+def milliseconds(nanoseconds: int) -> float:
+    return round(nanoseconds / 1e6, 3)
 
 
 def _draft_request(request: AwsRequest, stacks: Stacks | None, told_places: set[str]) -> SpanDraft:

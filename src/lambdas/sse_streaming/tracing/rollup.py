@@ -7,16 +7,18 @@ is left of the allowance, windows are widened until everything fits: coarser, bu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
-from lambdas.sse_streaming.tracing.drafts import SpanDraft
-from lambdas.sse_streaming.tracing.operation import Operation, Scalar
+from lambdas.sse_streaming.tracing.drafts import SpanDraft, milliseconds, shortened
+from lambdas.sse_streaming.tracing.operation import ExceptionRecord, Operation, Scalar
 from lambdas.sse_streaming.tracing.size import estimated_bytes
 
 WINDOW_NS = 60 * 1_000_000_000
 MAX_ROLLUPS = 64
 """Kept in memory; twice what a quarter of an hour of polls and dispatches needs."""
-MAX_ERROR_TYPES = 6
+MAX_ERROR_TYPES = 16
 OTHER_ERRORS = "other"
 
 
@@ -24,8 +26,9 @@ class Rollup:
     """What became of steps of one name and error type within one window.
 
     Numeric attributes are added up under their own name; `count` says how many steps, and
-    `request_count` how many AWS requests, are inside. Its span has kind INTERNAL: a CLIENT span
-    would put a minute's latency on the service map.
+    `request_count` how many AWS requests, are inside. One of failures carries the first one's
+    exception, without its stack, since X-Ray shows what an error was by its cause alone. Its span
+    has kind INTERNAL: a CLIENT span would put a minute's latency on the service map.
     """
 
     __slots__ = (
@@ -38,6 +41,7 @@ class Rollup:
         "count",
         "ended_ns",
         "error_type",
+        "example",
         "is_fault",
         "name",
         "request_count",
@@ -47,6 +51,7 @@ class Rollup:
     def __init__(self, name: str, error_type: str | None, started_ns: int) -> None:
         self.name = name
         self.error_type = error_type
+        self.example: ExceptionRecord | None = None
         self.is_fault = False
         self.started_ns = started_ns
         self.ended_ns = started_ns
@@ -82,8 +87,11 @@ class Rollup:
                 self.request_count += 1
                 self._request_ns += request_ns
                 self._request_max_ns = max(self._request_max_ns, request_ns)
-        if step.failure is not None and step.failure.is_fault:
-            self.is_fault = True
+        if step.failure is not None:
+            if step.failure.is_fault:
+                self.is_fault = True
+            if self.example is None and step.failure.chain:
+                self.example = shortened(step.failure.chain[-1])
 
     def merge(self, other: Rollup) -> None:
         """Take in another one, of the same name."""
@@ -95,6 +103,7 @@ class Rollup:
         self.started_ns = min(self.started_ns, other.started_ns)
         self.ended_ns = max(self.ended_ns, other.ended_ns)
         self.is_fault = self.is_fault or other.is_fault
+        self.example = self.example or other.example
         for name, value in other._sums.items():
             self._sums[name] = self._sums.get(name, 0) + value
         if other._duration_max_ns > self._duration_max_ns:
@@ -109,14 +118,14 @@ class Rollup:
         merged |= {
             "rolled_up": True,
             "count": self.count,
-            "duration_ms_sum": _ms(self._duration_ns),
-            "duration_ms_max": _ms(self._duration_max_ns),
+            "duration_ms_sum": milliseconds(self._duration_ns),
+            "duration_ms_max": milliseconds(self._duration_max_ns),
         }
         if self.request_count:
             merged |= {
                 "request_count": self.request_count,
-                "request_ms_sum": _ms(self._request_ns),
-                "request_ms_max": _ms(self._request_max_ns),
+                "request_ms_sum": milliseconds(self._request_ns),
+                "request_ms_max": milliseconds(self._request_max_ns),
             }
         if self.error_type is not None:
             merged["error_type"] = self.error_type
@@ -130,6 +139,7 @@ class Rollup:
             self.started_ns,
             self.ended_ns,
             self.attributes(names_slowest=names_slowest),
+            (self.example,) if self.example else (),
             is_fault=self.is_fault,
         )
 
@@ -171,7 +181,8 @@ class Rollups:
 
     def drafts(self, max_bytes: int) -> list[SpanDraft]:
         """Their spans, within so many bytes: in wider windows where they would be too many, then
-        without the slowest one's attributes, then with all errors of a name in one."""
+        without the slowest one's attributes, then with the rarest error types of a name in one,
+        and with no more than the exceptions' types at last."""
         while True:
             drafts = self._drafts(names_slowest=True)
             if sum(map(estimated_bytes, drafts)) <= max_bytes:
@@ -179,10 +190,17 @@ class Rollups:
             if not self._earlier:
                 break
             self._widen()
-        drafts = self._drafts(names_slowest=False)
-        if sum(map(estimated_bytes, drafts)) <= max_bytes:
-            return drafts
-        self._join_error_types()
+        kept_types = len(self._error_types)
+        while True:
+            drafts = self._drafts(names_slowest=False)
+            if sum(map(estimated_bytes, drafts)) <= max_bytes:
+                return drafts
+            if kept_types == 0:
+                break
+            kept_types //= 2
+            self._join_error_types(kept_types)
+        for rollup in self._all():
+            rollup.example = rollup.example and replace(rollup.example, message="")
         return self._drafts(names_slowest=False)
 
     def _drafts(self, *, names_slowest: bool) -> list[SpanDraft]:
@@ -199,11 +217,20 @@ class Rollups:
         self._window_ns *= 2
         self._regroup(list(self._all()))
 
-    def _join_error_types(self) -> None:
+    def _join_error_types(self, kept_count: int) -> None:
+        """All but the most frequent ones become one."""
         rollups = list(self._all())
+        counts = Counter[str]()
         for rollup in rollups:
-            rollup.error_type = rollup.error_type and OTHER_ERRORS
+            if rollup.error_type not in (None, OTHER_ERRORS):
+                counts[rollup.error_type] += rollup.count
+        kept = {error_type for error_type, _ in counts.most_common(kept_count)}
+        for rollup in rollups:
+            if rollup.error_type is not None and rollup.error_type not in kept:
+                rollup.error_type = OTHER_ERRORS
         self._regroup(rollups)
+        while self._earlier:  # types that never met before may do so in other windows
+            self._widen()
 
     def _regroup(self, rollups: list[Rollup]) -> None:
         self._earlier, self._latest = [], {}
@@ -228,7 +255,3 @@ class Rollups:
                 return OTHER_ERRORS
             self._error_types.add(error_type)
         return error_type
-
-
-def _ms(nanoseconds: int) -> float:
-    return round(nanoseconds / 1e6, 3)

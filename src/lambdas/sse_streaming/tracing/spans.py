@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Tracer
@@ -24,8 +23,14 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
-from lambdas.sse_streaming.tracing.drafts import SpanDraft, draft_step, without_stack
+from lambdas.sse_streaming.tracing.budget import LAST_STEPS, Claim, SpanBudget, UnlimitedBudget
+from lambdas.sse_streaming.tracing.drafts import (
+    SpanDraft,
+    draft_step,
+    shortened,
+    smaller_drafts,
+    without_stack,
+)
 from lambdas.sse_streaming.tracing.header import TraceHeader, xray_trace_id
 from lambdas.sse_streaming.tracing.operation import (
     ExceptionRecord,
@@ -46,14 +51,20 @@ ANNOTATIONS = (
     "is_cold_start",
 )
 _FAULT = Status(StatusCode.ERROR)
-_SHORT_MESSAGE_LENGTH = 100
+_KEEPS_LAST = "cloudwatch_put_metric"
+"""Like polls while a stream runs; the last one ends it."""
+_SHUTDOWN = "shutdown"
+UNFINISHED = "unfinished"
+_WAS_UNFINISHED = ExceptionRecord(UNFINISHED, "under way when the stream ended", "", "")
 
 
 class SampledStream:
     """The trace of one stream whose header says that it is recorded.
 
-    Steps may end in any thread. Those that end after `end` (a request that hung past the end of
-    its stream) are counted as rolled up nowhere: they are lost, and `on_lost` is told.
+    Steps may end in any thread. One that is under way at `end` (a request that hung) is recorded
+    then, as unfinished, and whatever becomes of it later is not recorded again. One that begins
+    after `end` (a process that is told to exit releases its slot while its spans leave) still has
+    its own span, or is lost, and `on_lost` is told.
     """
 
     def __init__(
@@ -80,6 +91,9 @@ class SampledStream:
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._rollups = Rollups(now_ns())
+        self._under_way: dict[int, Operation] = {}
+        self._held: Operation | None = None
+        self._folded_requests = 0
         self._has_ended = False
         self._has_exported_early = False
         parent = _parent_context(header)
@@ -93,14 +107,19 @@ class SampledStream:
 
     def begin(self, name: str, **attributes: Scalar) -> Operation:
         """Start to measure a step."""
-        return Operation(name, self._now_ns(), dict(attributes))
+        step = Operation(name, self._now_ns(), dict(attributes))
+        with self._lock:
+            self._under_way[id(step)] = step
+        return step
 
     def finish(self, step: Operation, error: BaseException | None = None) -> None:
         """The step ends now: it becomes a span with its AWS requests, or part of a roll-up."""
         if error is not None:
             step.failure = Failure.of(error)
         step.ended_ns = self._now_ns()
-        self._settle(step)
+        with self._lock:
+            if self._under_way.pop(id(step), None) is not None:
+                self._settle(step)
 
     def dispatched(
         self, started_ns: int, event_type: str, latency_ms: float | None, is_cold_start: bool
@@ -109,9 +128,9 @@ class SampledStream:
         attributes: dict[str, Scalar] = {"event_type": event_type, "is_cold_start": is_cold_start}
         if latency_ms is not None:
             attributes["latency_ms"] = latency_ms
-        self._settle(
-            Operation("sse_event_dispatch", started_ns, attributes, ended_ns=self._now_ns())
-        )
+        step = Operation("sse_event_dispatch", started_ns, attributes, ended_ns=self._now_ns())
+        with self._lock:
+            self._settle(step)
 
     def export_early(self) -> None:
         """Send what has ended so far, once: a stream is visible in X-Ray before it ends."""
@@ -124,12 +143,20 @@ class SampledStream:
         self._export()
 
     def end(self, facts: StreamFacts, error: BaseException | None) -> None:
-        """Close the roll-ups and the root. Nothing is recorded afterwards."""
+        """Record what is under way as unfinished; close the roll-ups and the root."""
         with self._lock:
+            if self._has_ended:
+                return
+            for step in self._unfinished(facts.end_reason):
+                self._settle(step)
+            self._under_way.clear()
+            if self._held is not None and not self._has_own_span(self._held, Claim.ONCE):
+                self._rollups.add(self._held)
             self._has_ended = True
             for draft in self._rollups.drafts(self._budget.rollup_bytes):
                 self._budget.spend(estimated_bytes(draft))
                 self._emit(draft)
+            self._budget.close()
             attributes = self._root_attributes(facts)
             self._root.set_attributes(attributes)
             # Sorted as set, so that the same stream always makes the same document.
@@ -152,7 +179,7 @@ class SampledStream:
             "stream_ms": round(facts.stream_ms, 3),
             "end_reason": facts.end_reason,
             "is_cold_start": facts.is_cold_start,
-            "spans_rolled_up": self._rollups.span_count,
+            "spans_rolled_up": self._rollups.span_count + self._folded_requests,
             "spans_lost": self._spans_lost(),
         }
         if facts.connection_id is not None:
@@ -166,38 +193,66 @@ class SampledStream:
     ) -> tuple[ExceptionRecord, ...]:
         """As much of the chain as there is room for; the exception's type in any case."""
         bare = tuple(map(without_stack, failure.chain))
-        last = replace(bare[-1], message=bare[-1].message[:_SHORT_MESSAGE_LENGTH])
         for chain in (self._budget.stacks.choose(failure.chain), bare):
             draft = SpanDraft("sse_stream", 0, 0, attributes, chain)
             size = estimated_root_bytes(draft, has_link=self._previous_trace_id is not None)
             if size <= self._budget.root_bytes:
                 return chain
-        return (last,)
+        return (shortened(bare[-1]),)
+
+    def _unfinished(self, end_reason: str) -> list[Operation]:
+        """Copies of the steps under way, as they are now: threads may go on with them.
+
+        AWS requests are reported when they are answered, so one that hangs shows as its step.
+        """
+        now_ns = self._now_ns()
+        copies = []
+        for step in self._under_way.values():
+            copy = Operation(step.name, step.started_ns, dict(step.attributes), ended_ns=now_ns)
+            copy.requests = list(step.requests)
+            copy.set(request_count=len(copy.requests), is_request_count_partial=True)
+            # When the process is told to exit, most of what is under way has done nothing wrong.
+            hangs = end_reason != _SHUTDOWN or now_ns - step.started_ns >= self._slow_ns
+            chain = (_WAS_UNFINISHED,) if hangs else ()
+            copy.failure = Failure(chain, UNFINISHED, is_fault=hangs)
+            copies.append(copy)
+        return copies
 
     def _settle(self, step: Operation) -> None:
-        is_eventful = step.failure is not None or step.ended_ns - step.started_ns >= self._slow_ns
-        with self._lock:
-            if self._has_ended:
+        failure, is_slow = step.failure, step.ended_ns - step.started_ns >= self._slow_ns
+        claim = self._budget.claim(
+            step.name, None if failure is None else failure.error_type, is_slow=is_slow
+        )
+        if self._has_ended:
+            if step.name not in LAST_STEPS or not self._has_own_span(step, Claim.ONCE):
                 self._on_lost(step.span_count)
-                return
-            if self._budget.considers(is_eventful):
-                draft = self._allowed_draft(step, is_eventful)
-                if draft is not None:
-                    self._budget.stacks.remember(draft)
-                    self._emit(draft)
-                    return
+        elif claim is not None and self._has_own_span(step, claim):
+            return
+        elif step.name == _KEEPS_LAST:
+            if self._held is not None:
+                self._rollups.add(self._held)
+            self._held = step
+        else:
             self._rollups.add(step)
 
-    def _allowed_draft(self, step: Operation, is_eventful: bool) -> SpanDraft | None:
-        """The step's own span if there is room for it, if need be without stacks."""
-        draft = draft_step(step, self._budget.stacks)
-        if self._budget.allows(draft, is_eventful):
-            return draft
-        if any(link.stack for one in (draft, *draft.requests) for link in one.chain):
-            bare = draft_step(step, None)
-            if self._budget.allows(bare, is_eventful):
-                return bare
-        return None
+    def _has_own_span(self, step: Operation, claim: Claim) -> bool:
+        """Give the step its own span if there is room for one that says enough."""
+        budget = self._budget
+        draft = draft_step(step, budget.stacks)
+        if not budget.allows(draft, claim):
+            if claim is Claim.ORDINARY:
+                return False
+            for smaller in smaller_drafts(step, draft):
+                if budget.allows(smaller, claim):
+                    draft = smaller
+                    break
+            else:
+                return False
+        if draft.chain or draft.requests:
+            budget.stacks.remember(draft)
+        self._folded_requests += draft.folded_requests
+        self._emit(draft)
+        return True
 
     def _emit(self, draft: SpanDraft) -> None:
         span = self._start(draft, SpanKind.INTERNAL, self._context)
