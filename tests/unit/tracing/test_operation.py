@@ -210,6 +210,18 @@ def test_a_group_names_its_first_member_as_a_cause() -> None:
     assert caught(fail) == ["root", "first", "two tasks failed (2 sub-exceptions)"]
 
 
+def test_a_text_that_is_no_unicode_does_not_cost_its_batch() -> None:
+    def fail() -> None:
+        raise ValueError("lone \ud83d")
+
+    with pytest.raises(ValueError, match="lone") as raised:
+        fail()
+    (link,) = Failure.of(raised.value).chain
+    assert link.message == "lone ?"
+    assert "ValueError: lone " in link.stack
+    link.stack.encode()
+
+
 def test_an_exception_without_a_text_breaks_nothing() -> None:
     class Mute(Exception):
         def __str__(self) -> str:

@@ -70,7 +70,7 @@ class SpanBudget:
         self._last_to_come = set(LAST_STEPS)
         self._bytes = 0
         self._last_ceiling = LAST_CEILING_BYTES
-        self.is_spent = False
+        self._is_spent = False
         self.stacks = Stacks()
 
     def claim(self, name: str, error_type: str | None, *, is_slow: bool) -> Claim | None:
@@ -83,18 +83,18 @@ class SpanBudget:
             claim = Claim.FIRST_OF_ITS_KIND
         else:
             claim = Claim.FAILED
-        return claim if not self.is_spent or self._has_slot(claim) else None
+        return claim if not self._is_spent or self._has_slot(claim) else None
 
     def allows(self, draft: SpanDraft, claim: Claim) -> bool:
         """Spend on the step's own span and its requests', or say that there is no room for it."""
         size = estimated_bytes(draft)
-        if not self.is_spent:
+        if not self._is_spent:
             if draft.span_count <= self._spans_left and self._fits(size, OWN_CEILING_BYTES):
                 self._spans_left -= draft.span_count
                 self._spend(size, draft, claim)
                 return True
             # For good: own spans after roll-ups have begun would leave holes nobody can read.
-            self.is_spent = True
+            self._is_spent = True
         if not self._has_slot(claim) or not self._fits(size, self._ceiling(claim, draft.name)):
             return False
         if claim is not Claim.ONCE:
@@ -163,7 +163,6 @@ class UnlimitedBudget:
     """For backends without X-Ray's limit: every step has its own span, every error its stack."""
 
     rollup_bytes = root_bytes = TRACE_CEILING_BYTES
-    is_spent = False
 
     def __init__(self) -> None:
         self.stacks = Stacks(once_each=False)

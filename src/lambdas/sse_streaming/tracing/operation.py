@@ -250,7 +250,7 @@ def _record(error: BaseException) -> ExceptionRecord:
     return ExceptionRecord(
         type=_type_name(error),
         message=_cut(_text_of(error)),
-        stack=stack if len(stack) <= _MAX_STACK_LENGTH else stack[-_MAX_STACK_LENGTH:],
+        stack=_encodable(stack[-_MAX_STACK_LENGTH:]),
         place=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
     )
 
@@ -269,4 +269,9 @@ def _text_of(error: BaseException) -> str:
 
 
 def _cut(message: str) -> str:
-    return message[:_MAX_MESSAGE_LENGTH]
+    return _encodable(message[:_MAX_MESSAGE_LENGTH])
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates: protobuf refuses them, and with them the whole batch."""
+    return text.encode("utf-8", "replace").decode()
