@@ -207,6 +207,26 @@ def test_each_trace_has_its_own_count_of_losses() -> None:
     assert delivery.lost_spans_of(7) == 2, "what the environment hands out leaves the trace's own"
 
 
+def test_what_is_rejected_is_lost_by_the_traces_it_is_of() -> None:
+    delivery = delivery_to(MemoryWire([Outcome.REJECTED]))
+    add(delivery, *spans_of(7, 2), *spans_of(8, 1))
+    delivery.flush()
+
+    assert [delivery.lost_spans_of(trace_id) for trace_id in (7, 8)] == [2, 1]
+    assert delivery.take_counts() == (3, 1)
+
+
+def test_a_part_that_is_rejected_is_lost_by_the_trace_that_most_of_its_batch_is_of() -> None:
+    wire = MemoryWire()
+    wire.rejected_spans = 2
+    delivery = delivery_to(wire)
+    add(delivery, *spans_of(7, 1), *spans_of(8, 3))
+    delivery.flush()
+
+    assert [delivery.lost_spans_of(trace_id) for trace_id in (7, 8)] == [0, 2]
+    assert delivery.take_counts() == (2, 0)
+
+
 def test_what_is_remembered_of_traces_is_bounded() -> None:
     delivery = delivery_to(MemoryWire())
     for trace_id in range(10_000):
