@@ -40,9 +40,11 @@ def report(
     environ: dict[str, str] | None = None,
     modules: tuple[str, ...] = (),
     is_sdk_enabled: bool = True,
+    defect: str | None = None,
     **settings: str,
 ) -> dict[str, Any]:
     world = TracingWorld(make_settings(**settings), MemoryWire([outcome]))
+    world.tracing.defect = defect
     diagnosis = Diagnosis(
         make_settings(**settings),
         environ or {},
@@ -244,6 +246,14 @@ def test_a_probe_that_raises_does_not_break_the_answer() -> None:
 
     assert check(made, "collector")["why"] == "the check itself failed: RuntimeError"
     assert "hunter2" not in json.dumps(made)
+
+
+def test_a_tracer_that_cannot_be_built_is_not_the_collectors_fault() -> None:
+    found = check(report(defect="ValueError"), "collector")
+
+    assert found["status"] == "failed"
+    assert "ValueError" in found["why"]
+    assert "OTEL_*" in found["fix"]
 
 
 def test_no_value_of_a_variable_is_told_but_the_collectors_host_and_port() -> None:

@@ -148,6 +148,14 @@ class Diagnosis:
         return Check("handler_tracer", "ok", "nothing switches the handler phase's tracer off")
 
     def _collector(self, outcome: Outcome | None) -> Check:
+        if self._tracing.defect is not None:
+            return Check(
+                "collector",
+                "failed",
+                f"OpenTelemetry cannot make spans in this process: {self._tracing.defect}",
+                "look for `no spans of the streaming phase` in the log: it names the cause,"
+                " most likely an OTEL_* variable",
+            )
         where = urlsplit(self._settings.otlp_endpoint).netloc
         match outcome:
             case Outcome.DELIVERED if self._tracing.last_problem is None:
