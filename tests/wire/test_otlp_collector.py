@@ -103,7 +103,7 @@ def test_answers_an_export_as_the_receiver_does(collector: CollectorThread) -> N
     [
         (b"not protobuf", PROTOBUF, 400),
         (b"not gzip", PROTOBUF | {"Content-Encoding": "gzip"}, 400),
-        (gzip.compress(b"not protobuf"), PROTOBUF | {"Content-Encoding": "gzip"}, 400),
+        (gzip.compress(b"not protobuf", mtime=0), PROTOBUF | {"Content-Encoding": "gzip"}, 400),
         (b"", PROTOBUF | {"Content-Encoding": "snappy"}, 400),
         (b"{}", {"Content-Type": "text/plain"}, 415),
     ],
