@@ -37,6 +37,14 @@ def test_everything_is_described() -> None:
     assert [block.name for block in found if block.type == "object" and not block.fields] == []
 
 
+@pytest.mark.parametrize("example", ["minimal", "production"])
+def test_an_example_can_be_verified_and_rolled_back(example: str) -> None:
+    text = (MODULE / "examples" / example / "main.tf").read_text(encoding="utf-8")
+    found = {(block.kind, block.name) for block in blocks(text)}
+    assert ("variable", "live_version") in found
+    assert {("output", name) for name in ("function_url", "function_name", "live_version")} <= found
+
+
 def test_a_variable_is_read_with_its_default() -> None:
     text = (
         'variable "size_mb" {\n  description = "How large."\n  type        = number\n'
