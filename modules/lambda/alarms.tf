@@ -106,11 +106,11 @@ locals {
   }
 
   # The collector writes plain lines into the function's log group, the function JSON. Spans that are
-  # kept for one more try are not lost yet: such a line ends in "0 lost".
+  # kept for one more try are not lost yet: such a line ends in ", 0 lost".
   collector_failures = {
     CollectorStartFailures  = "\"collector server run finished with error\""
     CollectorExportFailures = "\"Exporting failed\""
-    SpanLosses              = "{ ($.message = \"the collector did not take the spans*\") && ($.message != \"*, 0 lost\") }"
+    SpanLosses              = "{ ($.message = \"the collector *\") && ($.message = \"* lost\") && ($.message != \"*, 0 lost\") }"
   }
 }
 

@@ -6,6 +6,9 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -347,31 +350,31 @@ def test_lost_spans_are_seen_in_the_log(
     plans: dict[str, Plan], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The function's own metric of them leaves with the environment's next stream, if there is
-    one. The filter's words are the delivery's own."""
+    one. The filter is tried on the lines that the delivery writes."""
     address = 'aws_cloudwatch_log_metric_filter.collector["SpanLosses"]'
     pattern = plans["defaults"].resources[address]["pattern"]
-    found = re.fullmatch(
-        r'\{ \(\$\.message = "(?P<begins>[^"]+)\*"\) && \(\$\.message != "\*(?P<ends>[^"]+)"\) \}',
-        pattern,
-    )
-    assert found is not None, pattern
+    conditions = re.findall(r'\(\$\.message (!?=) "([^"]+)"\)', pattern)
+    joined = " && ".join(f'($.message {operator} "{text}")' for operator, text in conditions)
+    assert pattern == f"{{ {joined} }}"
 
-    def lines_of_a_collector_that_is_down(flushes: int) -> list[str]:
+    def seen(*outcomes: Outcome, rejected_spans: int = 0) -> list[str]:
+        """Those of the lines written by flushes of one span each that the filter counts."""
         caplog.clear()
-        delivery = SpanDelivery(_NoCollector, 1.0)
-        for _ in range(flushes):
+        collector = _Collector(iter(outcomes), rejected_spans)
+        delivery = SpanDelivery(lambda: collector, 1.0)
+        for _ in outcomes:
             delivery.add(cast("ReadableSpan", object()))
             delivery.flush()
-        lines = [record.getMessage() for record in caplog.records]
-        assert len(lines) == flushes
         return [
             line
-            for line in lines
-            if line.startswith(found["begins"]) and not line.endswith(found["ends"])
+            for line in (record.getMessage() for record in caplog.records)
+            if all(fnmatchcase(line, text) == (operator == "=") for operator, text in conditions)
         ]
 
-    assert lines_of_a_collector_that_is_down(1) == []
-    assert len(lines_of_a_collector_that_is_down(3)) == 2
+    assert seen(Outcome.DELIVERED) == seen(Outcome.FAILED, Outcome.DELIVERED) == []
+    assert len(seen(Outcome.FAILED, Outcome.FAILED, Outcome.FAILED)) == 2
+    assert len(seen(Outcome.REJECTED)) == 1
+    assert len(seen(Outcome.DELIVERED, rejected_spans=1)) == 1
 
 
 def test_alarms_and_dashboard_name_metrics_that_exist(plan: Plan) -> None:
@@ -425,9 +428,15 @@ def test_the_package_is_what_is_deployed(plan: Plan) -> None:
     assert plan.function["source_code_hash"] == expected
 
 
-class _NoCollector:
+@dataclass
+class _Collector:
+    """Answers as it is told to."""
+
+    outcomes: Iterator[Outcome]
+    rejected_spans: int
+
     def post(self, spans: object, timeout_seconds: float) -> Outcome:
-        return Outcome.FAILED
+        return next(self.outcomes)
 
 
 def _listed(value: str | list[str]) -> list[str]:

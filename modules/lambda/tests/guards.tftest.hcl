@@ -236,10 +236,10 @@ run "setting_above_its_range" {
 }
 
 run "settings_below_their_ranges" {
-  # says: settings.max_stream_bytes = 1 is not a whole number from 1000 to 200000000. settings.trace_span_budget = 0 is not
+  # says: settings.max_stream_bytes = 0 is not a whole number from 1 to 200000000. settings.trace_span_budget = -1 is not
   command = plan
   variables {
-    settings = { max_stream_bytes = 1, trace_span_budget = 0 }
+    settings = { max_stream_bytes = 0, trace_span_budget = -1 }
   }
   expect_failures = [var.settings]
 }
@@ -345,10 +345,19 @@ run "long_service_name" {
 }
 
 run "namespace_of_awss_own" {
-  # says: and not begin with AWS/
+  # says: digits and _ . / # : -, and not begin with
   command = plan
   variables {
     metrics_namespace = "AWS/Lambda"
+  }
+  expect_failures = [var.metrics_namespace]
+}
+
+run "namespace_that_begins_with_a_colon" {
+  # says: and not begin with : or AWS/
+  command = plan
+  variables {
+    metrics_namespace = ":streams"
   }
   expect_failures = [var.metrics_namespace]
 }
