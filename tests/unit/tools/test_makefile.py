@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,15 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def printed_by_make(*arguments: str) -> str:
     """What a target would run."""
-    return run(["make", "--dry-run", "--no-print-directory", *arguments], {})
+    return make("--dry-run", "--no-print-directory", *arguments)
 
 
-def run(command: list[str], environ: Mapping[str, str]) -> str:
+def make(*arguments: str) -> str:
+    """Without the variables of the `make` that runs the tests."""
     done = subprocess.run(
-        command,
+        ["make", *arguments],
         cwd=ROOT,
-        env={**os.environ, **environ},
+        env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
@@ -57,7 +57,7 @@ def test_clean_removes_what_the_targets_made(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
     state = tmp_path / "modules/lambda/examples/minimal/terraform.tfstate"
     state.write_text("what is deployed", encoding="utf-8")
-    run(["make", "--directory", str(tmp_path), "--file", str(ROOT / "Makefile"), "clean"], {})
+    make("--directory", str(tmp_path), "--file", str(ROOT / "Makefile"), "clean")
     assert [folder for folder in made if (tmp_path / folder).exists()] == []
     assert state.exists(), "without its state a deployment cannot be changed or destroyed"
 
