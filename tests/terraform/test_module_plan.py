@@ -6,20 +6,17 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
 
 from lambdas.sse_streaming import settings as settings_module
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
+from tests.fakes.spans import MemoryWire
 from tests.terraform.terraform_cli import MODULE, ROOT, Terraform
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -360,10 +357,10 @@ def test_lost_spans_are_seen_in_the_log(
     def seen(*outcomes: Outcome, rejected_spans: int = 0) -> list[str]:
         """Those of the lines written by flushes of one span each that the filter counts."""
         caplog.clear()
-        collector = _Collector(iter(outcomes), rejected_spans)
+        collector = MemoryWire(list(outcomes), rejected_spans=rejected_spans)
         delivery = SpanDelivery(lambda: collector, 1.0)
         for _ in outcomes:
-            delivery.add(cast("ReadableSpan", object()))
+            delivery.add(ReadableSpan("any"))
             delivery.flush()
         return [
             line
@@ -426,17 +423,6 @@ def test_the_package_is_what_is_deployed(plan: Plan) -> None:
     content = (MODULE / "tests" / "mocks" / "function.zip").read_bytes()
     expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
     assert plan.function["source_code_hash"] == expected
-
-
-@dataclass
-class _Collector:
-    """Answers as it is told to."""
-
-    outcomes: Iterator[Outcome]
-    rejected_spans: int
-
-    def post(self, spans: object, timeout_seconds: float) -> Outcome:
-        return next(self.outcomes)
 
 
 def _listed(value: str | list[str]) -> list[str]:
