@@ -71,16 +71,18 @@ chaos: setup ## 200 interleavings, then 50 streams for 2 minutes with a kill a s
 	  $(BIN)/python -m pytest -s tests/e2e/test_interleavings.py tests/e2e/test_chaos.py
 
 .PHONY: package
-package: setup ## the function's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12)
-	@$(BIN)/python -m tools.package_zip --python $(PYTHON_VERSION) --architecture $(ARCH)
+package: setup ## the function's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12, INTERPRETER=…, NO_BYTECODE=1)
+	@$(BIN)/python -m tools.package_zip --python $(PYTHON_VERSION) --architecture $(ARCH) \
+	  $(if $(INTERPRETER),--interpreter "$(INTERPRETER)") $(if $(NO_BYTECODE),--no-bytecode)
 
 .PHONY: plan
 plan: package ## what `terraform apply` would make in your AWS account
 	@terraform -chdir=modules/lambda/examples/minimal init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
-	@terraform -chdir=modules/lambda/examples/minimal plan -var architecture=$(ARCH)
+	@terraform -chdir=modules/lambda/examples/minimal plan -var architecture=$(ARCH) -var python_version=$(PYTHON_VERSION)
 
 .PHONY: verify-aws
 verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1)
+	@test -n "$(URL)" -a -n "$(FUNCTION)" || { echo "Say which: make verify-aws URL=… FUNCTION=…"; exit 1; }
 	@$(BIN)/python -m tools.verify_aws --url "$(URL)" --function "$(FUNCTION)" $(if $(COLD_START),--cold-start)
 
 .venv-checkov/.installed:
@@ -108,7 +110,7 @@ drain: setup ## end every stream and refuse new ones: TABLE=… [UNTIL=+600]
 
 .PHONY: trace
 trace: setup ## one trace of the running stack as a waterfall: [ID=1-…] (default: the newest)
-	@$(RUN) -m local_aws.waterfall_text http://127.0.0.1:$$(($(PORT) + 1)) $(ID)
+	@$(RUN) -m local_aws.waterfall_text "" $(ID)
 
 .PHONY: bench
 bench: setup ## what the runtime loop and tracing cost, as ratios; fails beyond its limits
@@ -117,4 +119,5 @@ bench: setup ## what the runtime loop and tracing cost, as ratios; fails beyond 
 
 .PHONY: clean
 clean: ## remove what the targets made
-	rm -rf $(VENV) .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-checkov .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf modules/lambda/.terraform modules/lambda/examples/*/.terraform

@@ -32,9 +32,9 @@ def interpreter_for(version: str, given: str | None = None) -> str:
     what = f"{given} is not Python {version}" if given else f"no Python {version} found"
     raise InterpreterNotFoundError(
         f"{what}. The zip's bytecode has to be made by the version that runs it. Put"
-        f" python{version} on PATH, name one with --interpreter, choose the version you have with"
-        " --python (and the module's python_version), or pass --no-bytecode and pay for a slower"
-        " cold start."
+        f" python{version} on PATH, name one (make package INTERPRETER=/path/to/python{version}),"
+        " choose the version you have (PYTHON_VERSION=…, and the module's python_version), or go"
+        " without bytecode and pay for a slower cold start (NO_BYTECODE=1)."
     )
 
 

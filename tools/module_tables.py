@@ -15,18 +15,25 @@ MODULE = Path(__file__).resolve().parent.parent / "modules" / "lambda"
 
 _BLOCK = re.compile(r'^(?P<kind>variable|output) "(?P<name>\w+)" \{\n(?P<body>.*?)^\}', re.M | re.S)
 _ARGUMENT = r"^  {} += (?P<value>.*?)(?=^  \w+ +=|^  validation|^$|\Z)"
+_OBJECT = re.compile(r"object\(\{\n(?P<fields>.*)^  \}\)", re.M | re.S)
+_FIELD = re.compile(r"^    (?P<name>\w+) += (?P<type>.+)$", re.M)
+_OPTIONAL = re.compile(r"optional\((?P<type>\w+(?:\(\w+\))?)(?:, (?P<default>.+))?\)")
 _REGION = re.compile(r"(<!-- (inputs|outputs) -->\n).*?(<!-- end -->)", re.S)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A variable or output as its file describes it; `default` is None for a required variable."""
+    """A variable or output as its file describes it; `default` is None for a required variable.
+
+    `fields` are an object's, as the table shows them.
+    """
 
     kind: str
     name: str
     description: str
     type: str
     default: str | None
+    fields: tuple[str, ...] = ()
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -39,6 +46,7 @@ def blocks(text: str) -> Iterator[Block]:
             description=(_argument(body, "description") or "").strip('"'),
             type=re.sub(r"\(.*", "", _argument(body, "type") or "", flags=re.S),
             default=_argument(body, "default"),
+            fields=tuple(_fields(body)),
         )
 
 
@@ -49,7 +57,7 @@ def with_tables(readme: str, module: Path = MODULE) -> str:
     tables = {
         "inputs": "| name | type | default | what it is |\n|---|---|---|---|\n"
         + "".join(
-            f"| `{one.name}` | {one.type} | {_shown(one.default)} | {one.description} |\n"
+            f"| `{one.name}` | {one.type} | {_shown(one.default)} | {_explained(one)} |\n"
             for one in variables
         ),
         "outputs": "| name | what it is |\n|---|---|\n"
@@ -61,6 +69,23 @@ def with_tables(readme: str, module: Path = MODULE) -> str:
 def _argument(body: str, name: str) -> str | None:
     found = re.search(_ARGUMENT.format(name), body, re.M | re.S)
     return found["value"].strip() if found else None
+
+
+def _fields(body: str) -> Iterator[str]:
+    """Each field of an object type with what it is when left out."""
+    found = _OBJECT.search(body)
+    for field in _FIELD.finditer(found["fields"]) if found else ():
+        optional = _OPTIONAL.fullmatch(field["type"])
+        if optional is None:
+            yield f"`{field['name']}` ({field['type']}, required)"
+        else:
+            yield f"`{field['name']}` (`{optional['default'] or 'null'}`)"
+
+
+def _explained(one: Block) -> str:
+    if not one.fields:
+        return one.description
+    return f"{one.description} Fields: {', '.join(one.fields)}."
 
 
 def _shown(default: str | None) -> str:

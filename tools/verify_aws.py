@@ -9,11 +9,15 @@ group; --cold-start also creates and deletes two functions with the same role.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from tools import cold_start, deployment_checks
 from tools.deployment_checks import Finding
@@ -21,6 +25,7 @@ from tools.open_stream import Seen, Sign, StreamFailedError, signed, stream_for,
 from tools.trace_documents import Trace
 
 _ALIAS = "live"
+_FUNCTION_URL_HOST = re.compile(r"[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.aws")
 _TRACE_WAIT_SECONDS = 180.0
 _TRACE_POLL_SECONDS = 5.0
 _STREAM_SECONDS = 20.0
@@ -103,6 +108,13 @@ def signature_for(aws: Aws, session: Any, url: str, function: str) -> Sign:
     return unsigned
 
 
+def region_for(url: str, given: str | None, environ: Mapping[str, str]) -> str | None:
+    """The region that was given; else the one in the Function URL's host; else AWS_REGION, which
+    boto3 does not read. None leaves it to boto3."""
+    host = _FUNCTION_URL_HOST.fullmatch(urlsplit(url).hostname or "")
+    return given or (host[1] if host else None) or environ.get("AWS_REGION") or None
+
+
 def report(findings: Sequence[Finding]) -> str:
     """One line a check, and the verdict."""
     lines = [
@@ -115,12 +127,12 @@ def report(findings: Sequence[Finding]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
-    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
     parser = argparse.ArgumentParser(prog="verify_aws", description="Check a deployment on AWS.")
     parser.add_argument("--url", required=True, help="the Function URL, or the CDN's")
     parser.add_argument("--function", required=True, help="the function's name")
-    parser.add_argument("--region", help="default: the credentials' own")
+    parser.add_argument("--region", help="default: the Function URL's, else AWS_REGION")
     parser.add_argument("--seconds", type=float, default=_STREAM_SECONDS, help="to stream for")
     parser.add_argument(
         "--cold-start",
@@ -129,14 +141,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--samples", type=int, default=5, help="cold starts of each kind")
     given = parser.parse_args(arguments)
-    session = boto3.session.Session(region_name=given.region)
+    try:
+        return _run(given)
+    except NoCredentialsError:
+        why = "AWS credentials are missing: export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    except NoRegionError:
+        why = "no region is known: export AWS_REGION"
+    except (
+        *(StreamFailedError, TraceNotFoundError, cold_start.NoInitReportedError),
+        *(BotoCoreError, ClientError, OSError, HTTPException),
+    ) as error:
+        why = f"{error}"
+    sys.stderr.write(f"verify_aws: {why}\n")
+    return 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    import boto3
+
+    session = boto3.session.Session(region_name=region_for(given.url, given.region, os.environ))
     aws = Aws(session.client("xray"), session.client("lambda"), session.client("logs"))
     sign = signature_for(aws, session, given.url, given.function)
-    try:
-        findings = verify(aws, given.function, lambda: stream_for(given.url, given.seconds, sign))
-    except (StreamFailedError, TraceNotFoundError) as error:
-        sys.stderr.write(f"verify_aws: {error}\n")
-        return 1
+    findings = verify(aws, given.function, lambda: stream_for(given.url, given.seconds, sign))
     sys.stdout.write(f"{report(findings)}\n")
     if given.cold_start:
         mark = f"cs{int(time.time()):x}"  # a function's name has 64 characters at most

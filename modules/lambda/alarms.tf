@@ -1,8 +1,10 @@
 # What should wake somebody. Each alarm's meaning and remedy stands in the README, under Operate.
 #
-# Streams change what the usual metrics say: Duration is how long a client stayed, Invocations is
-# counted when a stream begins and Errors when it ends, and a failure after the head cannot become
-# a 5xx any more. Hence long windows, and the function's own metrics beside Lambda's.
+# Streams change what the usual metrics say: Duration is how long a client stayed, and a failure
+# after the head cannot become a 5xx any more. Hence the function's own metrics beside Lambda's. And
+# Lambda stamps Duration and Errors with the time of the *invocation*, which for a stream is minutes
+# before they are sent (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html):
+# an alarm on them looks back over a whole timeout, or the datapoint falls behind its window.
 
 locals {
   # The alias' part of the function's metrics: other versions are not live.
@@ -11,12 +13,11 @@ locals {
     Resource     = "${var.service_name}:${local.alias_name}"
   }
 
-  five_minutes_seconds = 300
+  five_minutes_seconds    = 300
+  fifteen_minutes_seconds = 900
 
   # Streams end at max_stream_seconds by themselves, and have their last work done soon after.
   late_end_seconds = var.timeout_seconds - (var.timeout_seconds - var.settings.max_stream_seconds) / 4
-
-  concurrency_limit = coalesce(var.reserved_concurrency, var.settings.max_connections)
 
   alarms = {
     throttles = {
@@ -34,14 +35,15 @@ locals {
       dimensions  = local.live_dimensions
       statistic   = "Maximum"
       threshold   = local.late_end_seconds * 1000
+      late        = true
     }
     concurrency = {
-      description = "Four fifths of the possible connections are in use."
+      description = "Four fifths of settings.max_connections are in use."
       namespace   = "AWS/Lambda"
       metric      = "ConcurrentExecutions"
       dimensions  = local.live_dimensions
       statistic   = "Maximum"
-      threshold   = floor(local.concurrency_limit * 0.8)
+      threshold   = ceil(var.settings.max_connections * 4 / 5)
     }
     url-5xx = {
       description = "The Function URL answered 5xx: requests failed before their first byte."
@@ -76,9 +78,11 @@ locals {
       threshold   = var.alarm_thresholds.latency_ms
     }
     spans-lost = {
+      # By the log: the function's own SpansLost goes out with the environment's next stream only,
+      # and one that loses spans when it is shut down has none.
       description = "Spans of the streaming phase were dropped: traces have holes."
       namespace   = local.metrics_namespace
-      metric      = "SpansLost"
+      metric      = "SpanLosses"
       dimensions  = {}
       statistic   = "Sum"
       threshold   = 1
@@ -101,10 +105,12 @@ locals {
     }
   }
 
-  # The collector writes plain lines into the function's log group.
+  # The collector writes plain lines into the function's log group, the function JSON. Spans that are
+  # kept for one more try are not lost yet: such a line ends in ", 0 lost".
   collector_failures = {
     CollectorStartFailures  = "\"collector server run finished with error\""
     CollectorExportFailures = "\"Exporting failed\""
+    SpanLosses              = "{ ($.message = \"the collector *\") && ($.message = \"* lost\") && ($.message != \"*, 0 lost\") }"
   }
 }
 
@@ -136,7 +142,8 @@ resource "aws_cloudwatch_metric_alarm" "threshold" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = each.value.threshold
   period              = local.five_minutes_seconds
-  evaluation_periods  = 1
+  evaluation_periods  = lookup(each.value, "late", false) ? ceil(var.timeout_seconds / local.five_minutes_seconds) + 1 : 1
+  datapoints_to_alarm = 1
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
@@ -148,7 +155,8 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_description   = "${var.alarm_thresholds.error_percent} % of the streams failed, of at least ${var.alarm_thresholds.error_minimum_invocations} in 15 minutes."
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.alarm_thresholds.error_percent
-  evaluation_periods  = 1
+  evaluation_periods  = ceil(var.timeout_seconds / local.fifteen_minutes_seconds) + 1
+  datapoints_to_alarm = 1
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
@@ -171,9 +179,8 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
         namespace   = "AWS/Lambda"
         metric_name = metric_query.value
         dimensions  = local.live_dimensions
-        # As long as the longest stream: the end of one counts against the starts around it.
-        period = 900
-        stat   = "Sum"
+        period      = local.fifteen_minutes_seconds
+        stat        = "Sum"
       }
     }
   }

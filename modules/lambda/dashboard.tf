@@ -31,7 +31,7 @@ locals {
         [local.metrics_namespace, "PollErrors", { stat = "Sum" }],
       ]
       "Tracing" = [
-        for metric in ["SpansLost", "FlushFailures", "CollectorStartFailures", "CollectorExportFailures"] :
+        for metric in ["SpansLost", "SpanLosses", "FlushFailures", "CollectorStartFailures", "CollectorExportFailures"] :
         [local.metrics_namespace, metric, { stat = "Sum" }]
       ]
     },

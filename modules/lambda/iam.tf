@@ -1,5 +1,6 @@
 # The function's role: one statement per need, and nothing wider.
 
+# No aws:SourceAccount here: docs/decisions/0024.
 data "aws_iam_policy_document" "assume" {
   statement {
     sid     = "LambdaRunsTheFunction"

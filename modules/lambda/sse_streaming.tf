@@ -59,8 +59,12 @@ data "aws_ssm_parameter" "id_key" {
 
   lifecycle {
     postcondition {
-      condition     = length(self.value) >= 16 && length(self.value) <= 64
-      error_message = "The value of the SSM parameter named by id_key_parameter must have 16 to 64 characters: the function refuses to start with another. Store one with: aws ssm put-parameter --type SecureString --name NAME --value \"$(openssl rand -hex 16)\""
+      # The function counts bytes of UTF-8, without blanks around them: base64 makes 4 of 3.
+      condition = (
+        floor(length(trim(base64encode(trimspace(self.value)), "=")) * 3 / 4) >= 16 &&
+        floor(length(trim(base64encode(trimspace(self.value)), "=")) * 3 / 4) <= 64
+      )
+      error_message = "The value of the SSM parameter named by id_key_parameter must have 16 to 64 bytes of UTF-8: the function refuses to start with another. Store one with: aws ssm put-parameter --type SecureString --name NAME --value \"$(openssl rand -hex 16)\""
     }
   }
 }
@@ -115,6 +119,11 @@ resource "aws_lambda_function" "sse_streaming" {
     precondition {
       condition     = !var.collector_enabled || var.collector_layer_arn != null || contains(local.collector_regions, local.region)
       error_message = "AWS publishes no collector layer in ${local.region} that this module knows of. Set collector_layer_arn to a layer of yours, or collector_enabled = false to stream without tracing the streaming phase."
+    }
+
+    precondition {
+      condition     = !var.collector_enabled || var.collector_layer_arn == null ? true : split(":", var.collector_layer_arn)[3] == local.region
+      error_message = "collector_layer_arn = \"${coalesce(var.collector_layer_arn, "-")}\" is a layer of another region than the provider's, ${local.region}: Lambda takes layers of its own region only. Use that region's copy of the layer."
     }
   }
 

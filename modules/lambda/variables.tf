@@ -141,6 +141,20 @@ variable "settings" {
   nullable = false
 
   validation {
+    condition = alltrue([
+      for name, range in local.setting_ranges :
+      var.settings[name] >= range.from && var.settings[name] <= range.to &&
+      (!range.whole || floor(var.settings[name]) == var.settings[name])
+    ])
+    error_message = join(" ", concat([
+      for name, range in local.setting_ranges :
+      "settings.${name} = ${var.settings[name]} is not a ${range.whole ? "whole " : ""}number from ${range.from} to ${range.to}."
+      if !(var.settings[name] >= range.from && var.settings[name] <= range.to) ||
+      (range.whole && floor(var.settings[name]) != var.settings[name])
+    ], ["The function would refuse to start."]))
+  }
+
+  validation {
     condition     = var.settings.poll_max_seconds >= var.settings.poll_seconds
     error_message = "settings.poll_max_seconds = ${var.settings.poll_max_seconds} is below settings.poll_seconds = ${var.settings.poll_seconds}: an idle stream polls less often, never more often."
   }
@@ -192,7 +206,7 @@ variable "environment" {
 # Data
 
 variable "existing_tables" {
-  description = "Names of DynamoDB tables of this account and region to use instead of creating them. Their keys must be the ones the README's data contract names."
+  description = "Names of DynamoDB tables of this account and region to use instead of creating them. Their keys and index must be those of the README's section Tables."
   type = object({
     items          = optional(string)
     connections    = optional(string)
@@ -212,6 +226,11 @@ variable "items_index" {
   type        = string
   default     = "by_sentiment"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.items_index))
+    error_message = "items_index = \"${var.items_index}\" must be 3 to 255 of letters, digits, dot, dash, underscore, as DynamoDB names an index."
+  }
 }
 
 variable "items_ttl_seconds" {
@@ -286,7 +305,7 @@ variable "cors" {
 }
 
 variable "cdn" {
-  description = "CloudFront in front of the Function URL, which then answers nobody else. aliases need certificate_arn (ACM, us-east-1)."
+  description = "CloudFront in front of the Function URL, which then answers CloudFront and holders of the callers policy. aliases need certificate_arn (ACM, us-east-1)."
   type = object({
     enabled              = optional(bool, false)
     aliases              = optional(list(string), [])
@@ -302,6 +321,13 @@ variable "cdn" {
   validation {
     condition     = !var.cdn.enabled || var.url_authorization == "AWS_IAM"
     error_message = "cdn.enabled needs url_authorization = \"AWS_IAM\": with NONE everybody could go around CloudFront."
+  }
+
+  validation {
+    # More only with a quota of one's own:
+    # https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html
+    condition     = var.cdn.read_timeout_seconds >= 1 && var.cdn.read_timeout_seconds <= 120 && floor(var.cdn.read_timeout_seconds) == var.cdn.read_timeout_seconds
+    error_message = "cdn.read_timeout_seconds = ${var.cdn.read_timeout_seconds} is not a whole number from 1 to 120, CloudFront's limits."
   }
 
   validation {
@@ -371,8 +397,8 @@ variable "metrics_namespace" {
   default     = null
 
   validation {
-    condition     = var.metrics_namespace == null ? true : can(regex("^[A-Za-z0-9_./#:-]{1,255}$", var.metrics_namespace)) && !startswith(var.metrics_namespace, "AWS/")
-    error_message = "metrics_namespace must be 1 to 255 of letters, digits and _ . / # : -, and not begin with AWS/."
+    condition     = var.metrics_namespace == null ? true : can(regex("^[A-Za-z0-9_./#-][A-Za-z0-9_./#:-]{0,254}$", var.metrics_namespace)) && !startswith(var.metrics_namespace, "AWS/")
+    error_message = "metrics_namespace must be 1 to 255 of letters, digits and _ . / # : -, and not begin with : or AWS/."
   }
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from local_aws.state_file import NoStackError, RunningStack, state_file
 from local_aws.waterfall import (
     Layout,
     Row,
@@ -192,10 +194,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m local_aws.waterfall_text",
         description="Print one trace of the local stack; both phases on one time axis.",
     )
-    parser.add_argument("console", help="the console's address, such as http://127.0.0.1:8081")
+    parser.add_argument(
+        "console", nargs="?", help="the console's address; the running stack's if empty"
+    )
     parser.add_argument("trace_id", nargs="?", help="in either form; the newest if left out")
     given = parser.parse_args(arguments)
-    base = given.console.rstrip("/")
+    try:
+        base = _console_url(given.console, os.environ)
+    except NoStackError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     try:
         trace_id = given.trace_id or _newest(base)
         trace = _get(f"{base}/api/traces/{urllib.parse.quote(trace_id, safe='')}")
@@ -208,6 +216,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(render_text(trace, shutil.get_terminal_size((100, 24)).columns))
     return 0
+
+
+def _console_url(given: str | None, environ: Mapping[str, str]) -> str:
+    """The address given, else the running stack's. Raises NoStackError."""
+    return (given or RunningStack.read(state_file(environ)).console_url).rstrip("/")
 
 
 def _newest(base: str) -> str:

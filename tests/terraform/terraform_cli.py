@@ -102,6 +102,8 @@ def copy_of_module(destination: Path) -> Path:
     """The module with its examples and tests, without what an earlier init left. Its new place."""
     target = destination / "modules" / "lambda"
     shutil.copytree(
-        MODULE, target, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan")
+        MODULE,
+        target,
+        ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan", "*.tfvars"),
     )
     return target

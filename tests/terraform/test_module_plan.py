@@ -6,11 +6,16 @@ import base64
 import hashlib
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
 
+from lambdas.sse_streaming import settings as settings_module
 from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
+from tests.fakes.spans import MemoryWire
 from tests.terraform.terraform_cli import MODULE, ROOT, Terraform
 
 ACCOUNT = "123456789012"
@@ -248,6 +253,34 @@ def test_defaults_are_the_functions_own(plans: dict[str, Plan]) -> None:
     assert Settings.from_environ(environment) == Settings.from_environ(bare)
 
 
+def test_the_ranges_are_the_functions_own(
+    plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that the plan accepts and the function refuses would be found out by the clients."""
+    accepted: dict[str, tuple[float, float, bool]] = {}
+
+    class Recording(settings_module._Reader):
+        def number(self, name: str, default: float, low: float, high: float) -> float:
+            accepted.setdefault(name, (low, high, False))
+            return super().number(name, default, low, high)
+
+        def whole(self, name: str, default: int, low: int, high: int) -> int:
+            accepted[name] = (low, high, True)
+            return super().whole(name, default, low, high)
+
+    monkeypatch.setattr(settings_module, "_Reader", Recording)
+    Settings.from_environ(plans["defaults"].environment)
+    rows = re.findall(
+        r"^ +(\w+) += \{ from = (\S+), to = (\S+), whole = (true|false) \}$",
+        (MODULE / "setting_ranges.tf").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert {
+        f"SSE_{name.upper()}": (float(low), float(high), whole == "true")
+        for name, low, high, whole in rows
+    } == accepted
+
+
 def test_tracing_is_off_without_a_collector(plans: dict[str, Plan]) -> None:
     assert plans["public"].function["layers"] == []
     assert Settings.from_environ(plans["public"].environment).otel_disabled
@@ -282,6 +315,63 @@ def test_alarms_act_on_what_streams_do(plans: dict[str, Plan]) -> None:
     }
     assert errors["percent"]["expression"] == "IF(started >= 10, 100 * failed / started, 0)"
     assert errors["started"]["metric"][0]["metric_name"] == "Invocations"
+
+
+@pytest.mark.parametrize(("name", "timeout_seconds"), [("defaults", 330), ("longest", 900)])
+def test_a_killed_stream_falls_into_the_alarms_window(
+    plans: dict[str, Plan], name: str, timeout_seconds: int
+) -> None:
+    """Its datapoints carry the time of the invocation, a whole timeout before they are sent; and
+    one of them is enough."""
+    planned = plans[name].resources
+    assert plans[name].function["timeout"] == timeout_seconds
+    late = planned['aws_cloudwatch_metric_alarm.threshold["near-timeout"]']
+    errors = planned["aws_cloudwatch_metric_alarm.errors"]
+    started = next(query for query in errors["metric_query"] if query["id"] == "started")
+    for alarm, period in ((late, late["period"]), (errors, started["metric"][0]["period"])):
+        # The window begins with a whole period, so that much of it may be over already.
+        assert (alarm["evaluation_periods"] - 1) * period >= timeout_seconds
+        assert alarm["datapoints_to_alarm"] == 1
+    throttles = planned['aws_cloudwatch_metric_alarm.threshold["throttles"]']
+    assert throttles["evaluation_periods"] == 1
+
+
+def test_the_concurrency_alarm_follows_the_functions_own_limit(plans: dict[str, Plan]) -> None:
+    """It is always below what is reserved: measured by that, it would come after the refusals."""
+    address = 'aws_cloudwatch_metric_alarm.threshold["concurrency"]'
+    assert plans["everything"].function["reserved_concurrent_executions"] == 125
+    assert plans["everything"].resources[address]["threshold"] == 80
+
+
+def test_lost_spans_are_seen_in_the_log(
+    plans: dict[str, Plan], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The function's own metric of them leaves with the environment's next stream, if there is
+    one. The filter is tried on the lines that the delivery writes."""
+    address = 'aws_cloudwatch_log_metric_filter.collector["SpanLosses"]'
+    pattern = plans["defaults"].resources[address]["pattern"]
+    conditions = re.findall(r'\(\$\.message (!?=) "([^"]+)"\)', pattern)
+    joined = " && ".join(f'($.message {operator} "{text}")' for operator, text in conditions)
+    assert pattern == f"{{ {joined} }}"
+
+    def seen(*outcomes: Outcome, rejected_spans: int = 0) -> list[str]:
+        """Those of the lines written by flushes of one span each that the filter counts."""
+        caplog.clear()
+        collector = MemoryWire(list(outcomes), rejected_spans=rejected_spans)
+        delivery = SpanDelivery(lambda: collector, 1.0)
+        for _ in outcomes:
+            delivery.add(ReadableSpan("any"))
+            delivery.flush()
+        return [
+            line
+            for line in (record.getMessage() for record in caplog.records)
+            if all(fnmatchcase(line, text) == (operator == "=") for operator, text in conditions)
+        ]
+
+    assert seen(Outcome.DELIVERED) == seen(Outcome.FAILED, Outcome.DELIVERED) == []
+    assert len(seen(Outcome.FAILED, Outcome.FAILED, Outcome.FAILED)) == 2
+    assert len(seen(Outcome.REJECTED)) == 1
+    assert len(seen(Outcome.DELIVERED, rejected_spans=1)) == 1
 
 
 def test_alarms_and_dashboard_name_metrics_that_exist(plan: Plan) -> None:

@@ -34,6 +34,15 @@ def test_everything_is_described() -> None:
     assert len(found) == declared
     assert [block.name for block in found if not block.description] == []
     assert [block.name for block in found if block.kind == "variable" and not block.type] == []
+    assert [block.name for block in found if block.type == "object" and not block.fields] == []
+
+
+@pytest.mark.parametrize("example", ["minimal", "production"])
+def test_an_example_can_be_verified_and_rolled_back(example: str) -> None:
+    text = (MODULE / "examples" / example / "main.tf").read_text(encoding="utf-8")
+    found = {(block.kind, block.name) for block in blocks(text)}
+    assert ("variable", "live_version") in found
+    assert {("output", name) for name in ("function_url", "function_name", "live_version")} <= found
 
 
 def test_a_variable_is_read_with_its_default() -> None:
@@ -43,6 +52,23 @@ def test_a_variable_is_read_with_its_default() -> None:
         "  }\n}\n"
     )
     assert list(blocks(text)) == [Block("variable", "size_mb", "How large.", "number", "512")]
+
+
+def test_an_object_is_read_with_its_fields() -> None:
+    text = (
+        'variable "door" {\n  description = "Who may come in."\n  type = object({\n'
+        "    names = list(string)\n    open  = optional(bool, false)\n"
+        '    kinds = optional(list(string), ["a", "b"])\n    key   = optional(string)\n'
+        "  })\n  default = null\n}\n"
+    )
+    (door,) = blocks(text)
+    assert (door.type, door.default) == ("object", "null")
+    assert door.fields == (
+        "`names` (list(string), required)",
+        "`open` (`false`)",
+        '`kinds` (`["a", "b"]`)',
+        "`key` (`null`)",
+    )
 
 
 @pytest.mark.ci

@@ -68,6 +68,15 @@ run "layer_for_another_cpu" {
   expect_failures = [var.collector_layer_arn]
 }
 
+run "layer_of_another_region" {
+  # says: is a layer of another region than the provider's, us-east-1
+  command = plan
+  variables {
+    collector_layer_arn = "arn:aws:lambda:eu-west-1:901920570463:layer:aws-otel-collector-arm64-ver-0-117-0:1"
+  }
+  expect_failures = [aws_lambda_function.sse_streaming]
+}
+
 run "layer_without_version" {
   # says: collector_layer_arn must be the ARN of a layer version
   command = plan
@@ -142,6 +151,15 @@ run "heartbeat_slower_than_the_cdn" {
   expect_failures = [var.cdn]
 }
 
+run "cdn_more_patient_than_cloudfront" {
+  # says: cdn.read_timeout_seconds = 1000 is not a whole number from 1 to 120
+  command = plan
+  variables {
+    cdn = { enabled = true, read_timeout_seconds = 1000 }
+  }
+  expect_failures = [var.cdn]
+}
+
 run "cdn_with_an_open_url" {
   # says: with NONE everybody could go around CloudFront
   command = plan
@@ -208,6 +226,33 @@ run "replay_shorter_than_overlap" {
   expect_failures = [var.settings]
 }
 
+run "setting_above_its_range" {
+  # says: settings.heartbeat_seconds = 1000 is not a number from 0.05 to 300. The function would
+  command = plan
+  variables {
+    settings = { heartbeat_seconds = 1000 }
+  }
+  expect_failures = [var.settings]
+}
+
+run "settings_below_their_ranges" {
+  # says: settings.max_stream_bytes = 0 is not a whole number from 1 to 200000000. settings.trace_span_budget = -1 is not
+  command = plan
+  variables {
+    settings = { max_stream_bytes = 0, trace_span_budget = -1 }
+  }
+  expect_failures = [var.settings]
+}
+
+run "fraction_where_the_function_counts" {
+  # says: settings.max_connections = 10.5 is not a whole number from 1 to 60000
+  command = plan
+  variables {
+    settings = { max_connections = 10.5 }
+  }
+  expect_failures = [var.settings]
+}
+
 run "unknown_trace_detail" {
   # says: settings.trace_detail must be "budget" or "full"
   command = plan
@@ -227,7 +272,7 @@ run "unfinished_authentication" {
 }
 
 run "weak_id_key" {
-  # says: must have 16 to 64 characters
+  # says: must have 16 to 64 bytes of UTF-8
   command = plan
   variables {
     id_key_parameter = "/sse-streaming/id-key"
@@ -237,6 +282,39 @@ run "weak_id_key" {
     values = { value = "short" }
   }
   expect_failures = [data.aws_ssm_parameter.id_key]
+}
+
+run "id_key_of_many_bytes_in_few_characters" {
+  # says: must have 16 to 64 bytes of UTF-8
+  command = plan
+  variables {
+    id_key_parameter = "/sse-streaming/id-key"
+  }
+  override_data {
+    target = data.aws_ssm_parameter.id_key[0]
+    values = { value = "ééééééééééééééééééééééééééééééééé" }
+  }
+  expect_failures = [data.aws_ssm_parameter.id_key]
+}
+
+run "shortest_id_key_in_bytes_is_accepted" {
+  command = plan
+  variables {
+    id_key_parameter = "/sse-streaming/id-key"
+  }
+  override_data {
+    target = data.aws_ssm_parameter.id_key[0]
+    values = { value = "éééééééé" }
+  }
+}
+
+run "index_that_dynamodb_would_not_name" {
+  # says: items_index = "a b" must be 3 to 255 of letters
+  command = plan
+  variables {
+    items_index = "a b"
+  }
+  expect_failures = [var.items_index]
 }
 
 run "table_by_arn" {
@@ -267,10 +345,19 @@ run "long_service_name" {
 }
 
 run "namespace_of_awss_own" {
-  # says: and not begin with AWS/
+  # says: digits and _ . / # : -, and not begin with
   command = plan
   variables {
     metrics_namespace = "AWS/Lambda"
+  }
+  expect_failures = [var.metrics_namespace]
+}
+
+run "namespace_that_begins_with_a_colon" {
+  # says: and not begin with : or AWS/
+  command = plan
+  variables {
+    metrics_namespace = ":streams"
   }
   expect_failures = [var.metrics_namespace]
 }

@@ -52,6 +52,15 @@ run "everything" {
   }
 }
 
+run "longest" {
+  command = plan
+
+  variables {
+    timeout_seconds = 900
+    settings        = { max_stream_seconds = 800 }
+  }
+}
+
 run "public" {
   command = plan
 

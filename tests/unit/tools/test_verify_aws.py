@@ -15,7 +15,14 @@ from tools import cold_start, deployment_checks
 from tools.deployment_checks import Finding
 from tools.open_stream import Seen, event_blocks, sampled_header, signed, unsigned
 from tools.trace_documents import Trace
-from tools.verify_aws import Aws, TraceNotFoundError, report, signature_for, verify
+from tools.verify_aws import (
+    Aws,
+    TraceNotFoundError,
+    region_for,
+    report,
+    signature_for,
+    verify,
+)
 
 WHOLE = [*answers.lambda_documents(), *answers.stream_documents()]
 
@@ -247,3 +254,13 @@ def test_copies_are_deleted_after_a_failure_too(stubbed: Stubbed) -> None:
             stubbed.aws.functions, answers.FUNCTION, 1, mark="m", fetch=lambda url: b"zip"
         )
     stubbed.stubs["lambda"].assert_no_pending_responses()
+
+
+def test_the_region_is_the_function_urls_unless_one_is_given() -> None:
+    url = "https://abcdefgh.lambda-url.eu-west-1.on.aws/"
+    assert region_for(url, None, {"AWS_REGION": "us-east-1"}) == "eu-west-1"
+    assert region_for(url, "sa-east-1", {}) == "sa-east-1"
+    assert region_for("https://d1.cloudfront.net/", None, {"AWS_REGION": "us-east-1"}) == (
+        "us-east-1"
+    )
+    assert region_for("https://d1.cloudfront.net/", None, {}) is None

@@ -27,6 +27,12 @@ variable "architecture" {
   default     = "arm64"
 }
 
+variable "python_version" {
+  description = "Python that the zip was built for."
+  type        = string
+  default     = "3.13"
+}
+
 variable "package_path" {
   description = "Path of the function's zip; null for where `make package` puts it."
   type        = string
@@ -56,7 +62,8 @@ module "sse_streaming" {
 
   service_name        = var.service_name
   architecture        = var.architecture
-  package_path        = coalesce(var.package_path, "${path.root}/../../../../build/sse-streaming-py3.13-${var.architecture}.zip")
+  python_version      = var.python_version
+  package_path        = coalesce(var.package_path, "${path.root}/../../../../build/sse-streaming-py${var.python_version}-${var.architecture}.zip")
   collector_layer_arn = var.collector_layer_arn
   live_version        = var.live_version
 }

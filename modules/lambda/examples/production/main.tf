@@ -50,6 +50,12 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "live_version" {
+  description = "Published version to roll back to; null for the newest."
+  type        = string
+  default     = null
+}
+
 variable "alarm_topic_arn" {
   description = "SNS topic that the alarms write to."
   type        = string
@@ -60,6 +66,7 @@ module "sse_streaming" {
   source = "../.."
 
   package_path         = coalesce(var.package_path, "${path.root}/../../../../build/sse-streaming-py3.13-arm64.zip")
+  live_version         = var.live_version
   id_key_parameter     = var.id_key_parameter
   kms_key_arn          = var.kms_key_arn
   alarm_actions        = var.alarm_topic_arn[*]
@@ -86,6 +93,21 @@ module "sse_streaming" {
 output "cdn_url" {
   description = "Where browsers connect."
   value       = module.sse_streaming.cdn_url
+}
+
+output "function_url" {
+  description = "Behind the CDN; for `make verify-aws`."
+  value       = module.sse_streaming.function_url
+}
+
+output "function_name" {
+  description = "Name of the function."
+  value       = module.sse_streaming.function_name
+}
+
+output "live_version" {
+  description = "Published version that receives the traffic."
+  value       = module.sse_streaming.live_version
 }
 
 output "table_names" {
