@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import drain
 from local_aws.engines import EngineError
-from local_aws.publisher import publish_lines, put_into
+from local_aws.publish_file import publish_lines
+from local_aws.publisher import put_into
 from local_aws.settings import SettingError, Settings
 from local_aws.stack import PortTakenError, Stack
 from local_aws.state_file import NoStackError, RunningStack, forget, state_file

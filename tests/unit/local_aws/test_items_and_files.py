@@ -19,7 +19,8 @@ from local_aws.items import (
     generate_item,
     parse_item,
 )
-from local_aws.publisher import publish_lines, put_into
+from local_aws.publish_file import publish_lines
+from local_aws.publisher import put_into
 
 NOW_MS = 1_700_000_000_000
 
