@@ -182,7 +182,7 @@ variable "id_key_parameter" {
 }
 
 variable "environment" {
-  description = "Further environment variables of the function, such as POWERTOOLS_LOG_LEVEL or OTEL_SDK_DISABLED (the tracing kill switch)."
+  description = "Further environment variables of the function, such as OTEL_SDK_DISABLED (the tracing kill switch) or POWERTOOLS_LOG_LEVEL (above WARNING it silences the alarm of lost spans)."
   type        = map(string)
   default     = {}
   nullable    = false

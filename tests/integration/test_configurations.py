@@ -119,6 +119,19 @@ def test_a_filter_saved_wrong_says_what_is_wrong(
         found.filter()
 
 
+@pytest.mark.parametrize("value", [{"L": [{"S": ""}]}, {"L": [{"N": "5"}]}, {"S": ""}, {"M": {}}])
+def test_a_filter_saved_as_nothing_sensible_does_not_mean_everything(
+    database: Database, configurations: DynamoConfigurations, value: dict[str, Any]
+) -> None:
+    save(database, "odd", owner={"S": ALICE}, tickers=value)
+
+    found = configurations.find("odd")
+
+    assert found is not None
+    with pytest.raises(RequestError, match="ticker"):
+        found.filter()
+
+
 def test_a_single_string_is_a_list_of_one_not_everything(
     database: Database, configurations: DynamoConfigurations
 ) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -354,6 +355,9 @@ def test_lost_spans_are_seen_in_the_log(
     joined = " && ".join(f'($.message {operator} "{text}")' for operator, text in conditions)
     assert pattern == f"{{ {joined} }}"
 
+    def is_counted(line: str) -> bool:
+        return all(fnmatchcase(line, text) == (operator == "=") for operator, text in conditions)
+
     def seen(*outcomes: Outcome, rejected_spans: int = 0) -> list[str]:
         """Those of the lines written by flushes of one span each that the filter counts."""
         caplog.clear()
@@ -362,12 +366,21 @@ def test_lost_spans_are_seen_in_the_log(
         for _ in outcomes:
             delivery.add(ReadableSpan("any"))
             delivery.flush()
-        return [
-            line
-            for line in (record.getMessage() for record in caplog.records)
-            if all(fnmatchcase(line, text) == (operator == "=") for operator, text in conditions)
-        ]
+        return list(filter(is_counted, caplog.messages))
 
+    def seen_otherwise(lose: Callable[[SpanDelivery], None]) -> int:
+        caplog.clear()
+        delivery = SpanDelivery(lambda: MemoryWire([Outcome.FAILED]), 1.0)
+        lose(delivery)
+        return sum(map(is_counted, caplog.messages))
+
+    def exit_with_spans(delivery: SpanDelivery) -> None:
+        delivery.add(ReadableSpan("any"))
+        delivery.flush()
+        delivery.give_up()
+
+    assert seen_otherwise(exit_with_spans) == 1
+    assert seen_otherwise(lambda delivery: delivery.lose(2, trace_id=1)) == 1
     assert seen(Outcome.DELIVERED) == seen(Outcome.FAILED, Outcome.DELIVERED) == []
     assert len(seen(Outcome.FAILED, Outcome.FAILED, Outcome.FAILED)) == 2
     assert len(seen(Outcome.REJECTED)) == 1

@@ -9,7 +9,13 @@ import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from lambdas.sse_streaming.aws import ConditionFailed, Lazy, aws_failures, shorten_errors
+from lambdas.sse_streaming.aws import (
+    ConditionFailed,
+    Lazy,
+    aws_failures,
+    items_of,
+    shorten_errors,
+)
 from lambdas.sse_streaming.errors import (
     AwsError,
     AwsRefused,
@@ -120,6 +126,23 @@ def test_a_lost_conditional_write_says_what_stands_there() -> None:
 
     assert raised.value.item == there
     assert not isinstance(raised.value, AwsError)
+
+
+def test_what_botocore_chokes_on_is_no_usable_answer() -> None:
+    """A 200 with a list, or with bytes that are no text, where DynamoDB's object should be."""
+    for choked in (AttributeError("'list' object has no attribute 'get'"), _not_utf8()):
+        with pytest.raises(AwsUnavailable), aws_failures():
+            raise choked
+
+
+def _not_utf8() -> UnicodeDecodeError:
+    return UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+
+@pytest.mark.parametrize("answer", [{}, {"Items": None}, {"message": "<html>"}])
+def test_a_querys_answer_without_items_is_not_dynamodbs(answer: dict[str, Any]) -> None:
+    with pytest.raises(AwsUnavailable, match="without items"):
+        items_of(answer)
 
 
 def test_what_is_no_failure_of_aws_passes_through() -> None:

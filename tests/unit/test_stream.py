@@ -263,6 +263,29 @@ def test_every_poll_is_counted_the_failed_ones_too() -> None:
     assert queries == 3 * (polls - failures) + failures  # a cycle is over with its first failure
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_poll_under_way_at_the_end_is_counted_as_what_it_becomes(fails: bool) -> None:
+    async def scenario() -> tuple[int, int]:
+        world = World(SSE_MAX_STREAM_SECONDS="10")
+
+        def fail() -> None:
+            if fails and world.loop.time() > 7:
+                raise AwsUnavailable("Injected", "by the test")
+
+        world.index.fail = fail
+        world.aws_latency_seconds = lambda: 0.005 if world.loop.time() < 7 else 4.0
+        stream = world.open()
+        await consume(stream)
+        await asyncio.sleep(10)
+        poller = stream._work.poller
+        return poller.poll_errors, poller.polls
+
+    poll_errors, polls = run_virtually(scenario())
+
+    assert poll_errors == fails
+    assert polls > 1
+
+
 def test_cancel_drain_and_eviction_end_a_stream_within_its_renewals() -> None:
     async def scenario(reason: str) -> tuple[Received, float]:
         world = World()

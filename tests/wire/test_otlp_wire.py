@@ -107,6 +107,7 @@ def partial(rejected: int) -> bytes:
 def answering(answer: bytes, *, and_hold: bool = False) -> Iterator[str]:
     """A server that gives one answer, whole or, when it holds, with its end missing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
         done = threading.Event()
 
         def serve() -> None:
@@ -141,6 +142,8 @@ def head(content_type: str | None, length: int) -> bytes:
         (JSON, b"{}", Outcome.DELIVERED, 0, None),
         (JSON, b'{"partialSuccess":{"rejectedSpans":"1"}}', Outcome.DELIVERED, 1, "rejected spans"),
         (JSON, b'{"partialSuccess":null}', Outcome.DELIVERED, 0, None),
+        (JSON, b'{"partialSuccess":{"rejectedSpans":1e999}}', Outcome.DELIVERED, 0, None),
+        (JSON, b"[" * 16_000, Outcome.DELIVERED, 0, None),
         (None, b"", Outcome.DELIVERED, 0, None),
         (None, b"hello", Outcome.REJECTED, 3, "not OTLP"),
         (HTML, b"<html>", Outcome.REJECTED, 3, "not OTLP"),

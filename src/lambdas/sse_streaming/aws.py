@@ -148,8 +148,20 @@ def aws_failures() -> Iterator[None]:
         MetadataRetrievalError,
     ) as error:
         raise AwsUnavailable(type(error).__name__, "no usable answer in time") from error
+    except (AttributeError, UnicodeDecodeError) as error:
+        # botocore reads an answer as if it were one: a list, or bytes that are no text, are not.
+        raise AwsUnavailable(type(error).__name__, "no usable answer") from error
     except BotoCoreError as error:
         raise AwsRefused(type(error).__name__, first_line(str(error))) from error
+
+
+def items_of(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A query's items. Raises AwsUnavailable for an answer that has none at all, not even an empty
+    list: whatever gave it, DynamoDB did not."""
+    items = answer.get("Items")
+    if not isinstance(items, list):
+        raise AwsUnavailable("ResponseParserError", "an answer without items")
+    return items
 
 
 def _translated(error: ClientError) -> AwsError | ConditionFailed:

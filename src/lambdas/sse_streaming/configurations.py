@@ -73,10 +73,12 @@ def _is_key(text: str) -> bool:
 
 
 def _joined(item: Mapping[str, Any], name: str) -> str | None:
-    """A list of strings as the query parameter that it stands for; empty or absent means any, and
-    a single string is a list of one."""
-    value = item.get(name, {})
+    """A list of strings as the query parameter that it stands for; an empty list, NULL or nothing
+    means any, and a single string is a list of one. What is saved wrongly must not mean any: it
+    becomes a parameter that is refused."""
+    value = item.get(name, {"NULL": True})
+    if "NULL" in value or value.get("L") == []:
+        return None
     if "S" in value:
         return str(value["S"])
-    members = value.get("SS") or [member.get("S", "") for member in value.get("L", ())]
-    return ",".join(members) or None
+    return ",".join(value.get("SS") or [member.get("S", "") for member in value.get("L", ())])

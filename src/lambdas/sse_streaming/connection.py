@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from lambdas.sse_streaming.aws import ConditionFailed, aws_failures
+from lambdas.sse_streaming.aws import ConditionFailed, aws_failures, items_of
 from lambdas.sse_streaming.errors import AwsError, AwsUnavailable
 from lambdas.sse_streaming.lease import (
     AcquireRequest,
@@ -297,7 +297,7 @@ class DynamoConnections:
             answer = self._call("query", query)
             taken.update(
                 int(item["sk"]["S"])
-                for item in answer["Items"]
+                for item in items_of(answer)
                 if float(item["expires_at"]["N"]) >= now - _GRACE_SECONDS
             )
             pages += 1

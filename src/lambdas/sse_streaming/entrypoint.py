@@ -132,10 +132,12 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         if failed:
             metrics.count("FlushFailures", failed)
 
+    def flush_and_give_up() -> None:
+        tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS)
+        tracing.delivery.give_up()
+
     async def flush_before_exit() -> None:
-        await asyncio.get_running_loop().run_in_executor(
-            flushing, tracing.delivery.flush, _SHUTDOWN_FLUSH_SECONDS
-        )
+        await asyncio.get_running_loop().run_in_executor(flushing, flush_and_give_up)
 
     run(
         traced_handler(application, tracer, logger, xray_recorder),

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any, Protocol
 
-from lambdas.sse_streaming.aws import aws_failures
+from lambdas.sse_streaming.aws import aws_failures, items_of
 
 AttributeValue = Mapping[str, Any]
 StartKey = Mapping[str, AttributeValue]
@@ -106,7 +106,7 @@ class DynamoItemsIndex:
             query["ExclusiveStartKey"] = start_key
         with aws_failures():
             answer = self._client().query(**query)
-        items = (read_item(attributes) for attributes in answer["Items"])
+        items = map(read_item, items_of(answer))
         return Page(
             items=tuple(item for item in items if item is not None),
             next_key=answer.get("LastEvaluatedKey"),

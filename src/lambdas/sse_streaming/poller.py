@@ -159,33 +159,38 @@ class Poller:
             await self.drained.wait()
 
     async def _cycle(self, read: Callable[[], T], take_in: Callable[[T], tuple[int, int]]) -> int:
-        """One poll, counted and measured whatever comes of it. `take_in` says how many items were
-        read and how many of them are new; the latter is returned."""
+        """One poll, counted whatever comes of it. `take_in` says how many items were read and how
+        many of them are new; the latter is returned. What a stream that ends meanwhile has read
+        is taken in by nobody, and its step says no counts."""
         steady = self._parts.clock.steady_seconds
         started = steady()
         step = self._trace.begin(
-            "dynamodb_poll",
-            sentiment_type=",".join(self._request.filter.sentiments),
-            item_count=0,
-            changed_count=0,
+            "dynamodb_poll", sentiment_type=",".join(self._request.filter.sentiments)
         )
         self.polls += 1
 
-        def measure() -> float:
+        def measure(item_count: int, changed_count: int) -> float:
             elapsed_ms = (steady() - started) * 1000
-            step.set(poll_duration_ms=round(elapsed_ms, 3), request_count=len(step.requests))
+            step.set(
+                item_count=item_count,
+                changed_count=changed_count,
+                poll_duration_ms=round(elapsed_ms, 3),
+                request_count=len(step.requests),
+            )
             return elapsed_ms
 
-        try:
-            found = await self._steps.run(step, read, failed=measure)
-        except AwsError:
+        def failed(error: BaseException) -> None:
+            measure(0, 0)
             self.poll_errors += 1
             self._parts.metrics.count("PollErrors")
+
+        try:
+            found = await self._steps.run(step, read, failed=failed)
+        except AwsError:
             self._trace.export_early()
             raise
         item_count, changed_count = take_in(found)
-        step.set(item_count=item_count, changed_count=changed_count)
-        self._parts.metrics.observe("PollDurationMs", measure())
+        self._parts.metrics.observe("PollDurationMs", measure(item_count, changed_count))
         self._trace.finish(step)
         self._trace.export_early()
         return changed_count

@@ -26,10 +26,10 @@ class Steps:
         work: Callable[[], T],
         *,
         unwanted: Callable[[T], None] | None = None,
-        failed: Callable[[], object] = lambda: None,
+        failed: Callable[[BaseException], None] = lambda _: None,
     ) -> T:
         """Do a step's requests on a thread. The caller finishes the step, unless it failed: then
-        `failed` is called, and the step finished.
+        `failed` is told why, and the step finished.
 
         A stream that ends meanwhile does not wait here, and the step ends when the thread does;
         `unwanted` is then given what came of it.
@@ -40,17 +40,23 @@ class Steps:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            future.add_done_callback(lambda done: self._finish_late(step, done, unwanted))
+            future.add_done_callback(lambda done: self._finish_late(step, done, unwanted, failed))
             raise
         except Exception as error:
-            failed()
+            failed(error)
             self._trace.finish(step, error)
             raise
 
     def _finish_late(
-        self, step: Operation, done: asyncio.Future[T], unwanted: Callable[[T], None] | None
+        self,
+        step: Operation,
+        done: asyncio.Future[T],
+        unwanted: Callable[[T], None] | None,
+        failed: Callable[[BaseException], None],
     ) -> None:
         error = None if done.cancelled() else done.exception()
+        if error is not None:
+            failed(error)
         self._trace.finish(step, error)
         if unwanted is not None and error is None and not done.cancelled():
             unwanted(done.result())

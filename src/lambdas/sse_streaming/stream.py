@@ -274,8 +274,10 @@ class Stream:
 
     def _end_trace(self, reason: str, lived: float, error: BaseException | None) -> None:
         facts = self._facts(reason)
-        self._trace.end(facts, error)
-        self._log_end(facts, lived)
+        try:
+            self._trace.end(facts, error)
+        finally:
+            self._log_end(facts, lived)
 
     def _reason(self, outcome: StreamOutcome) -> str:
         if outcome not in (StreamOutcome.COMPLETED, StreamOutcome.FAILED):

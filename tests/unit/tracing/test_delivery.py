@@ -145,12 +145,45 @@ def test_of_too_many_kept_spans_the_oldest_are_dropped_and_counted() -> None:
     assert delivery.take_counts() == (7, 1)
 
 
-def test_spans_that_nobody_flushes_stay_bounded() -> None:
+def test_spans_that_nobody_flushes_stay_bounded_and_one_line_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     delivery = delivery_to(MemoryWire())
     add(delivery, *spans(4 * MAX_KEPT_SPANS + 10))
 
     assert delivery.take_counts() == (10, 0)
+    assert len(caplog.records) == 1
     delivery.flush()
+
+
+def test_what_is_left_when_the_process_exits_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    delivery = delivery_to(MemoryWire([Outcome.FAILED]))
+    add(delivery, *spans(2))
+    delivery.flush()  # kept for one more try, which will not be
+    add(delivery, *spans(1))
+    delivery.give_up()
+    delivery.give_up()
+
+    assert delivery.take_counts() == (3, 1)
+    assert not delivery.has_work
+    assert caplog.messages[1:] == ["the collector did not take 3 spans before the exit: lost"]
+
+
+def test_a_flush_for_which_there_is_no_thread_is_left_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    wire = MemoryWire()
+    delivery = delivery_to(wire)
+    add(delivery, *spans(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        delivery.flush_in_background()
+    delivery.flush()
+
+    assert [len(batch) for batch in wire.batches] == [2]
 
 
 def test_a_wire_with_a_defect_breaks_nothing() -> None:

@@ -49,6 +49,13 @@ def test_numbers_are_added_up_and_the_slowest_one_is_shown() -> None:
     }
 
 
+def test_a_limit_is_not_added_up() -> None:
+    attributes = rolled(step(0, 1, max_connections=100), step(2, 3, max_connections=100))
+
+    assert "max_connections" not in attributes.attributes()
+    assert attributes.attributes()["slowest_max_connections"] == 100
+
+
 def test_truth_values_are_not_numbers() -> None:
     attributes = rolled(step(0, 1, is_cold_start=True)).attributes()
 

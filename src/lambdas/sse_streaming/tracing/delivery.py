@@ -78,6 +78,7 @@ class SpanDelivery:
         self._lost_spans = 0
         self._lost_by_trace: dict[int, int] = {}
         self._failed_flushes = 0
+        self._has_told_overflow = False
         self.last_outcome: Outcome | None = None
         self.last_flush_ms: float | None = None
 
@@ -88,7 +89,11 @@ class SpanDelivery:
             if overflow > 0:
                 self._lose(self._ended[:overflow])
                 del self._ended[:overflow]
+            tells_overflow = overflow > 0 and not self._has_told_overflow
+            self._has_told_overflow |= tells_overflow
             is_batch_full = self._batch_spans is not None and len(self._ended) >= self._batch_spans
+        if tells_overflow:  # once for each flush that comes too late
+            _log.warning("the collector is too slow, the oldest spans are lost")
         if is_batch_full:
             self.flush_in_background()
 
@@ -96,6 +101,16 @@ class SpanDelivery:
         """Count spans that never reached the delivery."""
         with self._lock:
             self._count_lost(count, trace_id)
+        _log.warning("the collector never gets %d spans that ended after their stream: lost", count)
+
+    def give_up(self) -> None:
+        """The process exits: what is here now has no further try."""
+        with self._lock:
+            rest = self._kept + self._ended
+            self._kept, self._ended = [], []
+            self._lose(rest)
+        if rest:
+            _log.warning("the collector did not take %d spans before the exit: lost", len(rest))
 
     @property
     def lost_spans(self) -> int:
@@ -104,7 +119,8 @@ class SpanDelivery:
 
     def lost_spans_of(self, trace_id: int) -> int:
         """One trace's, as known by now: what failed once may still arrive."""
-        return self._lost_by_trace.get(trace_id, 0)
+        with self._lock:
+            return self._lost_by_trace.get(trace_id, 0)
 
     def take_counts(self) -> tuple[int, int]:
         """Spans lost and flushes failed since the last call."""
@@ -122,10 +138,14 @@ class SpanDelivery:
         with self._lock:
             if self._is_background_alive():
                 return
-            self._background = threading.Thread(
+            thread = threading.Thread(
                 target=self._send, args=(self._flush_seconds,), name="span-export", daemon=True
             )
-            self._background.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                return  # no thread is to be had: the flush after the stream sends it all
+            self._background = thread
 
     def flush(self, timeout_seconds: float | None = None) -> None:
         """Hand over everything, within the budget. Blocks; never raises.
@@ -150,6 +170,7 @@ class SpanDelivery:
             with self._lock:
                 second_try, fresh = self._kept, self._ended
                 self._kept, self._ended = [], []
+                self._has_told_overflow = False
             batch = second_try + fresh
             if not batch:
                 return
@@ -171,7 +192,7 @@ class SpanDelivery:
                 self._wire = self._make_wire()
             return self._wire.post(batch, timeout_seconds)
         except Exception:
-            # Tracing must not break a stream: this is the one place where it could.
+            # Tracing must not break a stream.
             _log.exception("exporting %d spans failed in a way nobody foresaw", len(batch))
             return Outcome.FAILED
 

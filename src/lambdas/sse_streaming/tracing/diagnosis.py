@@ -203,7 +203,7 @@ class Diagnosis:
     def _double_instrumentation(self) -> Check:
         loaded = sorted(
             name
-            for name in self._modules
+            for name in tuple(self._modules)  # other threads import meanwhile
             if name.startswith(_INSTRUMENTATION)
             and name.removeprefix(_INSTRUMENTATION).split(".")[0] not in _SHARED_WITH_INSTRUMENTORS
         )

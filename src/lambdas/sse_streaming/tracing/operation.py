@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled
+from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled
 from lambdas.sse_streaming.tracing.seam import streaming_requests
 
 Scalar = str | int | float | bool
@@ -54,7 +54,7 @@ class Failure:
     def of(cls, error: BaseException) -> Failure:
         return cls(
             chain=tuple(map(_record, _chain(error))),
-            error_type=str(getattr(error, "code", None) or type(error).__name__)[:_MAX_TYPE_LENGTH],
+            error_type=_type_of(error),
             is_fault=not isinstance(error, AwsThrottled | AwsRefused),
         )
 
@@ -130,7 +130,7 @@ class Operation:
         if error is not None:
             failure = Failure.of(error)
         elif status is not None and status >= 400 and not expected:
-            code = (error_code or f"HTTP {status}")[:_MAX_TYPE_LENGTH]
+            code = _encodable((error_code or f"HTTP {status}")[:_MAX_TYPE_LENGTH])
             failure = Failure(
                 chain=(ExceptionRecord(code, _cut(error_message or ""), "", name),),
                 error_type=code,
@@ -253,6 +253,12 @@ def _record(error: BaseException) -> ExceptionRecord:
         stack=_encodable(stack[-_MAX_STACK_LENGTH:]),
         place=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
     )
+
+
+def _type_of(error: BaseException) -> str:
+    """AWS's code where there is one, as an operator would search for it."""
+    code = error.code if isinstance(error, AwsError) else type(error).__name__
+    return _encodable(code[:_MAX_TYPE_LENGTH])
 
 
 def _type_name(error: BaseException) -> str:

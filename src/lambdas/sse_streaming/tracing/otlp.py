@@ -152,5 +152,5 @@ def _rejected_spans(kind: str, body: bytes) -> int:
             return max(0, int(answer.partial_success.rejected_spans))
         # A 64-bit number is text in protobuf's JSON.
         return max(0, int(json.loads(body)["partialSuccess"]["rejectedSpans"]))
-    except (DecodeError, ValueError, LookupError, TypeError):
+    except (DecodeError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return 0

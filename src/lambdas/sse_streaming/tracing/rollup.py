@@ -20,6 +20,8 @@ MAX_ROLLUPS = 64
 """Kept in memory; twice what a quarter of an hour of polls and dispatches needs."""
 MAX_ERROR_TYPES = 16
 OTHER_ERRORS = "other"
+_NO_AMOUNTS = frozenset({"max_connections", "current_count"})
+"""States, not amounts: their sum over many steps would be nonsense."""
 
 
 class Rollup:
@@ -79,7 +81,7 @@ class Rollup:
             self._slowest = attributes
         sums = self._sums
         for name, value in attributes.items():
-            if type(value) is int or type(value) is float:
+            if (type(value) is int or type(value) is float) and name not in _NO_AMOUNTS:
                 sums[name] = sums.get(name, 0) + value
         if step.requests:
             for request in step.requests:

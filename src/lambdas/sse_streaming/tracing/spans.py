@@ -61,7 +61,7 @@ _WAS_UNFINISHED = ExceptionRecord(UNFINISHED, "under way when the stream ended",
 class SampledStream:
     """The trace of one stream whose header says that it is recorded.
 
-    Steps may end in any thread. One that is under way at `end` (a request that hung) is recorded
+    Any thread may call it. A step that is under way at `end` (a request that hung) is recorded
     then, as unfinished, and whatever becomes of it later is not recorded again. One that begins
     after `end` (a process that is told to exit releases its slot while its spans leave) still has
     its own span, or is lost, and `on_lost` is told.
