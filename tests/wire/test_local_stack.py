@@ -146,6 +146,25 @@ def test_another_local_engine_can_be_used(stack: BackgroundStack) -> None:
 # --- the commands, in processes of their own ---
 
 
+def local_aws(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local_aws", *arguments],
+        stdin=subprocess.DEVNULL,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def without_stack(folder: Path) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
+        "LOCAL_STATE_FILE": str(folder / "none.json"),
+    }
+
+
 class RunCommand:
     """`python -m local_aws run`, until its banner has been printed."""
 
@@ -175,14 +194,7 @@ class RunCommand:
         self.state = json.loads((folder / "stack.json").read_text())
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "local_aws", *arguments],
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        return local_aws(self.environ, *arguments)
 
     def children(self) -> list[int]:
         """The pids of all processes that the stack has started."""
@@ -292,37 +304,18 @@ def test_drain_says_in_one_line_that_aws_has_no_such_table(run: RunCommand) -> N
 
 
 def test_commands_without_a_running_stack_say_how_to_start_one(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local_aws", "publish", "-"],
-        stdin=subprocess.DEVNULL,
-        env={
-            "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
-            "LOCAL_STATE_FILE": str(tmp_path / "none.json"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = local_aws(without_stack(tmp_path), "publish", "-")
     assert done.returncode == 1
     assert "make run" in done.stderr
 
 
 def test_drain_without_a_stack_or_credentials_says_what_is_missing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local_aws", "drain", "connections"],
-        env={
-            "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
-            "LOCAL_STATE_FILE": str(tmp_path / "none.json"),
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": str(tmp_path / "none"),
-            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    without_credentials = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }
+    done = local_aws(without_stack(tmp_path) | without_credentials, "drain", "connections")
     assert done.returncode == 1
     assert "make run" in done.stderr
     assert "credentials" in done.stderr

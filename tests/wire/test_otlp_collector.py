@@ -31,6 +31,7 @@ from local_aws.otlp_behaviour import (
 )
 from local_aws.otlp_collector import CollectorThread, OtlpCollector, running_collector
 from local_aws.traces import TraceStore
+from tests.fakes.local import wait_until
 
 EXPORT_SECONDS = 0.3
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -233,9 +234,7 @@ def test_a_stop_ends_requests_that_are_held() -> None:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        deadline = time.monotonic() + 5
-        while not collector.requests and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_until(lambda: collector.requests, "the request arrives", seconds=5)
         collector.stop()
         asking.join(5)
         assert len(failures) == 1

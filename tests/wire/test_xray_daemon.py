@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
@@ -14,6 +13,7 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 
 from local_aws.traces import TraceStore
 from local_aws.xray_daemon import MalformedDatagramError, XRayDaemon, parse_datagram, running_daemon
+from tests.fakes.local import wait_until
 
 TRACE_ID = "1-6afd86c0-000000000000000000000001"
 HEADER = b'{"format":"json","version":1}\n'
@@ -30,13 +30,6 @@ def daemon(store: TraceStore) -> Iterator[XRayDaemon]:
         yield running
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true within five seconds"
-        time.sleep(0.005)
-
-
 def send(daemon: XRayDaemon, datagram: bytes) -> None:
     host, port = daemon.address.split(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -51,7 +44,7 @@ def test_takes_what_the_real_sdk_sends(daemon: XRayDaemon, store: TraceStore) ->
     subsegment.close()
     emitter = UDPEmitter(daemon.address)
     emitter.send_entity(subsegment)
-    eventually(lambda: len(daemon.documents) == 1)
+    wait_until(lambda: len(daemon.documents) == 1, "the document arrives", seconds=5)
     emitter._socket.close()
     trace = store.trace(TRACE_ID)
     assert trace is not None
@@ -91,6 +84,6 @@ def test_a_malformed_datagram_is_counted_and_harms_nobody(daemon: XRayDaemon) ->
     send(daemon, HEADER + b'{"id":"0000000000000001","name":"no trace id","start_time":1}')
     good = {"trace_id": TRACE_ID, "id": "b" * 16, "name": "ok", "start_time": 1.0, "end_time": 2.0}
     send(daemon, HEADER + json.dumps(good).encode())
-    eventually(lambda: len(daemon.documents) == 1)
+    wait_until(lambda: len(daemon.documents) == 1, "the document arrives", seconds=5)
     assert daemon.malformed == 2
     assert list(daemon.documents) == [good]

@@ -179,7 +179,7 @@ class Poller:
             )
             return elapsed_ms
 
-        def failed(error: BaseException) -> None:
+        def failed() -> None:
             measure(0, 0)
             self.poll_errors += 1
             self._parts.metrics.count("PollErrors")

@@ -208,12 +208,9 @@ class _Reader:
         return overlap, replay
 
     def auth(self) -> str:
-        value = self.text("SSE_AUTH", "none").lower()
-        if value == "jwt":
+        if (self._raw("SSE_AUTH") or "").lower() == "jwt":
             raise self._bad("SSE_AUTH", "jwt is not built yet; use none or iam")
-        if value not in _AUTH_MODES:
-            raise self._bad("SSE_AUTH", "one of " + ", ".join(_AUTH_MODES))
-        return value
+        return self.choice("SSE_AUTH", _AUTH_MODES)
 
     def service_name(self) -> str:
         """Both phases must show as one service, or X-Ray draws two nodes for one function."""

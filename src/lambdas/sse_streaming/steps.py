@@ -26,10 +26,10 @@ class Steps:
         work: Callable[[], T],
         *,
         unwanted: Callable[[T], None] | None = None,
-        failed: Callable[[BaseException], None] = lambda _: None,
+        failed: Callable[[], None] = lambda: None,
     ) -> T:
         """Do a step's requests on a thread. The caller finishes the step, unless it failed: then
-        `failed` is told why, and the step finished.
+        `failed` is called, and the step finished.
 
         A stream that ends meanwhile does not wait here, and the step ends when the thread does;
         `unwanted` is then given what came of it.
@@ -43,7 +43,7 @@ class Steps:
             future.add_done_callback(lambda done: self._finish_late(step, done, unwanted, failed))
             raise
         except Exception as error:
-            failed(error)
+            failed()
             self._trace.finish(step, error)
             raise
 
@@ -52,11 +52,11 @@ class Steps:
         step: Operation,
         done: asyncio.Future[T],
         unwanted: Callable[[T], None] | None,
-        failed: Callable[[BaseException], None],
+        failed: Callable[[], None],
     ) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None:
-            failed(error)
+            failed()
         self._trace.finish(step, error)
         if unwanted is not None and error is None and not done.cancelled():
             unwanted(done.result())

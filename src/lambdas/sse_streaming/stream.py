@@ -64,7 +64,6 @@ class Stream:
         self._margin_seconds = parts.settings.deadline_margin_seconds
         if deadline is not None:
             self._margin_seconds = min(self._margin_seconds, (deadline - self._started) / 2)
-        self._lasts_until_deadline = False
         self._loop = asyncio.get_running_loop()
         self._wake = Wake(self._loop)
         self._work = Work(parts, request, arrival, trace, wake=self._wake.set, stop=self._stop)
@@ -97,7 +96,8 @@ class Stream:
         loop, wake, work = self._loop, self._wake, self._work
         heartbeat_seconds = self._settings.heartbeat_seconds
         last_write = loop.time()
-        timer = loop.call_later(self._seconds_to_live(), self._live_no_longer)
+        seconds_to_live, reason = self._lifetime()
+        timer = loop.call_later(seconds_to_live, self._live_no_longer, reason)
         living = asyncio.create_task(self._guarded(self._live()))
         try:
             while self._ending is None:
@@ -188,17 +188,16 @@ class Stream:
             self._ending = ending
             self._wake.set()
 
-    def _seconds_to_live(self) -> float:
+    def _lifetime(self) -> tuple[float, str]:
+        """How many seconds the stream may last, and why it ends then."""
         rotation = self._settings.max_stream_seconds
         rotation *= self._parts.random.uniform(_SHORTEST_ROTATION, 1.0)
         if self._deadline is None:
-            return rotation
+            return rotation, "rotate"
         left = self._deadline - self._margin_seconds - self._parts.clock.steady_seconds()
-        self._lasts_until_deadline = left < rotation
-        return max(0.0, min(rotation, left))
+        return (max(0.0, left), "deadline") if left < rotation else (rotation, "rotate")
 
-    def _live_no_longer(self) -> None:
-        reason = "deadline" if self._lasts_until_deadline else "rotate"
+    def _live_no_longer(self, reason: str) -> None:
         self._stop(end(reason, self._parts.random))
 
     def _seconds_alive(self) -> float:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled
+from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED
 from lambdas.sse_streaming.tracing.seam import streaming_requests
 
 Scalar = str | int | float | bool
 
 T = TypeVar("T")
 
-_EXPECTED_REFUSAL = "ConditionalCheckFailedException"
 _MAX_MESSAGE_LENGTH = 1000
 _MAX_TYPE_LENGTH = 100
 _MAX_CHAIN = 5
@@ -125,7 +125,7 @@ class Operation:
         error: Exception | None,
     ) -> None:
         """Called by the client's hooks, in whatever thread made the request."""
-        expected = error_code == _EXPECTED_REFUSAL
+        expected = error_code == CONDITION_FAILED
         failure = None
         if error is not None:
             failure = Failure.of(error)
