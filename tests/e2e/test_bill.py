@@ -25,6 +25,7 @@ from lambdas.sse_streaming.cursor import PositionCodec
 from lambdas.sse_streaming.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
+from lambdas.sse_streaming.position_clock import PositionClock
 from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.runtime.response import StreamOutcome
@@ -155,10 +156,11 @@ async def _watch(
     last_id: str | None = None
     polls = connections = 0
     while (left := seconds - loop.time()) > 0:
+        position_clock = PositionClock(parts.clock)
         arrival = understand(
             last_id,
             parts.codec,
-            now_ms=parts.clock.wall_ms(),
+            now=position_clock.read(),
             overlap_ms=parts.settings.overlap_ms,
             replay_ms=parts.settings.replay_ms,
         )
@@ -167,6 +169,7 @@ async def _watch(
             StreamRequest(StreamFilter(), 0, last_id),
             arrival,
             UntracedStream(None),
+            position_clock=position_clock,
             deadline=loop.time() + left + parts.settings.deadline_margin_seconds,
             is_cold_start=False,
         )

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 ACCOUNT = "123456789012"
+RECEIVED_MS = 1795236967000
+"""When the front door received the request, by its own clock."""
 
 
 def function_url_event(
@@ -56,7 +58,7 @@ def function_url_event(
             "routeKey": "$default",
             "stage": "$default",
             "time": "21/Nov/2026:04:56:07 +0000",
-            "timeEpoch": 1795236967000,
+            "timeEpoch": RECEIVED_MS,
         },
         "isBase64Encoded": False,
     }
@@ -126,7 +128,7 @@ def rest_api_event(
             "protocol": "HTTP/1.1",
             "stage": "Prod",
             "domainPrefix": "70ixmpl4fl",
-            "requestTimeEpoch": 1795236967000,
+            "requestTimeEpoch": RECEIVED_MS,
             "requestId": "77375676-xmpl-4b79-853a-f982474efe18",
             "identity": {
                 "cognitoIdentityPoolId": None,

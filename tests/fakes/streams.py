@@ -14,6 +14,7 @@ from lambdas.sse_streaming.arrival import understand
 from lambdas.sse_streaming.cursor import PositionCodec
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
+from lambdas.sse_streaming.position_clock import PositionClock
 from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.runtime.response import StreamOutcome
@@ -107,12 +108,15 @@ class World:
         backfill: int = 0,
         deadline: float | None = None,
         trace: StreamTrace | None = None,
+        requested_ms: int | None = None,
     ) -> Stream:
+        """`requested_ms`: the front door's time stamp of the request."""
         parts = parts or self.parts()
+        position_clock = PositionClock(parts.clock, requested_ms)
         arrival = understand(
             last_event_id,
             parts.codec,
-            now_ms=parts.clock.wall_ms(),
+            now=position_clock.read(),
             overlap_ms=self.settings.overlap_ms,
             replay_ms=self.settings.replay_ms,
         )
@@ -121,6 +125,7 @@ class World:
             StreamRequest(wanted or StreamFilter(), backfill, last_event_id),
             arrival,
             trace or UntracedStream(None),
+            position_clock=position_clock,
             deadline=deadline,
             is_cold_start=True,
         )

@@ -49,6 +49,10 @@ class VirtualClock:
         self._loop = loop
         self._skew_ms = skew_ms
 
+    def set_wall(self, step_ms: int) -> None:
+        """Somebody sets the wall clock; the steady one goes on."""
+        self._skew_ms += step_ms
+
     def wall_ms(self) -> int:
         return round((EPOCH_SECONDS + self._loop.time()) * 1000) + self._skew_ms
 

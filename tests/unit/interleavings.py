@@ -1,7 +1,8 @@
 """One client on one feed, and everything that can happen to it, at random.
 
 Cuts, clean ends, kills, freezes, throttles and reconnects to other execution environments with
-clocks of their own, while writers write, update, write late and stamp with wrong clocks.
+clocks of their own, some of which are wrong by seconds or are set while a stream runs, while
+writers write, update, write late and stamp with wrong clocks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.fakes.streams import Event, World, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
 WRITING_SECONDS = 90.0
+CLOCK_STEPS_MS = (-30_000, -9_000, 9_000, 30_000)
 
 
 @dataclass(slots=True)
@@ -94,6 +96,8 @@ def problems_of(seeds: range) -> dict[int, list[str]]:
 async def _run(seed: int) -> list[str]:
     random = Random(seed)
     world = World(seed, SSE_MAX_STREAM_SECONDS="30", SSE_POLL_MAX_SECONDS="3")
+    # A source of its own, so that the seeds which failed once go on meaning what they meant.
+    clock_faults = Random(-seed - 1)
     client, writers = Client(), Writers(world, random)
     outages = [(start, start + random.uniform(0.5, 12)) for start in random.sample(range(90), 3)]
 
@@ -113,7 +117,7 @@ async def _run(seed: int) -> list[str]:
     ghosts: list[asyncio.Task[None]] = []
     drained_at = WRITING_SECONDS + 65
     while world.loop.time() < drained_at:
-        await _connect_once(world, random, client, ghosts, is_last=writing.done())
+        await _connect_once(world, random, clock_faults, client, ghosts, is_last=writing.done())
         await asyncio.sleep(random.choice((0.2, 0.5, 1.0, 3.0, 20.0)))
     await writing
     for ghost in ghosts:
@@ -123,9 +127,25 @@ async def _run(seed: int) -> list[str]:
     return client.problems + [f"lost {item}" for item in lost[:5]]
 
 
+def _set_wrongly_for_a_while(
+    clock: VirtualClock, loop: asyncio.AbstractEventLoop, random: Random
+) -> None:
+    """One environment in three: before, at or after the beginning of its stream."""
+    if random.random() > 1 / 3:
+        return
+    step_ms = random.choice(CLOCK_STEPS_MS)
+    begins, ends = sorted(random.uniform(-10, 30) for _ in range(2))
+    for at_seconds, by_ms in ((begins, step_ms), (ends, -step_ms)):
+        if at_seconds <= 0:
+            clock.set_wall(by_ms)
+        else:
+            loop.call_later(at_seconds, clock.set_wall, by_ms)
+
+
 async def _connect_once(
     world: World,
     random: Random,
+    clock_faults: Random,
     client: Client,
     ghosts: list[asyncio.Task[None]],
     *,
@@ -133,7 +153,10 @@ async def _connect_once(
 ) -> None:
     """One connection to some environment, ended by itself, a cut, a kill, or a freeze."""
     clock = VirtualClock(world.loop, skew_ms=random.choice((0, 0, -700, 700)))
-    stream = world.open(client.last_id, parts=world.parts(clock))
+    _set_wrongly_for_a_while(clock, world.loop, clock_faults)
+    stream = world.open(
+        client.last_id, parts=world.parts(clock), requested_ms=world.clock.wall_ms()
+    )
     client.connect()
     fate = "end" if is_last else random.choice(("end", "end", "cut", "kill", "cancel", "freeze"))
     strikes_at = world.loop.time() + random.uniform(0, 30)

@@ -17,8 +17,8 @@ FUNCTION_FILES = sorted(PACKAGE.rglob("*.py"))
 LOCAL_FILES = sorted((SRC / "local_aws").rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "sse", "cursor", "clock", "wake", "runtime"}),
-    frozenset({"settings", "request", "ending", "lease"}),
+    frozenset({"catch_up", "clock", "cursor", "errors", "runtime", "sse", "wake"}),
+    frozenset({"settings", "request", "ending", "lease", "position_clock"}),
     frozenset({"tracing"}),
     frozenset({"routes", "answers", "aws"}),
     frozenset({"items", "connection", "metrics", "configurations"}),

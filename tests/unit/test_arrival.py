@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.sse_streaming.arrival import Arrival, understand
 from lambdas.sse_streaming.cursor import FreshStart, Position, PositionCodec, ResetReason
+from lambdas.sse_streaming.position_clock import Reading
 
 NOW = 1_795_000_000_000
 CODEC = PositionCodec(key=b"0123456789abcdef", table="items", index="by_sentiment")
@@ -25,7 +26,9 @@ POSITION = Position(
 
 
 def arrive(presented: str | None, codec: PositionCodec = CODEC) -> Arrival:
-    return understand(presented, codec, now_ms=NOW, overlap_ms=10_000, replay_ms=3_600_000)
+    return understand(
+        presented, codec, now=Reading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
+    )
 
 
 def test_a_first_visit_begins_a_session() -> None:

@@ -13,6 +13,7 @@ from lambdas.sse_streaming.ending import Ending
 from lambdas.sse_streaming.items import Page
 from lambdas.sse_streaming.lease import Lease
 from lambdas.sse_streaming.polling import Feed
+from lambdas.sse_streaming.position_clock import Reading
 from lambdas.sse_streaming.request import StreamFilter
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, parse_block
@@ -25,7 +26,9 @@ PRESENTED = CODEC.mint(
 
 
 def writer(presented: str | None = None) -> BlockWriter:
-    arrival = understand(presented, CODEC, now_ms=NOW, overlap_ms=10_000, replay_ms=3_600_000)
+    arrival = understand(
+        presented, CODEC, now=Reading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
+    )
     return BlockWriter(CODEC, arrival, trace=("a" * 32, "b" * 16), arrived_ms=NOW)
 
 

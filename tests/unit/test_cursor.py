@@ -239,7 +239,20 @@ def test_a_position_can_be_expired_or_in_the_future(
 ) -> None:
     position = replace(TYPICAL, settled_ms=settled_ms)
 
-    assert position.lost_to(now_ms=NOW, overlap_ms=OVERLAP, replay_ms=REPLAY) is lost_to
+    assert (
+        position.lost_to(earliest_ms=NOW, latest_ms=NOW, overlap_ms=OVERLAP, replay_ms=REPLAY)
+        is lost_to
+    )
+
+
+def test_between_clocks_that_disagree_a_position_has_the_benefit_of_the_doubt() -> None:
+    def lost_to(settled_ms: int) -> ResetReason | None:
+        return replace(TYPICAL, settled_ms=settled_ms).lost_to(
+            earliest_ms=NOW - 30_000, latest_ms=NOW, overlap_ms=OVERLAP, replay_ms=REPLAY
+        )
+
+    assert lost_to(NOW - 30_000 - REPLAY) is None
+    assert lost_to(NOW + 2 * OVERLAP) is None
 
 
 @pytest.mark.parametrize("fresh", FreshStart)

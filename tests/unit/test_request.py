@@ -21,7 +21,7 @@ from lambdas.sse_streaming.request import (
     parse_event,
     parse_stream_request,
 )
-from tests.fakes.events import as_bytes, function_url_event, rest_api_event
+from tests.fakes.events import RECEIVED_MS, as_bytes, function_url_event, rest_api_event
 
 ALLOWED = frozenset({"sentiment", "ticker", "backfill"})
 EventFactory = Callable[..., dict[str, Any]]
@@ -281,7 +281,17 @@ def test_a_missing_part_crashes_nothing(event: dict[str, Any], data: st.DataObje
 
 @both
 def test_without_parameters_everything_is_wanted(make_event: EventFactory) -> None:
-    assert stream_request(make_event) == StreamRequest(StreamFilter(SENTIMENTS), 0, None)
+    wanted = stream_request(make_event)
+
+    assert wanted == StreamRequest(StreamFilter(SENTIMENTS), 0, None, RECEIVED_MS)
+
+
+@pytest.mark.parametrize("stamp", [None, "1795236967000", True, 1.5])
+def test_a_time_stamp_that_is_no_whole_number_is_none(stamp: object) -> None:
+    event = function_url_event()
+    event["requestContext"]["timeEpoch"] = stamp
+
+    assert parse_event(as_bytes(event)).received_ms is None
 
 
 @both

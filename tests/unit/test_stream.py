@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from lambdas.sse_streaming.cursor import Position
 from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.request import StreamFilter
 from lambdas.sse_streaming.runtime.response import StreamOutcome
@@ -441,3 +442,52 @@ def test_metrics_are_kept_when_cloudwatch_hangs_past_the_end() -> None:
         return [datum["MetricName"] for datum in parts.metrics.take(0)]
 
     assert "StreamsEnded" in run_virtually(scenario())
+
+
+def test_an_hour_of_a_busy_feed_that_the_filter_refuses_costs_no_more_than_live_polls() -> None:
+    """One id, again and again, must not buy more reads than a stream that simply listens."""
+
+    async def scenario() -> tuple[int, float, list[int]]:
+        world = World(SSE_MAX_STREAM_SECONDS="100", SSE_POLL_SECONDS="1")
+        codec = world.parts().codec
+        now_ms = world.clock.wall_ms()
+        for number in range(60_000):
+            item = make_item(f"i{number}", now_ms - 3_590_000 + 59 * number, ticker="OTHER")
+            world.index.put(item)
+        position = Position(now_ms - 3_590_000, block=1, session_id="01" * 9, sequence=1)
+        wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
+        settled_ms = [position.settled_ms]
+        for deadline in (60.0, 160.0):
+            received = await consume(
+                world.open(codec.mint(position), wanted=wanted, deadline=deadline)
+            )
+            assert received.names == ["ready", "end"]
+            position = codec.read(received.events[-1].id)
+            settled_ms.append(position.settled_ms)
+        return world.index.queries, world.loop.time(), settled_ms
+
+    queries, seconds, settled_ms = run_virtually(scenario())
+
+    assert queries <= seconds + 4
+    assert settled_ms == sorted(set(settled_ms))
+
+
+def test_a_long_catch_up_that_the_filter_lets_pass_is_as_fast_as_its_client() -> None:
+    async def scenario() -> tuple[int, float]:
+        world = World(SSE_MAX_STREAM_SECONDS="100", SSE_POLL_SECONDS="1")
+        now_ms = world.clock.wall_ms()
+        for number in range(6_000):
+            world.index.put(make_item(f"i{number}", now_ms - 3_000_000 + 400 * number))
+        position = Position(now_ms - 3_001_000, block=1, session_id="01" * 9, sequence=1)
+        got = 0
+        async for block in world.open(world.parts().codec.mint(position)).body():
+            event = parse_block(block)
+            got += event is not None and event.name == "sentiment"
+            if got == 6_000:
+                break
+        return got, world.loop.time()
+
+    got, seconds = run_virtually(scenario())
+
+    assert got == 6_000
+    assert seconds < 3

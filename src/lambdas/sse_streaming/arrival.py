@@ -12,6 +12,7 @@ from lambdas.sse_streaming.cursor import (
     UnreadableId,
 )
 from lambdas.sse_streaming.lease import AcquireRequest, new_session_id
+from lambdas.sse_streaming.position_clock import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def understand(
     presented_id: str | None,
     codec: PositionCodec,
     *,
-    now_ms: int,
+    now: Reading,
     overlap_ms: int,
     replay_ms: int,
 ) -> Arrival:
@@ -60,7 +61,12 @@ def understand(
     if position.fresh is not None:
         reset, resumable = position.fresh.reset_reason, False
     else:
-        reset = position.lost_to(now_ms=now_ms, overlap_ms=overlap_ms, replay_ms=replay_ms)
+        reset = position.lost_to(
+            earliest_ms=now.earliest_ms,
+            latest_ms=now.latest_ms,
+            overlap_ms=overlap_ms,
+            replay_ms=replay_ms,
+        )
         resumable = reset is None
     return Arrival(
         session_id=position.session_id,

@@ -97,11 +97,14 @@ class Position:
     has_record: bool = False
     fresh: FreshStart | None = None
 
-    def lost_to(self, *, now_ms: int, overlap_ms: int, replay_ms: int) -> ResetReason | None:
-        """Why a reader at `now_ms` cannot continue here, or None when it can."""
-        if self.settled_ms < now_ms - replay_ms:
+    def lost_to(
+        self, *, earliest_ms: int, latest_ms: int, overlap_ms: int, replay_ms: int
+    ) -> ResetReason | None:
+        """Why a reader cannot continue here, or None when it can. For the reader it is between
+        `earliest_ms` and `latest_ms`."""
+        if self.settled_ms < earliest_ms - replay_ms:
             return ResetReason.EXPIRED
-        if self.settled_ms > now_ms + 2 * overlap_ms:
+        if self.settled_ms > latest_ms + 2 * overlap_ms:
             return ResetReason.FUTURE
         return None
 

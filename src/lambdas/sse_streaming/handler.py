@@ -6,7 +6,7 @@ It ends when the answer object exists. A stream's body is produced afterwards, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
@@ -24,6 +24,7 @@ from lambdas.sse_streaming.ending import Ending, busy
 from lambdas.sse_streaming.errors import AwsUnavailable, RequestError
 from lambdas.sse_streaming.lease import is_connection_id
 from lambdas.sse_streaming.parts import Parts
+from lambdas.sse_streaming.position_clock import PositionClock
 from lambdas.sse_streaming.request import (
     NotHttp,
     Request,
@@ -110,7 +111,7 @@ class Application:
         except AwsUnavailable as error:
             self.parts.log.warning("refused as busy: %s", error)
             return self._stream(wanted, context, busy("unavailable", self.parts.random))
-        return self._stream(StreamRequest(saved, wanted.backfill, wanted.last_event_id), context)
+        return self._stream(replace(wanted, filter=saved), context)
 
     def _find_filter(self, config_id: str, caller_arn: str) -> StreamFilter:
         """Somebody else's configuration and none at all are the same answer, valid or not."""
@@ -124,10 +125,11 @@ class Application:
     ) -> StreamingResponse:
         settings = self.parts.settings
         header = parse_trace_header(self.environ.get("_X_AMZN_TRACE_ID"))
+        position_clock = PositionClock(self.parts.clock, wanted.received_ms)
         arrival = understand(
             wanted.last_event_id,
             self.parts.codec,
-            now_ms=self.parts.clock.wall_ms(),
+            now=position_clock.read(),
             overlap_ms=settings.overlap_ms,
             replay_ms=settings.replay_ms,
         )
@@ -138,6 +140,7 @@ class Application:
             wanted,
             arrival,
             trace,
+            position_clock=position_clock,
             deadline=context.deadline,
             is_cold_start=self.is_cold_start,
             refusal=refusal,

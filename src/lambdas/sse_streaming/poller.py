@@ -11,10 +11,12 @@ from functools import partial
 from typing import TypeVar
 
 from lambdas.sse_streaming.arrival import Arrival
+from lambdas.sse_streaming.catch_up import CatchUpAllowance
 from lambdas.sse_streaming.errors import AwsError, AwsUnavailable
 from lambdas.sse_streaming.items import Item, ItemKey, Page
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.polling import Feed
+from lambdas.sse_streaming.position_clock import PositionClock, Reading
 from lambdas.sse_streaming.request import StreamRequest
 from lambdas.sse_streaming.steps import Steps
 from lambdas.sse_streaming.tracing.operation import StreamTrace
@@ -25,6 +27,8 @@ _RETURN_MS = 60_000
 _IDLE_AFTER_SECONDS = 10.0
 _IDLE_FACTOR = 1.5
 _MAX_BACKOFF_DOUBLINGS = 6
+_HONEST_SKEW_SHARE = 5
+"""The fifth of the overlap is for the difference between the clocks of two healthy machines."""
 
 
 class Poller:
@@ -38,6 +42,7 @@ class Poller:
         arrival: Arrival,
         trace: StreamTrace,
         steps: Steps,
+        position_clock: PositionClock,
         *,
         wake: Callable[[], None],
     ) -> None:
@@ -46,11 +51,16 @@ class Poller:
         self._arrival = arrival
         self._trace = trace
         self._steps = steps
+        self._position_clock = position_clock
         self._wake = wake
         self.drained = asyncio.Event()
         self.feed: Feed | None = None
+        self._began_ms = 0
+        self._first_settled_ms = 0
         self.polls = 0
         self.poll_errors = 0
+        self.clock_facts: dict[str, int] = {}
+        """What the root span says of clocks that disagreed; empty on a healthy machine."""
 
     # Where the stream begins
 
@@ -59,13 +69,59 @@ class Poller:
         if position is None:
             await self._start_fresh()
             return
-        feed = Feed(
-            self._request.filter, overlap_ms=settings.overlap_ms, settled_ms=position.settled_ms
-        )
+        now = self._read_clock()
+        settled_ms = self._resumable_ms(position.settled_ms, now)
+        feed = Feed(self._request.filter, overlap_ms=settings.overlap_ms, settled_ms=settled_ms)
         # The other environment's clock may have been ahead of this one's by as much again.
-        until_ms = self._parts.clock.wall_ms() + 2 * settings.overlap_ms
+        until_ms = now.latest_ms + 2 * settings.overlap_ms
         feed.inherit(await self._inherited_hashes(), until_ms=until_ms)
+        self._first_settled_ms = settled_ms
         self.feed = feed
+
+    def _resumable_ms(self, settled_ms: int, now: Reading) -> int:
+        """Where to resume: never so late that an item may still become visible before it. An id
+        that names a later position was minted by a clock that was ahead."""
+        overlap_ms = self._parts.settings.overlap_ms
+        latest_ms = now.earliest_ms - overlap_ms
+        ahead_ms = settled_ms - latest_ms
+        if ahead_ms <= overlap_ms // _HONEST_SKEW_SHARE:
+            return settled_ms
+        self.clock_facts["position_ahead_ms"] = ahead_ms
+        self._parts.log.warning(
+            "the position in the event id is %d ms ahead of this clock: reading from the present"
+            " less the overlap, some events may repeat",
+            ahead_ms,
+        )
+        return latest_ms
+
+    def _read_clock(self, feed: Feed | None = None) -> Reading:
+        """The time now. Steps of the wall clock are logged, and undone in the feed."""
+        now = self._position_clock.read()
+        goes_back = feed is not None and now.began_ms < self._began_ms
+        self._began_ms = now.began_ms
+        if feed is not None and goes_back:
+            beginning_ms = now.began_ms - self._parts.settings.overlap_ms
+            feed.go_back(min(self._first_settled_ms, beginning_ms))
+        facts, disagreement_ms = self.clock_facts, self._position_clock.disagreement_ms
+        if disagreement_ms and "clock_ahead_ms" not in facts:
+            facts["clock_ahead_ms"] = disagreement_ms
+            self._parts.log.warning(
+                "this environment's clock is %+d ms off the time stamp of the request, by which"
+                " positions are counted",
+                disagreement_ms,
+            )
+        if now.step_ms:
+            facts["clock_steps"] = facts.get("clock_steps", 0) + 1
+            facts["clock_step_ms"] = now.step_ms
+            self._parts.log.warning(
+                "this environment's clock was set by %+d ms during the stream: %s",
+                now.step_ms,
+                "it may have been wrong before, so the feed is read again from the stream's"
+                " beginning and some events may repeat"
+                if goes_back
+                else "positions do not follow it",
+            )
+        return now
 
     async def _inherited_hashes(self) -> tuple[bytes, ...]:
         """From the id, or from the session's record where the id says that there is one."""
@@ -86,8 +142,9 @@ class Poller:
         """Read the overlap window once; what is there was there before the client came."""
         settings, reader = self._parts.settings, self._parts.reader
         wanted, count = self._request.filter, self._request.backfill
-        now_ms = self._parts.clock.wall_ms()
-        since_ms, until_ms = now_ms - settings.overlap_ms, now_ms + settings.overlap_ms
+        now = self._read_clock()
+        since_ms = now.earliest_ms - settings.overlap_ms
+        until_ms = now.latest_ms + settings.overlap_ms
 
         def read() -> tuple[list[ItemKey], list[Item]]:
             baseline = reader.window(wanted, since_ms, until_ms)
@@ -97,7 +154,7 @@ class Poller:
         feed = Feed(wanted, overlap_ms=settings.overlap_ms, settled_ms=since_ms)
         # The client has to come back before its id expires, at the end of the replay window.
         return_ms = min(settings.replay_ms // 10, settings.overlap_ms + _RETURN_MS)
-        oldest_ms = now_ms - settings.replay_ms + return_ms
+        oldest_ms = now.latest_ms - settings.replay_ms + return_ms
 
         def begin_after(found: tuple[list[ItemKey], list[Item]]) -> tuple[int, int]:
             baseline, backfill = found
@@ -105,6 +162,7 @@ class Poller:
             return len(baseline) + len(backfill), len(backfill)
 
         await self._cycle(read, begin_after)
+        self._first_settled_ms = since_ms
         self.feed = feed
 
     # Reading on
@@ -114,6 +172,9 @@ class Poller:
         assert feed is not None
         steady = self._parts.clock.steady_seconds
         interval, failures = settings.poll_seconds, 0
+        allowance = CatchUpAllowance(
+            len(self._request.filter.sentiments) / settings.poll_seconds, steady()
+        )
         last_match = steady() - _IDLE_AFTER_SECONDS
         await self._until_drained()
         while True:
@@ -131,9 +192,12 @@ class Poller:
                 failures = 0
                 if fresh_count:
                     last_match = steady()
+                    allowance.earn(fresh_count)
                 await self._until_drained()
                 if feed.is_reading:
-                    continue  # a long catch-up: the next page at once
+                    if feed.is_catching_up:
+                        await asyncio.sleep(allowance.spend(len(feed.requests()), steady()))
+                    continue
                 if steady() - last_match < _IDLE_AFTER_SECONDS:
                     interval = settings.poll_seconds
                 else:
@@ -143,7 +207,8 @@ class Poller:
 
     async def _poll(self, feed: Feed) -> int:
         if not feed.is_reading:
-            feed.begin(self._parts.clock.wall_ms())
+            now = self._read_clock(feed)
+            feed.begin(now.earliest_ms, now.latest_ms)
         requests = feed.requests()
 
         def absorb(pages: Mapping[str, Page]) -> tuple[int, int]:

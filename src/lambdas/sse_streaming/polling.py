@@ -119,18 +119,33 @@ class Feed:
         """Whether the cycle has pages left to read."""
         return bool(self._unread)
 
-    def begin(self, now_ms: int) -> None:
-        """Begin a cycle at `now_ms` on our clock. What the last one read must have been taken."""
+    def begin(self, now_ms: int, latest_ms: int | None = None) -> None:
+        """Begin a cycle at `now_ms` on our clock. What the last one read must have been taken.
+
+        Where clocks disagree `now_ms` is the lowest time that may be right, and `latest_ms` the
+        highest: items stamped by then are due.
+        """
         self._floor_ms = self.settled_ms
         self._forget_before(self._floor_ms)
         self._started_ms = now_ms
         # A position minted on a faster clock may lie ahead of this one's now + overlap.
-        self._until_ms = max(now_ms + self._overlap_ms, self._floor_ms)
+        self._until_ms = max((latest_ms or now_ms) + self._overlap_ms, self._floor_ms)
         self._unread = {
             sentiment: _Unread(self._floor_ms, None) for sentiment in self._wanted.sentiments
         }
         self._has_absorbed = False
         self._move_bound()
+
+    def go_back(self, settled_ms: int) -> None:
+        """Between cycles: what was settled at `settled_ms` and later was settled by a clock that
+        was wrong. What was sent since and is not remembered any more is sent again."""
+        self._floor_ms = self._bound_ms = min(settled_ms, self._floor_ms)
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether the next pages are older than what every poll reads anyway."""
+        frontier = self._frontier_ms()
+        return frontier is not None and frontier < self._started_ms - self._overlap_ms
 
     def failed(self) -> None:
         """A read failed. A cycle of which nothing was read begins anew, at a later time; one

@@ -34,6 +34,8 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     caller_arn: str | None
+    received_ms: int | None = None
+    """When the front door received it, on the front door's clock, in epoch milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class StreamRequest:
     filter: StreamFilter
     backfill: int
     last_event_id: str | None
+    received_ms: int | None = None
 
 
 class NotHttp(Exception):
@@ -102,6 +105,7 @@ def parse_stream_request(request: Request, allowed: frozenset[str]) -> StreamReq
         ),
         backfill=_parse_backfill(request.query.get("backfill")),
         last_event_id=_last_event_id(request),
+        received_ms=request.received_ms,
     )
 
 
@@ -167,6 +171,7 @@ def _function_url(event: dict[str, Any], context: dict[str, Any], http: dict[str
         query=_parse_query(raw_query if isinstance(raw_query, str) else ""),
         headers=_headers(event.get("headers")),
         caller_arn=_caller(iam.get("userArn")),
+        received_ms=_epoch_ms(context.get("timeEpoch")),
     )
 
 
@@ -181,6 +186,7 @@ def _rest_api(event: dict[str, Any], context: dict[str, Any]) -> Request:
         query=_refuse_replacement(query),
         headers=headers | _headers(event.get("headers")),
         caller_arn=_caller(_mapping(context.get("identity")).get("userArn")),
+        received_ms=_epoch_ms(context.get("requestTimeEpoch")),
     )
 
 
@@ -228,6 +234,10 @@ def _last_of_each(value: object) -> dict[str, str]:
 
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _epoch_ms(value: object) -> int | None:
+    return value if type(value) is int else None
 
 
 def _caller(arn: object) -> str | None:

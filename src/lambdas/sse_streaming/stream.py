@@ -17,6 +17,7 @@ from lambdas.sse_streaming.ending import Ending, end, fail
 from lambdas.sse_streaming.errors import AwsError, AwsRefused
 from lambdas.sse_streaming.lease import SessionRecord
 from lambdas.sse_streaming.parts import Parts
+from lambdas.sse_streaming.position_clock import PositionClock
 from lambdas.sse_streaming.request import StreamRequest
 from lambdas.sse_streaming.runtime.response import StreamOutcome
 from lambdas.sse_streaming.sse import encode_comment
@@ -49,6 +50,7 @@ class Stream:
         arrival: Arrival,
         trace: StreamTrace,
         *,
+        position_clock: PositionClock,
         deadline: float | None,
         is_cold_start: bool,
         refusal: Ending | None = None,
@@ -66,7 +68,15 @@ class Stream:
             self._margin_seconds = min(self._margin_seconds, (deadline - self._started) / 2)
         self._loop = asyncio.get_running_loop()
         self._wake = Wake(self._loop)
-        self._work = Work(parts, request, arrival, trace, wake=self._wake.set, stop=self._stop)
+        self._work = Work(
+            parts,
+            request,
+            arrival,
+            trace,
+            position_clock,
+            wake=self._wake.set,
+            stop=self._stop,
+        )
         span_id = trace.span_id
         self._blocks = BlockWriter(
             parts.codec,
@@ -303,6 +313,7 @@ class Stream:
             stream_ms=self._seconds_alive() * 1000,
             end_reason=reason,
             is_cold_start=self._is_cold_start,
+            clock_facts=self._work.poller.clock_facts,
         )
 
     def _log_end(self, facts: StreamFacts, lived: float) -> None:

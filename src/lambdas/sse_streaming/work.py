@@ -12,6 +12,7 @@ from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsUnavailable
 from lambdas.sse_streaming.lease import Granted, Lease, Refusal, Renewal, SessionRecord
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.poller import Poller
+from lambdas.sse_streaming.position_clock import PositionClock
 from lambdas.sse_streaming.request import StreamRequest
 from lambdas.sse_streaming.steps import Steps
 from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace
@@ -27,6 +28,7 @@ class Work:
         request: StreamRequest,
         arrival: Arrival,
         trace: StreamTrace,
+        position_clock: PositionClock,
         *,
         wake: Callable[[], None],
         stop: Callable[[Ending], None],
@@ -36,7 +38,7 @@ class Work:
         self._trace = trace
         self._stop = stop
         self._steps = Steps(trace, parts.offload)
-        self.poller = Poller(parts, request, arrival, trace, self._steps, wake=wake)
+        self.poller = Poller(parts, request, arrival, trace, self._steps, position_clock, wake=wake)
         self.lease: Lease | None = None
 
     # Opening

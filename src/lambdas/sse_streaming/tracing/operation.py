@@ -10,7 +10,7 @@ Imports nothing of OpenTelemetry: an unsampled stream never pays for that import
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -164,6 +164,7 @@ class StreamFacts:
     stream_ms: float
     end_reason: str
     is_cold_start: bool
+    clock_facts: Mapping[str, int] = field(default_factory=dict)
 
 
 class StreamTrace(Protocol):

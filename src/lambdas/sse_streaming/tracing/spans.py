@@ -181,6 +181,7 @@ class SampledStream:
             "is_cold_start": facts.is_cold_start,
             "spans_rolled_up": self._rollups.span_count + self._folded_requests,
             "spans_lost": self._spans_lost(),
+            **facts.clock_facts,
         }
         if facts.connection_id is not None:
             attributes["connection_id"] = facts.connection_id
