@@ -1,4 +1,4 @@
-# What should wake somebody. Each alarm's meaning and remedy stands in the README, under Operate.
+# The alarms. What each one means, and what to do: docs/operate.md.
 #
 # Streams change what the usual metrics say: Duration is how long a client stayed, and a failure
 # after the head cannot become a 5xx any more. Hence the function's own metrics beside Lambda's. And

@@ -61,7 +61,7 @@ variable "python_version" {
 }
 
 variable "memory_mb" {
-  description = "Memory of one connection's execution environment, shared by Python and the collector. It decides the price: see Costs in the README."
+  description = "Memory of one connection's execution environment, shared by Python and the collector. It decides the price: docs/costs.md."
   type        = number
   default     = 512
   nullable    = false
@@ -114,7 +114,7 @@ variable "live_version" {
 # How it behaves
 
 variable "settings" {
-  description = "The function's SSE_* environment variables, in lower case and without the prefix. Each is explained in the README's table of settings."
+  description = "The function's SSE_* environment variables, in lower case and without the prefix. Each is explained in docs/settings.md."
   type = object({
     poll_seconds            = optional(number, 1)
     poll_max_seconds        = optional(number, 5)
@@ -206,7 +206,7 @@ variable "environment" {
 # Data
 
 variable "existing_tables" {
-  description = "Names of DynamoDB tables of this account and region to use instead of creating them. Their keys and index must be those of the README's section Tables."
+  description = "Names of DynamoDB tables of this account and region to use instead of creating them. Their keys and index must be those of docs/tables.md."
   type = object({
     items          = optional(string)
     connections    = optional(string)

@@ -117,9 +117,10 @@ def _open_page(
 ) -> None:
     """Its plain and its wrapped EventSource, after one whose first request finds AWS throttled."""
     observed.said |= {name: Said() for name in PAGE}
-    wrapper = re.search(r"```js\n(.*?)```", (REPOSITORY_ROOT / "README.md").read_text(), re.DOTALL)
-    assert wrapper is not None, "the README has no client wrapper"
-    page = (SCRIPTS / "page.html").read_text().replace("WRAPPER_OF_THE_README", wrapper.group(1))
+    guide = (REPOSITORY_ROOT / "docs/using-a-stream.md").read_text()
+    wrapper = re.search(r"```js\n(.*?)```", guide, re.DOTALL)
+    assert wrapper is not None, "docs/using-a-stream.md has no client wrapper"
+    page = (SCRIPTS / "page.html").read_text().replace("WRAPPER_OF_THE_GUIDE", wrapper.group(1))
     address = opened.enter_context(page_server(page, observed.said))
     query = "&".join(f"{name}={relays[name].url}" for name in PAGE)
     stack.dynamodb.faults.add(THROTTLE, operation="GetItem", where=by_the_function, times=1)

@@ -421,7 +421,7 @@ def test_alarms_and_dashboard_name_metrics_that_exist(plan: Plan) -> None:
 
 
 def test_every_alarm_has_its_place_in_the_handbook(plan: Plan) -> None:
-    handbook = (ROOT / "README.md").read_text(encoding="utf-8")
+    handbook = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
     alarms = [
         resource["alarm_name"].removeprefix(f"{plan.function['function_name']}-")
         for address, resource in plan.resources.items()

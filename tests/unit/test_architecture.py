@@ -263,7 +263,13 @@ LINT_CODES = re.compile(r"# noqa: [A-Z0-9, ]+")
 MACHINE_PATHS = re.compile("/(?:work|root|home)" + r"/\w|/tmp/" + r"w\b")
 
 
-@pytest.mark.parametrize("folder", ["src", "tests", "modules", "docs", "README.md", "Makefile"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("src", "tests", "tools", "modules", "docs", "Makefile"),
+        *("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"),
+    ],
+)
 def test_nothing_points_to_a_ticket_or_to_one_machine(folder: str) -> None:
     """A reason that stands in another place is no reason here."""
     place = ROOT / folder
