@@ -1,0 +1,98 @@
+"""An HTTP request, whichever front door it came through. Plain values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class BadRequest(Exception):
+    """A request that cannot be read: the client's fault, answered with 400.
+
+    `code` is one word for programs, `message` a sentence for people; neither holds what a secret
+    may stand in.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Pairs(Mapping[str, str]):
+    """Names and values in the order they came; a name may repeat.
+
+    As a mapping a repeated name means its last value, as a proxy that appends would expect.
+    """
+
+    __slots__ = ("_last", "pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self.pairs = tuple(pairs)
+        self._last = dict(self.pairs)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of the name, in order; empty where it did not come."""
+        return [value for one, value in self.pairs if one == name]
+
+    def __getitem__(self, name: str) -> str:
+        return self._last[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._last)
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def __repr__(self) -> str:
+        """Names only: values may be secrets."""
+        return f"{type(self).__name__}({', '.join(self._last)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`raw_path` is percent-encoded as it came, `path` decoded. Header names are lower case.
+
+    `client` is the address of who connected to the front door. `caller_arn` is the IAM identity
+    that the front door checked: a user's ARN, or for an assumed role the role's ARN.
+    `received_ms` is when the front door received it, on the front door's clock, in epoch
+    milliseconds.
+    """
+
+    method: str
+    raw_path: str
+    path: str
+    query: Pairs = field(default_factory=Pairs)
+    headers: Pairs = field(default_factory=Pairs)
+    body: bytes = field(default=b"", repr=False)
+    client: str | None = None
+    caller_arn: str | None = None
+    received_ms: int | None = None
+    event: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    context: Any = field(default=None, repr=False)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Of the cookie header (RFC 6265, section 4.2); empty where it cannot be read."""
+        from http.cookies import CookieError, SimpleCookie  # most requests have none
+
+        parsed = SimpleCookie()
+        try:
+            parsed.load(self.headers.get("cookie", ""))
+        except CookieError:
+            return {}
+        return {name: morsel.value for name, morsel in parsed.items()}
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The position a returning SSE client presents: its header, None where it is empty."""
+        return self.headers.get("last-event-id") or None
+
+    def json(self) -> Any:
+        """The body as JSON. Raises BadRequest where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise BadRequest("invalid_json", "the body is not JSON") from error
