@@ -43,7 +43,6 @@ from lambdas.sse_streaming.tracing.streaming import StreamTracing
 T = TypeVar("T")
 
 _WORKER_THREADS = 8
-_SHUTDOWN_FLUSH_SECONDS = 0.2
 
 
 def handler(event: object, context: object) -> NoReturn:
@@ -135,12 +134,11 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         if failed:
             metrics.count("FlushFailures", failed)
 
-    def flush_and_give_up() -> None:
-        tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS)
-        tracing.delivery.give_up()
-
     async def flush_before_exit() -> None:
-        await asyncio.get_running_loop().run_in_executor(flushing, flush_and_give_up)
+        try:
+            await asyncio.get_running_loop().run_in_executor(flushing, tracing.delivery.flush)
+        finally:  # also where the collector takes longer than there is time
+            tracing.delivery.give_up()
 
     run(
         traced_handler(application, tracer, logger, xray_recorder),

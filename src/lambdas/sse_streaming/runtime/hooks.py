@@ -18,8 +18,9 @@ Hook: TypeAlias = Callable[[], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """`before_invocation` runs before the handler, `after_response` after each answer and before
-    the environment may freeze, `on_shutdown` (in parallel) after SIGTERM, `after_restore` in an
-    environment restored from a snapshot."""
+    the environment may freeze, `on_shutdown` after SIGTERM and the end of the turn that it found,
+    `after_restore` in an environment restored from a snapshot. Those of `on_shutdown` run in
+    parallel, and are cancelled when their time is up."""
 
     before_invocation: Sequence[Callable[[Invocation], None]] = ()
     after_response: Sequence[Hook] = ()

@@ -85,11 +85,11 @@ class Turns:
                 raise TerminatedError from error
             logger.error("the handler failed", exc_info=error)
             await self._post(self._api.error_request(invocation, error), "/error")
-            if isinstance(result, StreamingResponse):
-                await run_guarded("closing the body", result.body.aclose)
-            await self._after_answer(result, StreamOutcome.FAILED, error)
+            await self._finish_unsent(result, StreamOutcome.FAILED, error)
             return
-        if self._termination.begun:  # the handler swallowed the interruption
+        if self._termination.begun:  # the handler swallowed the interruption, or was just done
+            if isinstance(result, StreamingResponse):
+                await self._finish_unsent(result, StreamOutcome.SHUTDOWN, None)
             raise TerminatedError
         if isinstance(result, StreamingResponse):
             outcome, body_error = await self._deliver(result, request, context)
@@ -131,6 +131,13 @@ class Turns:
             await self._api.post(request, what)
         except RuntimeApiError as error:
             logger.warning("answer not delivered: %s", error)
+
+    async def _finish_unsent(
+        self, result: Result | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
+        if isinstance(result, StreamingResponse):
+            await run_guarded("closing the body", result.body.aclose)
+        await self._after_answer(result, outcome, error)
 
     async def _after_answer(
         self, result: Result | None, outcome: StreamOutcome, error: BaseException | None
