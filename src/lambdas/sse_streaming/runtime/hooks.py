@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .failure import log_failure
 from .invocation import Invocation
 
 logger = logging.getLogger(__name__)
@@ -38,4 +39,4 @@ async def run_guarded(what: str, hook: Hook) -> None:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        logger.exception("%s failed", what)
+        log_failure(logger, f"{what} failed", error)
