@@ -59,6 +59,14 @@ def test_the_report_has_the_keys_of_the_runtime_api() -> None:
     assert "raise error" in report["stackTrace"][-1]
 
 
+def test_what_an_error_says_in_public_is_reported_in_place_of_its_text() -> None:
+    class Discreet(Exception):
+        public_message = "for everybody"
+
+    assert json.loads(error_report(Discreet("for the log")))["errorMessage"] == "for everybody"
+    assert trailer_report(Discreet("for the log"))["errorMessage"] == "for everybody"
+
+
 def test_an_error_that_was_never_raised_has_no_stack() -> None:
     assert json.loads(error_report(ValueError("x")))["stackTrace"] == []
 

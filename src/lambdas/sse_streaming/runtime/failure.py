@@ -1,6 +1,8 @@
 """An exception as the Runtime API wants to be told of it, and the log.
 
 Both are told of any exception: one whose text, type or traceback cannot be read says the less.
+A report goes to whoever invoked the function, and trailers may go on to its client. An exception
+whose text is not for them has a `public_message`, which is reported in its place.
 """
 
 from __future__ import annotations
@@ -79,7 +81,9 @@ def _report(error: BaseException, limit_bytes: int) -> bytes:
 
 def _message(error: BaseException) -> str:
     return _unless_it_fails(
-        lambda: _cut(str(error), _MESSAGE_LIMIT_CHARACTERS),
+        lambda: _cut(
+            getattr(error, "public_message", None) or str(error), _MESSAGE_LIMIT_CHARACTERS
+        ),
         f"<{type_name(error)} whose text cannot be made>",
     )
 
