@@ -5,16 +5,24 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.faults import ACCESS_DENIED, THROTTLE
+from local_aws.invocation import Invocation
+from local_aws.trace_records import Record
 from tests.counts import count
-from tests.fakes.local import get, local_stack, open_stream, read_stream, request
+from tests.fakes.local import get, local_stack, open_stream, read_stream, request, wait_until
 
 ALTERNATIONS = count(1000)
+DENIED = replace(
+    ACCESS_DENIED,
+    message="User: arn:aws:sts::123456789012:assumed-role/role/function is not authorized to"
+    " perform this on resource arn:aws:dynamodb:us-east-1:123456789012:table/connections",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +41,43 @@ def _no_faults_afterwards(stack: BackgroundStack) -> Iterator[None]:
     stack.dynamodb.faults.clear()
 
 
+def assert_aws_is_quoted_in_the_log_only(
+    stack: BackgroundStack, invocation: Invocation, reported: bytes
+) -> None:
+    """A report is read by whoever invoked the function: an account's names are not for them."""
+    report = json.loads(reported)
+    assert report["errorType"] == "AwsRefused"
+    assert report["errorMessage"].startswith("AccessDeniedException: ")
+    assert b"arn:" not in reported
+    assert b"authorized" not in reported
+    log = "\n".join(line for line in stack.function_log() if invocation.request_id in line)
+    assert DENIED.message in log
+
+
+def root_span(stack: BackgroundStack, invocation: Invocation) -> Record:
+    def found() -> list[Record]:
+        records = stack.traces.records(invocation.trace.root)
+        return [record for record in records if record.name == "sse_stream"]
+
+    wait_until(found, "the root arrives")
+    return found()[0]
+
+
 def test_a_permanent_fault_before_the_first_byte_is_a_502(stack: BackgroundStack) -> None:
-    stack.dynamodb.faults.add(ACCESS_DENIED, operation="Query")
+    stack.dynamodb.faults.add(DENIED, operation="Query")
     answer = get(f"{stack.url}/stream/status")
     stack.dynamodb.faults.clear()
 
     assert answer.status_code == 502
+    invocation = stack.invocations[-1]
+    assert_aws_is_quoted_in_the_log_only(stack, invocation, invocation.error_body)
     assert get(f"{stack.url}/stream/status").status_code == 200
 
 
 def test_a_permanent_fault_after_it_is_a_whole_end_block_and_trailers(
     stack: BackgroundStack,
 ) -> None:
-    stack.dynamodb.faults.add(ACCESS_DENIED, operation="PutItem")
+    stack.dynamodb.faults.add(DENIED, operation="PutItem")
     response = read_stream(f"{stack.url}/stream")
     stack.dynamodb.faults.clear()
 
@@ -54,8 +86,10 @@ def test_a_permanent_fault_after_it_is_a_whole_end_block_and_trailers(
     assert response.events[0].data["reason"] == "error"
     trailers = {name.lower(): value for name, value in stack.invocations[-1].trailers.items()}
     assert trailers["lambda-runtime-function-error-type"] == "Function.AwsRefused"
-    body = json.loads(base64.b64decode(trailers["lambda-runtime-function-error-body"]))
-    assert body["errorType"] == "AwsRefused"
+    body = base64.b64decode(trailers["lambda-runtime-function-error-body"])
+    assert_aws_is_quoted_in_the_log_only(stack, stack.invocations[-1], body)
+    root = root_span(stack, stack.invocations[-1])
+    assert DENIED.message in json.dumps(root.document)
     assert read_stream(f"{stack.url}/stream").names == ["ready", "end"]
 
 

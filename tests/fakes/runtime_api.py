@@ -322,7 +322,8 @@ class _Conversation:
             headers["Content-Length"] = str(len(event.body))
             body = event.body
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        reply = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + body
+        head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("utf-8", "surrogateescape")
+        reply = head + body
         piece_bytes = event.piece_bytes or len(reply)
         for start in range(0, len(reply), piece_bytes):
             self._socket.sendall(reply[start : start + piece_bytes])
@@ -430,7 +431,7 @@ class _Conversation:
 
 
 def _quoted(request_id: str) -> str:
-    return quote(request_id, safe="")
+    return quote(request_id, safe="", errors="surrogateescape")
 
 
 def _ended(connection: socket.socket) -> bool:

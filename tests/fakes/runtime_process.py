@@ -52,18 +52,21 @@ async def slowly_closed_body() -> AsyncGenerator[bytes, None]:
         await asyncio.Event().wait()
     finally:
         say("finalising")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
         say("finalised")
 
 
 async def finish(outcome: StreamOutcome, error: BaseException | None) -> None:
     say(f"finish-{outcome.value}")
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.02)
     say("finish-ended")
 
 
 async def hanging_finish(outcome: StreamOutcome, error: BaseException | None) -> None:
-    await asyncio.sleep(60)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        say("finish-cut-off")
 
 
 def stream(event: bytes, context: LambdaContext) -> Result:
@@ -112,18 +115,29 @@ def swallow_and_return(event: bytes, context: LambdaContext) -> Result:
     return hello(event, context)
 
 
+def swallow_and_stream(event: bytes, context: LambdaContext) -> Result:
+    try:
+        return sleep_long(event, context)
+    except BaseException:
+        say("swallowed")
+    return stream(event, context)
+
+
 def with_other_thread(event: bytes, context: LambdaContext) -> Result:
     threading.Thread(target=time.sleep, args=(60,)).start()
     return hello(event, context)
 
 
 async def flush() -> None:
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.02)
     say("flushed")
 
 
 async def hang() -> None:
-    await asyncio.sleep(60)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        say("given-up")
 
 
 async def block() -> None:
@@ -136,7 +150,7 @@ async def fail() -> None:
 
 async def slow_flush() -> None:
     say("flushing")
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.02)
     say("flushed-after-response")
 
 
@@ -157,6 +171,7 @@ SCENARIOS: dict[str, tuple[Callable[[bytes, LambdaContext], Result], Sequence[Ho
     "handler": (sleep_long, (flush,)),
     "swallowing-handler": (swallow, (flush,)),
     "swallowing-then-returning-handler": (swallow_and_return, (flush,)),
+    "swallowing-then-streaming-handler": (swallow_and_stream, (flush,)),
     "after-response": (hello, (flush,)),
     "broken-environ": (hello, (flush,)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from lambdas.sse_streaming.errors import (
     SettingsError,
     SseStreamingError,
 )
+from lambdas.sse_streaming.runtime.failure import error_report
 
 
 def answered(code: str, status: int, **more: Any) -> exceptions.ClientError:
@@ -76,6 +78,31 @@ def test_aws_own_code_and_message_are_kept() -> None:
 
     assert error.code == "ThrottlingException"
     assert str(error) == "ThrottlingException: why"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("AccessDeniedException", 400), ("ThrottlingException", 400), ("InternalServerError", 500)],
+)
+def test_awss_message_is_for_the_log_and_not_for_whoever_invoked(code: str, status: int) -> None:
+    raw = answered(code, status)
+    text = "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized"
+    raw.response["Error"]["Message"] = text
+    error = translated(raw)
+
+    report = json.loads(error_report(error))
+
+    assert str(error) == f"{code}: {text}"
+    assert report["errorType"] == type(error).__name__
+    assert report["errorMessage"].startswith(f"{code}: ")
+    assert not any(word in json.dumps(report) for word in ("arn:", "123456789012", "authorized"))
+
+
+@pytest.mark.parametrize(
+    "code", ["", "a b", "arn:aws:iam::123456789012:role/r", "x" * 65, "\u00e9"]
+)
+def test_a_code_that_is_none_is_not_repeated(code: str) -> None:
+    assert AwsRefused(code, "why").public_message.startswith("Unknown: ")
 
 
 @pytest.mark.parametrize(

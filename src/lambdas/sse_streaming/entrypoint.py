@@ -33,7 +33,7 @@ from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambdas.sse_streaming.runtime.loop import run
-from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.settings import Settings, unknown_settings
 from lambdas.sse_streaming.tracing.correlation import LogCorrelation
 from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
@@ -43,7 +43,6 @@ from lambdas.sse_streaming.tracing.streaming import StreamTracing
 T = TypeVar("T")
 
 _WORKER_THREADS = 8
-_SHUTDOWN_FLUSH_SECONDS = 0.2
 
 
 def handler(event: object, context: object) -> NoReturn:
@@ -61,6 +60,9 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     settings = Settings.from_environ(environ)
     clock, random = SystemClock(), SystemRandom()
     logger = Logger(service=settings.service_name)
+    for name, nearest in unknown_settings(environ):
+        hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
+        logger.warning("%s is set and has no effect: %s", name, hint)
     correlation = LogCorrelation(logger)
     # botocore alone: narrower than everything that Powertools could patch, and the handler phase
     # calls nothing else.
@@ -132,12 +134,11 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         if failed:
             metrics.count("FlushFailures", failed)
 
-    def flush_and_give_up() -> None:
-        tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS)
-        tracing.delivery.give_up()
-
     async def flush_before_exit() -> None:
-        await asyncio.get_running_loop().run_in_executor(flushing, flush_and_give_up)
+        try:
+            await asyncio.get_running_loop().run_in_executor(flushing, tracing.delivery.flush)
+        finally:  # also where the collector takes longer than there is time
+            tracing.delivery.give_up()
 
     run(
         traced_handler(application, tracer, logger, xray_recorder),

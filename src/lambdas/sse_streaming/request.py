@@ -17,6 +17,9 @@ from lambdas.sse_streaming.errors import RequestError
 
 _TICKER = re.compile(r"[A-Za-z0-9.^=-]{1,16}")
 _ASSUMED_ROLE = re.compile(r"arn:(aws[\w-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
+_PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.-]{0,20}")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+_MAX_SHOWN = 8
 _MAX_PARAMETERS = 100
 _MAX_TICKERS = 50
 _MAX_BACKFILL = 100
@@ -93,10 +96,11 @@ def parse_stream_request(request: Request, allowed: frozenset[str]) -> StreamReq
         if not name.lower().startswith("x-amz-")  # a presigned URL's signature
     )
     if unknown:
+        known = ", ".join(sorted({*allowed, _LAST_EVENT_ID_PARAMETERS[0]}))
         raise RequestError(
             400,
             "unknown_parameter",
-            f"unknown query parameter {_shown(unknown[0])}; known: {', '.join(sorted(allowed))}",
+            f"unknown query parameter {_shown(unknown[0])}; known: {known}",
         )
     return StreamRequest(
         filter=StreamFilter(
@@ -210,7 +214,11 @@ def _refuse_replacement(query: dict[str, str]) -> dict[str, str]:
 
 
 def _shown(name: str) -> str:
-    return repr(name[:40].encode("ascii", "replace").decode())
+    """A name if it looks like one. It may be a token that was pasted into the wrong place: of that,
+    the first characters say of which kind it is, and no more."""
+    if _PARAMETER_NAME.fullmatch(name):
+        return f"'{name}'"
+    return f"'{_NO_NAME.split(name, maxsplit=1)[0][:_MAX_SHOWN]}…'"
 
 
 def _path(value: object) -> str:

@@ -272,14 +272,17 @@ class Stream:
             # The process has a few hundred milliseconds: spans leave while the slot is released.
             self._end_trace(reason, lived, error)
             self._trace.export()
-        await asyncio.wait(pending, timeout=budget)
-        await _cancelled(pending)
-        for task in pending:
-            if not task.cancelled() and (defect := task.exception()) is not None:
-                self._parts.log.error("finishing the stream failed by a defect: %r", defect)
-        if outcome is not StreamOutcome.SHUTDOWN:
-            await self._work.settle(max(0.0, budget - (self._seconds_alive() - lived)))
-            self._end_trace(reason, lived, error)
+        try:
+            await asyncio.wait(pending, timeout=budget)
+            await _cancelled(pending)
+            for task in pending:
+                if not task.cancelled() and (defect := task.exception()) is not None:
+                    self._parts.log.error("finishing the stream failed by a defect: %r", defect)
+            if outcome is not StreamOutcome.SHUTDOWN:
+                await self._work.settle(max(0.0, budget - (self._seconds_alive() - lived)))
+        finally:  # also where SIGTERM came meanwhile and leaves no time for the rest
+            if outcome is not StreamOutcome.SHUTDOWN:
+                self._end_trace(reason, lived, error)
 
     def _end_trace(self, reason: str, lived: float, error: BaseException | None) -> None:
         facts = self._facts(reason)

@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.runtime.failure import error_report, error_trailer_body, error_type
+from lambdas.sse_streaming.runtime.failure import (
+    error_report,
+    error_trailer_body,
+    error_type,
+    log_failure,
+)
+from tests.fakes.hostile import EXCEPTIONS
 
 ACCEPTED = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
@@ -51,6 +59,14 @@ def test_the_report_has_the_keys_of_the_runtime_api() -> None:
     assert "raise error" in report["stackTrace"][-1]
 
 
+def test_what_an_error_says_in_public_is_reported_in_place_of_its_text() -> None:
+    class Discreet(Exception):
+        public_message = "for everybody"
+
+    assert json.loads(error_report(Discreet("for the log")))["errorMessage"] == "for everybody"
+    assert trailer_report(Discreet("for the log"))["errorMessage"] == "for everybody"
+
+
 def test_an_error_that_was_never_raised_has_no_stack() -> None:
     assert json.loads(error_report(ValueError("x")))["stackTrace"] == []
 
@@ -80,9 +96,38 @@ def test_a_trailer_is_short_whatever_the_type() -> None:
     assert trailer_report(type("E" * 100_000, (Exception,), {})())["errorType"] == "E" * 64
 
 
-def test_an_error_without_a_text_is_reported() -> None:
-    class Mute(Exception):
-        def __str__(self) -> str:
-            raise RuntimeError
+@pytest.mark.parametrize("make_error", EXCEPTIONS.values(), ids=EXCEPTIONS)
+def test_any_error_can_be_reported(make_error: Callable[[], BaseException]) -> None:
+    """What fails in telling it must not take the loop with it."""
+    error = make_error()
+    assert json.loads(error_report(error)).keys() == trailer_report(error).keys()
+    assert ACCEPTED.fullmatch(error_type(error))
+    assert len(error_type(error)) <= 73
 
-    assert "Mute" in json.loads(error_report(Mute()))["errorMessage"]
+
+def test_an_error_without_a_text_is_named() -> None:
+    error = EXCEPTIONS["without a text"]()
+    assert "Textless" in json.loads(error_report(error))["errorMessage"]
+
+
+class _Careless(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.mark.parametrize("make_error", EXCEPTIONS.values(), ids=EXCEPTIONS)
+def test_any_error_is_logged(make_error: Callable[[], BaseException]) -> None:
+    """With its traceback where that can be formatted; the managed runtime's handler lets out what
+    fails in it."""
+    handler, log = _Careless(), logging.Logger("test")
+    log.addHandler(handler)
+
+    log_failure(log, "it failed", raised(make_error()))
+
+    (line,) = handler.lines
+    assert line.startswith("it failed")
+    assert "raise error" in line or "whose traceback fails" in line

@@ -53,7 +53,7 @@ def test_an_absurd_deadline_is_none(header: str | None) -> None:
 
 
 def context(instant: float | None, now: float) -> LambdaContext:
-    invocation = Invocation("r", b"{}", deadline=instant)
+    invocation = Invocation("r", "r", b"{}", deadline=instant)
     return LambdaContext.of(invocation, FunctionEnvironment(api="x"), lambda: now)
 
 
@@ -92,4 +92,4 @@ def test_the_environment_needs_only_the_address_of_the_runtime_api() -> None:
 
 
 def test_an_event_is_in_no_repr() -> None:
-    assert "secret" not in repr(Invocation("r", b"secret", trace_header=None))
+    assert "secret" not in repr(Invocation("r", "r", b"secret", trace_header=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,7 @@ from .framing import (
     INTEGRATION_CONTENT_TYPE,
     LAST_CHUNK,
     chunk,
+    is_field_value,
     percent_encoded,
     prelude_chunks,
     request_head,
@@ -27,6 +29,8 @@ from .invocation import (
 )
 from .response import BufferedResponse, Response, Result, StreamingResponse
 from .wire import Connection
+
+logger = logging.getLogger(__name__)
 
 _CLIENT_VERSION = "0.1.0"
 _API = "/2018-06-01/runtime"
@@ -61,24 +65,29 @@ class RuntimeApi:
         reply = await self.connection.exchange(request)
         if reply.status != 200:
             raise RefusedError("/invocation/next", reply.status)
-        headers = reply.headers
-        request_id = headers.get("lambda-runtime-aws-request-id", "")
+        received = reply.headers
+        request_id = received.get("lambda-runtime-aws-request-id", "")
         if not request_id:
             raise MalformedReplyError("/invocation/next gave an event without a request id")
+
+        def text(name: str) -> str | None:
+            return _readable(received.get(name, "")) or None
+
         return Invocation(
-            request_id=request_id,
+            request_id=_readable(request_id),
+            path_id=percent_encoded(request_id),
             event=reply.body,
             deadline=parse_deadline(
-                headers.get("lambda-runtime-deadline-ms"),
+                text("lambda-runtime-deadline-ms"),
                 wall_clock=self._wall_clock,
                 monotonic=self._monotonic,
             ),
-            trace_header=headers.get("lambda-runtime-trace-id") or None,
-            function_arn=headers.get("lambda-runtime-invoked-function-arn", ""),
-            client_context=parse_client_context(headers.get("lambda-runtime-client-context")),
-            cognito_identity=parse_cognito_identity(headers.get("lambda-runtime-cognito-identity")),
-            invocation_id=headers.get("lambda-runtime-invocation-id") or None,
-            tenant_id=headers.get("lambda-runtime-aws-tenant-id") or None,
+            trace_header=text("lambda-runtime-trace-id"),
+            function_arn=text("lambda-runtime-invoked-function-arn") or "",
+            client_context=parse_client_context(text("lambda-runtime-client-context")),
+            cognito_identity=parse_cognito_identity(text("lambda-runtime-cognito-identity")),
+            invocation_id=_echoable(received.get("lambda-runtime-invocation-id")),
+            tenant_id=text("lambda-runtime-aws-tenant-id"),
         )
 
     def answer_request(self, invocation: Invocation, result: Result) -> bytes:
@@ -159,6 +168,20 @@ def accepted(status: int) -> bool:
     return status in (200, 202)
 
 
+def _readable(value: str) -> str:
+    """With U+FFFD for what is no UTF-8: no log line and no JSON answer could hold it."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _echoable(invocation_id: str | None) -> str | None:
+    if not invocation_id:
+        return None
+    if not is_field_value(invocation_id):
+        logger.warning("Lambda-Runtime-Invocation-Id has a control character: it is not echoed")
+        return None
+    return invocation_id
+
+
 def _echo(invocation: Invocation) -> list[tuple[str, str]]:
     if invocation.invocation_id is None:
         return []
@@ -170,4 +193,4 @@ def _error_fields(type_name: str) -> list[tuple[str, str]]:
 
 
 def _invocation_path(invocation: Invocation, verb: str) -> str:
-    return f"/invocation/{percent_encoded(invocation.request_id)}/{verb}"
+    return f"/invocation/{invocation.path_id}/{verb}"

@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 from .client import accepted
 from .errors import ConnectionLostError, RefusedError, RuntimeApiError
-from .failure import error_trailer_body, error_type
+from .failure import error_trailer_body, error_type, log_failure
 from .framing import LAST_CHUNK, last_chunk_with_trailers
+from .hooks import run_guarded
 from .reply import Reply
 from .response import StreamingResponse, StreamOutcome
 from .wire import Connection, lost
@@ -113,11 +114,11 @@ class Delivery:
             raise
         except BaseException as error:
             if not self._stopped:
-                logger.error("the body failed after its head was sent", exc_info=error)
+                log_failure(logger, "the body failed after its head was sent", error)
                 self._outcome, self._error = StreamOutcome.FAILED, error
                 return last_chunk_with_trailers(error_type(error), error_trailer_body(error))
             if not isinstance(error, asyncio.CancelledError):
-                logger.warning("the body failed on its cancellation", exc_info=error)
+                log_failure(logger, "the body failed on its cancellation", error)
         if self._stopped:
             raise asyncio.CancelledError
         return LAST_CHUNK
@@ -207,10 +208,7 @@ class Delivery:
             self.stop(StreamOutcome.LOST, error)
 
     async def _close_body(self) -> None:
-        try:
-            await self._response.body.aclose()
-        except Exception:
-            logger.exception("closing the body failed")
+        await run_guarded("closing the body", lambda: self._response.body.aclose())
 
 
 def _resolve(writable: asyncio.Future[None]) -> None:

@@ -1,25 +1,54 @@
-"""An exception as the Runtime API wants to be told of it."""
+"""An exception as the Runtime API wants to be told of it, and the log.
+
+Both are told of any exception: one whose text, type or traceback cannot be read says the less.
+A report goes to whoever invoked the function, and trailers may go on to its client. An exception
+whose text is not for them has a `public_message`, which is reported in its place.
+"""
 
 from __future__ import annotations
 
 import binascii
 import json
+import logging
 import traceback
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # Go's net/http, which the Runtime API runs on, refuses a body whose trailers do not fit into the
 # 4,096 bytes of its read buffer ("suspiciously long trailer after chunked body").
 _TRAILER_JSON_LIMIT_BYTES = 2_700
 _REPORT_LIMIT_BYTES = 256 * 1024
 _MESSAGE_LIMIT_CHARACTERS = 64 * 1024
+_TYPE_LIMIT_CHARACTERS = 64
 
 
 def error_type(error: BaseException) -> str:
     """`Function.<Name>`. The Runtime API takes only letters after the dot, two or more of them,
     and records anything else as Unknown."""
-    letters = "".join(c for c in type(error).__name__ if c.isascii() and c.isalpha())
+    letters = "".join(c for c in type_name(error) if c.isascii() and c.isalpha())
     name = letters[:1].upper() + letters[1:]
     return f"Function.{name}" if len(name) > 1 else "Function.Unknown"
+
+
+def type_name(error: BaseException) -> str:
+    return _unless_it_fails(lambda: _cut(type(error).__name__, _TYPE_LIMIT_CHARACTERS), "Exception")
+
+
+def log_failure(log: logging.Logger, what: str, error: BaseException) -> None:
+    """An error line with the exception's traceback, or without where it cannot be formatted: not
+    every logging handler keeps to itself what fails in it."""
+    try:
+        log.error(what, exc_info=error, stacklevel=2)
+    except BaseException as problem:
+        log.error(
+            "%s: %s, whose traceback fails: %s",
+            what,
+            type_name(error),
+            type_name(problem),
+            stacklevel=2,
+        )
 
 
 def error_report(error: BaseException) -> bytes:
@@ -34,30 +63,41 @@ def error_trailer_body(error: BaseException) -> bytes:
 
 def _report(error: BaseException, limit_bytes: int) -> bytes:
     """Innermost frames and the beginning of the message are what is kept under the limit."""
-    message = _message(error)[:_MESSAGE_LIMIT_CHARACTERS]
     document: dict[str, Any] = {
-        "errorMessage": message,
-        "errorType": type(error).__name__,
-        "stackTrace": _stack(error),
+        "errorMessage": _message(error),
+        "errorType": type_name(error),
+        "stackTrace": _unless_it_fails(lambda: _stack(error), list[str]()),
     }
     while len(encoded := json.dumps(document).encode()) > limit_bytes:
         stack = document["stackTrace"]
         if stack:
             document["stackTrace"] = stack[len(stack) // 2 + 1 :] if len(stack) > 1 else []
-        elif document["errorMessage"]:
+        else:
             document["errorMessage"] = document["errorMessage"][
                 : len(document["errorMessage"]) // 2
             ]
-        else:
-            document["errorType"] = document["errorType"][:64]
     return encoded
 
 
 def _message(error: BaseException) -> str:
+    return _unless_it_fails(
+        lambda: _cut(
+            getattr(error, "public_message", None) or str(error), _MESSAGE_LIMIT_CHARACTERS
+        ),
+        f"<{type_name(error)} whose text cannot be made>",
+    )
+
+
+def _cut(text: str, length: int) -> str:
+    """A str itself: `__str__` may give an instance of any subclass."""
+    return str.__getitem__(text, slice(length))
+
+
+def _unless_it_fails(make: Callable[[], T], otherwise: T) -> T:
     try:
-        return str(error)
-    except Exception:
-        return f"<{type(error).__name__} whose text cannot be made>"
+        return make()
+    except BaseException:  # an exception's methods may raise anything, SystemExit included
+        return otherwise
 
 
 def _stack(error: BaseException) -> list[str]:

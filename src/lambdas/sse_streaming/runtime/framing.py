@@ -43,6 +43,11 @@ def percent_encoded(segment: str) -> str:
     return "".join(chr(o) if o in _UNRESERVED else f"%{o:02X}" for o in octets)
 
 
+def is_field_value(value: str) -> bool:
+    """Whether a header's value has no control character but tabs (RFC 9110 section 5.5)."""
+    return not any((c < " " and c != "\t") or c == "\x7f" for c in value)
+
+
 def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> bytes:
     """An HTTP/1.1 request up to and with its blank line.
 
@@ -51,7 +56,7 @@ def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> b
     """
     lines = [f"{method} {path} HTTP/1.1"]
     for name, value in fields:
-        if "\r" in value or "\n" in value or "\0" in value:
+        if not is_field_value(value):
             raise ValueError(f"header {name} has a control character in its value")
         lines.append(f"{name}: {value}")
     lines.append("\r\n")
@@ -110,7 +115,7 @@ def _check_value(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"header {name} must be a str, not {type(value).__name__}")
     for character in value:
-        if (character < " " and character != "\t") or character == "\x7f" or character > "\xff":
+        if character > "\xff" or not is_field_value(character):
             raise ValueError(
                 f"header {name} has {character!r} in its value: "
                 "control characters and what is not in Latin-1 cannot be sent"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .failure import log_failure
 from .invocation import Invocation
 
 logger = logging.getLogger(__name__)
@@ -18,8 +19,9 @@ Hook: TypeAlias = Callable[[], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """`before_invocation` runs before the handler, `after_response` after each answer and before
-    the environment may freeze, `on_shutdown` (in parallel) after SIGTERM, `after_restore` in an
-    environment restored from a snapshot."""
+    the environment may freeze, `on_shutdown` after SIGTERM and the end of the turn that it found,
+    `after_restore` in an environment restored from a snapshot. Those of `on_shutdown` run in
+    parallel, and are cancelled when their time is up."""
 
     before_invocation: Sequence[Callable[[Invocation], None]] = ()
     after_response: Sequence[Hook] = ()
@@ -37,4 +39,4 @@ async def run_guarded(what: str, hook: Hook) -> None:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        logger.exception("%s failed", what)
+        log_failure(logger, f"{what} failed", error)

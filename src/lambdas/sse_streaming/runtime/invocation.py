@@ -71,9 +71,14 @@ class CognitoIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One event and what came with it. `deadline` is an instant on the monotonic clock."""
+    """One event and what came with it. `deadline` is an instant on the monotonic clock.
+
+    `path_id` is the request id, whatever bytes it has, as a path segment. `invocation_id` can stand
+    in a request's field as it is.
+    """
 
     request_id: str
+    path_id: str
     event: bytes = field(repr=False)
     deadline: float | None = None
     trace_header: str | None = None

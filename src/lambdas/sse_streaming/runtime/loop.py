@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .client import RuntimeApi
 from .endpoint import Endpoint, parse_endpoint
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS = (0.1, 0.2, 0.4, 0.8)
 _SNAP_START = "snap-start"
+_CANCEL_SECONDS = 0.02
+"""For the clean-up of a task whose time was up at SIGTERM."""
 
 
 def run(
@@ -175,12 +177,25 @@ class RuntimeLoop:
         return True
 
     async def _shut_down(self, serving: asyncio.Task[int]) -> None:
+        """Ends the turn, then runs the hooks: what a turn leaves behind is for them to save."""
         if not self._turns.terminate():
             serving.cancel()
+        late = await self._end((serving,), self._termination.turn_seconds_left())
         hooks = [
             asyncio.create_task(run_guarded("an on_shutdown hook", hook))
             for hook in self._hooks.on_shutdown
         ]
-        _, late = await asyncio.wait((serving, *hooks), timeout=self._termination.seconds_left())
+        late |= await self._end((serving, *hooks), self._termination.hooks_seconds_left())
         if late:
             logger.warning("shutting down with %d tasks unfinished", len(late))
+
+    async def _end(
+        self, tasks: Sequence[asyncio.Task[Any]], seconds: float
+    ) -> set[asyncio.Task[Any]]:
+        """Waits for the tasks, and cancels those that take longer; which ones did."""
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CANCEL_SECONDS)
+        return late

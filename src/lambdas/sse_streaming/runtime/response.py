@@ -61,7 +61,7 @@ class StreamingResponse:
     """An HTTP answer whose body is produced while it is sent.
 
     `body` is closed by the runtime before `finish` is called, and `finish` is called exactly once,
-    also when the answer could not be begun (but not when SIGTERM came before the answer). Its
+    also when the answer could not be begun. It is cancelled where SIGTERM leaves it no time. Its
     second argument is what the body raised (FAILED) or how the connection broke (LOST), else None.
     A body is cancelled where it waits; one that swallows that is ended when it yields next.
 

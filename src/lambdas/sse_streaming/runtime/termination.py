@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 # Lambda kills 300 ms (internal extensions) to 2 s after SIGTERM; the tighter one is kept.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+_TURN_SECONDS = 0.12
 _HOOKS_SECONDS = 0.2
 _EXIT_SECONDS = 0.25
 
@@ -52,9 +53,16 @@ class Termination:
         finally:
             self._in_handler = False
 
-    def seconds_left(self) -> float:
-        """What is left for the hooks."""
-        return max(0.0, _HOOKS_SECONDS - (time.monotonic() - (self._at or 0.0)))
+    def turn_seconds_left(self) -> float:
+        """Until the turn under way is cut off, so that the hooks have some time, too."""
+        return self._seconds_until(_TURN_SECONDS)
+
+    def hooks_seconds_left(self) -> float:
+        """Until the hooks are cancelled, which leaves them a moment to say what was not done."""
+        return self._seconds_until(_HOOKS_SECONDS)
+
+    def _seconds_until(self, bound: float) -> float:
+        return max(0.0, bound - (time.monotonic() - (self._at or 0.0)))
 
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self._at is not None:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from .client import RuntimeApi
 from .delivery import Delivery
 from .errors import RuntimeApiError
+from .failure import log_failure
 from .hooks import Hooks, run_guarded
 from .invocation import FunctionEnvironment, Invocation, LambdaContext
 from .response import Result, StreamingResponse, StreamOutcome
@@ -70,33 +71,35 @@ class Turns:
 
     async def _take(self, invocation: Invocation, context: contextvars.Context) -> None:
         self._announce(invocation)
-        result: Result | None = None
+        stream: StreamingResponse | None = None
         try:
             with self._termination.interrupting():
                 result = self._handler(
                     invocation.event,
                     LambdaContext.of(invocation, self._environment, self._monotonic),
                 )
+            if isinstance(result, StreamingResponse):
+                stream = result
             request = self._api.answer_request(invocation, result)
         except (TerminatedError, KeyboardInterrupt):
             raise
         except BaseException as error:
             if self._termination.begun:  # the handler turned the interruption into another error
                 raise TerminatedError from error
-            logger.error("the handler failed", exc_info=error)
+            log_failure(logger, "the handler failed", error)
             await self._post(self._api.error_request(invocation, error), "/error")
-            if isinstance(result, StreamingResponse):
-                await run_guarded("closing the body", result.body.aclose)
-            await self._after_answer(result, StreamOutcome.FAILED, error)
+            await self._finish_unsent(stream, StreamOutcome.FAILED, error)
             return
-        if self._termination.begun:  # the handler swallowed the interruption
+        if self._termination.begun:  # the handler swallowed the interruption, or was just done
+            if stream is not None:
+                await self._finish_unsent(stream, StreamOutcome.SHUTDOWN, None)
             raise TerminatedError
-        if isinstance(result, StreamingResponse):
-            outcome, body_error = await self._deliver(result, request, context)
-            await self._after_answer(result, outcome, body_error)
+        if stream is not None:
+            outcome, body_error = await self._deliver(stream, request, context)
+            await self._after_answer(stream, outcome, body_error)
         else:
             await self._post(request, "/response")
-            await self._after_answer(result, StreamOutcome.COMPLETED, None)
+            await self._after_answer(None, StreamOutcome.COMPLETED, None)
 
     def _announce(self, invocation: Invocation) -> None:
         """Puts the invocation where logging, X-Ray and the hooks look for it."""
@@ -114,8 +117,8 @@ class Turns:
         for hook in self._hooks.before_invocation:
             try:
                 hook(invocation)
-            except Exception:
-                logger.exception("a before_invocation hook failed")
+            except Exception as error:
+                log_failure(logger, "a before_invocation hook failed", error)
 
     async def _deliver(
         self, response: StreamingResponse, head: bytes, context: contextvars.Context
@@ -132,12 +135,20 @@ class Turns:
         except RuntimeApiError as error:
             logger.warning("answer not delivered: %s", error)
 
+    async def _finish_unsent(
+        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
+        if stream is not None:
+            body = stream.body
+            await run_guarded("closing the body", lambda: body.aclose())
+        await self._after_answer(stream, outcome, error)
+
     async def _after_answer(
-        self, result: Result | None, outcome: StreamOutcome, error: BaseException | None
+        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
     ) -> None:
         self._answered = True
-        if isinstance(result, StreamingResponse):
-            finish = result.finish
+        if stream is not None:
+            finish = stream.finish
             await run_guarded("finish", lambda: finish(outcome, error))
         for hook in self._hooks.after_response:
             await run_guarded("an after_response hook", hook)
