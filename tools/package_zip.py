@@ -28,6 +28,7 @@ from tools.interpreters import InterpreterNotFoundError, host_architecture, inte
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 LOCK = SOURCE / "lambdas" / "sse_streaming" / "requirements.lock"
+SHIPPED = ("lambda_streaming", "lambdas")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ARCHITECTURES = ("arm64", "x86_64")
 
@@ -92,9 +93,10 @@ def unpack(tree: Path, *, python: str, architecture: str) -> None:
         if zip_rules.dependency_belongs(path):
             _place(everything / path, tree / path)
     shutil.rmtree(everything)
-    for path in files_under(SOURCE / "lambdas"):
-        if zip_rules.source_belongs(path):
-            _place(SOURCE / "lambdas" / path, tree / "lambdas" / path)
+    for package in SHIPPED:
+        for path in files_under(SOURCE / package):
+            if zip_rules.source_belongs(path):
+                _place(SOURCE / package / path, tree / package / path)
 
 
 def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:

@@ -62,7 +62,7 @@ def dependency_belongs(path: PurePosixPath) -> bool:
 
 
 def source_belongs(path: PurePosixPath) -> bool:
-    """Whether a file under src/lambdas is shipped: the code, not what it was built from."""
+    """Whether a file of the library or the service is shipped: the code, not its build inputs."""
     return (
         "__pycache__" not in path.parts
         and not path.name.startswith(".")

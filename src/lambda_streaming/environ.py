@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 _SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
@@ -21,18 +21,16 @@ class SettingsError(Exception):
 
 
 class EnvironReader:
-    """Reads single variables and remembers which ones; an unset one and an empty one are the same.
+    """Reads single variables; an unset one and an empty one are the same.
 
     Every method raises SettingsError for a value that is not valid.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._names_read: set[str] = set()
 
     def optional(self, name: str) -> str | None:
         """The variable's text without blanks around it, None where it is unset or empty."""
-        self._names_read.add(name)
         return self._environ.get(name, "").strip() or None
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -104,16 +102,33 @@ class EnvironReader:
         shown = "(hidden)" if is_secret else repr(value[:_MAX_SHOWN_CHARACTERS])
         return SettingsError(f"{name}={shown} is not valid: {wanted}")
 
-    def unread(self, prefix: str) -> list[tuple[str, str | None]]:
-        """Variables with this prefix that nothing was read from, each with the one most like it
-        among those that were: most likely misspelt."""
-        given = sorted(name for name in self._environ if name.upper().startswith(prefix))
-        known = [name for name in self._names_read if name.startswith(prefix)]
-        return [
-            (name, _most_like(name.upper(), known, prefix))
-            for name in given
-            if name not in self._names_read
-        ]
+
+class _NamesOnly(EnvironReader):
+    """For a dry run: every variable is unset, and the required ones have some text."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.names: set[str] = set()
+
+    def optional(self, name: str) -> str | None:
+        self.names.add(name)
+        return None
+
+    def text(self, name: str, default: str | None = None) -> str:
+        self.names.add(name)
+        return default or "required"
+
+
+def unknown_names(
+    environ: Mapping[str, str], prefix: str, read: Callable[[EnvironReader], object]
+) -> list[tuple[str, str | None]]:
+    """Each variable with this prefix that `read` reads nothing from, most likely misspelt, with the
+    one most like it among those that it reads."""
+    dry_run = _NamesOnly()
+    read(dry_run)
+    known = [name for name in dry_run.names if name.startswith(prefix)]
+    given = sorted(name for name in environ if name.upper().startswith(prefix))
+    return [(name, _most_like(name.upper(), known, prefix)) for name in given if name not in known]
 
 
 def _most_like(name: str, known: Iterable[str], prefix: str) -> str | None:

@@ -16,12 +16,12 @@ import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from lambdas.sse_streaming.runtime.endpoint import parse_endpoint
-from lambdas.sse_streaming.runtime.hooks import Hooks
-from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
-from lambdas.sse_streaming.runtime.loop import RuntimeLoop
-from lambdas.sse_streaming.runtime.response import Result, StreamingResponse, StreamOutcome
-from lambdas.sse_streaming.runtime.termination import Termination
+from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
+from lambda_streaming.runtime.endpoint import parse_endpoint
+from lambda_streaming.runtime.hooks import Hooks
+from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+from lambda_streaming.runtime.loop import RuntimeLoop
+from lambda_streaming.runtime.termination import Termination
 
 BLOCK = b"event: sentiment\nid: " + b"i" * 60 + b"\ndata: " + b"d" * 160 + b"\n\n"
 RATIO_LIMIT = 2.0

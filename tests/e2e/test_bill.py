@@ -18,17 +18,17 @@ from typing import Any, TypeVar
 
 import pytest
 
-from lambdas.sse_streaming.arrival import understand
-from lambdas.sse_streaming.aws import AwsClients, Lazy
-from lambdas.sse_streaming.connection import DynamoConnections
-from lambdas.sse_streaming.cursor import PositionCodec
-from lambdas.sse_streaming.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
+from lambda_streaming.responses import StreamOutcome
+from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
+from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
+from lambdas.sse_streaming.feed.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
+from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.feed.resume import understand
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.position_clock import PositionClock
-from lambdas.sse_streaming.reading import FeedReader
-from lambdas.sse_streaming.request import StreamFilter, StreamRequest
-from lambdas.sse_streaming.runtime.response import StreamOutcome
+from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.stream import Stream
 from lambdas.sse_streaming.tracing.operation import UntracedStream
 from local_aws.fault_proxy import FaultProxy

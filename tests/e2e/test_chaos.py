@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lambdas.sse_streaming.cursor import PositionCodec
+from lambdas.sse_streaming.feed.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.drain import mark
 from local_aws.environment import Phase

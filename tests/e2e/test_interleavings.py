@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.cursor import PositionCodec
+from lambdas.sse_streaming.feed.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.tables import local_client
 from tests.counts import count

@@ -16,7 +16,7 @@ from functools import partial
 
 import pytest
 
-from lambdas.sse_streaming.cursor import PositionCodec
+from lambdas.sse_streaming.feed.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.faults import THROTTLE
 from local_aws.settings import REPOSITORY_ROOT

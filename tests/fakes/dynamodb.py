@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.sse_streaming.aws import AwsClients, Lazy
+from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.tracing.operation import AwsRequest, Operation
 from lambdas.sse_streaming.tracing.seam import streaming_requests
 from local_aws.engines import Engine, dynoxide, find_dynoxide, moto

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
-from lambdas.sse_streaming.connection import DynamoConnections
-from lambdas.sse_streaming.lease import AcquireRequest, Granted, new_session_id
+from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
+from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, new_session_id
 from tests.fakes.dynamodb import counted_requests, function_client
 
 

@@ -10,9 +10,8 @@ import bisect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lambdas.sse_streaming.errors import AwsError, AwsThrottled
-from lambdas.sse_streaming.items import Item, Page, StartKey, read_item
-from lambdas.sse_streaming.lease import (
+from lambdas.sse_streaming.aws.errors import AwsError, AwsThrottled
+from lambdas.sse_streaming.connections.lease import (
     AcquireRequest,
     Granted,
     Lease,
@@ -20,6 +19,7 @@ from lambdas.sse_streaming.lease import (
     Renewal,
     SessionRecord,
 )
+from lambdas.sse_streaming.feed.items import Item, Page, StartKey, read_item
 from lambdas.sse_streaming.tracing.seam import current_operation
 
 

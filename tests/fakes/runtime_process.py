@@ -12,15 +12,15 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from lambdas.sse_streaming.runtime.hooks import Hook
-from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
-from lambdas.sse_streaming.runtime.loop import run
-from lambdas.sse_streaming.runtime.response import (
+from lambda_streaming.responses import (
     Response,
     Result,
     StreamingResponse,
     StreamOutcome,
 )
+from lambda_streaming.runtime.hooks import Hook
+from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+from lambda_streaming.runtime.loop import run
 
 
 def say(word: str) -> None:

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from lambdas.sse_streaming.runtime.endpoint import parse_endpoint
-from lambdas.sse_streaming.runtime.hooks import Hooks
-from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment
-from lambdas.sse_streaming.runtime.loop import RuntimeLoop
-from lambdas.sse_streaming.runtime.response import StreamingResponse, StreamOutcome
-from lambdas.sse_streaming.runtime.termination import Termination
-from lambdas.sse_streaming.runtime.turn import Handler
+from lambda_streaming.responses import StreamingResponse, StreamOutcome
+from lambda_streaming.runtime.endpoint import parse_endpoint
+from lambda_streaming.runtime.hooks import Hooks
+from lambda_streaming.runtime.invocation import FunctionEnvironment
+from lambda_streaming.runtime.loop import RuntimeLoop
+from lambda_streaming.runtime.termination import Termination
+from lambda_streaming.runtime.turn import Handler
 from tests.fakes.runtime_api import FakeRuntimeApi
 
 NO_HOOKS = Hooks()

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from lambdas.sse_streaming.arrival import understand
-from lambdas.sse_streaming.cursor import PositionCodec
+from lambda_streaming.responses import StreamOutcome
+from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.feed.resume import understand
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.position_clock import PositionClock
-from lambdas.sse_streaming.reading import FeedReader
-from lambdas.sse_streaming.request import StreamFilter, StreamRequest
-from lambdas.sse_streaming.runtime.response import StreamOutcome
+from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.stream import Stream
 from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream

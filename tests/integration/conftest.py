@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.aws import Lazy
+from lambdas.sse_streaming.aws.clients import Lazy
 from local_aws.engines import find_dynoxide
 from local_aws.settings import Settings
 from local_aws.tables import TableNames, create_tables, local_client

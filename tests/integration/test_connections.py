@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from lambdas.sse_streaming.connection import (
+from lambdas.sse_streaming.aws.errors import AwsRefused, AwsUnavailable
+from lambdas.sse_streaming.connections.dynamodb import (
     MAX_ACQUIRE_REQUESTS,
     MAX_RECORD_BYTES,
     SHARD_SLOTS,
     DynamoConnections,
 )
-from lambdas.sse_streaming.errors import AwsRefused, AwsUnavailable
-from lambdas.sse_streaming.lease import (
+from lambdas.sse_streaming.connections.lease import (
     AcquireRequest,
     Granted,
     Lease,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.errors import AwsRefused
-from lambdas.sse_streaming.items import DynamoItemsIndex, Item, StartKey
-from lambdas.sse_streaming.polling import Feed
-from lambdas.sse_streaming.reading import FeedReader
-from lambdas.sse_streaming.request import StreamFilter
+from lambdas.sse_streaming.aws.errors import AwsRefused
+from lambdas.sse_streaming.feed.feed import Feed
+from lambdas.sse_streaming.feed.items import DynamoItemsIndex, Item, StartKey
+from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.query import StreamFilter
 from tests.fakes.dynamodb import Database, counted_requests
 
 START = 1_795_000_000_000
@@ -169,7 +169,7 @@ def test_a_backfill_with_tickers_looks_past_what_does_not_match(
 def test_a_feed_over_real_pages_sends_all_once_and_in_order(
     database: Database, index: DynamoItemsIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.sse_streaming.reading.PAGE_ITEMS", 3)
+    monkeypatch.setattr("lambdas.sse_streaming.feed.reader.PAGE_ITEMS", 3)
     publish(database, *(number // 3 for number in range(12)))
     publish(database, *range(8), sentiment="neutral", prefix="n")
     feed = Feed(StreamFilter(), overlap_ms=10_000, settled_ms=START)

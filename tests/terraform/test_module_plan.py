@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from lambdas.sse_streaming import settings as settings_module
+from lambda_streaming.environ import EnvironReader
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
 from tests.fakes.spans import MemoryWire
@@ -254,13 +254,11 @@ def test_defaults_are_the_functions_own(plans: dict[str, Plan]) -> None:
     assert Settings.from_environ(environment) == Settings.from_environ(bare)
 
 
-def test_the_ranges_are_the_functions_own(
-    plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_ranges_are_the_functions_own(plans: dict[str, Plan]) -> None:
     """A value that the plan accepts and the function refuses would be found out by the clients."""
     accepted: dict[str, tuple[float, float, bool]] = {}
 
-    class Recording(settings_module._Reader):
+    class Recording(EnvironReader):
         def number(self, name: str, default: float, low: float, high: float) -> float:
             accepted.setdefault(name, (low, high, False))
             return super().number(name, default, low, high)
@@ -269,8 +267,7 @@ def test_the_ranges_are_the_functions_own(
             accepted[name] = (low, high, True)
             return super().whole(name, default, low, high)
 
-    monkeypatch.setattr(settings_module, "_Reader", Recording)
-    Settings.from_environ(plans["defaults"].environment)
+    Settings.read(Recording(plans["defaults"].environment))
     rows = re.findall(
         r"^ +(\w+) += \{ from = (\S+), to = (\S+), whole = (true|false) \}$",
         (MODULE / "setting_ranges.tf").read_text(encoding="utf-8"),

@@ -10,8 +10,8 @@ from http.client import parse_headers
 
 import pytest
 
-from lambdas.sse_streaming.aws import AwsClients, aws_failures
-from lambdas.sse_streaming.errors import AwsUnavailable
+from lambdas.sse_streaming.aws.clients import AwsClients, aws_failures
+from lambdas.sse_streaming.aws.errors import AwsUnavailable
 
 _ANSWER = b'{"Item":{}}'
 _RESET = struct.pack("ii", 1, 0)

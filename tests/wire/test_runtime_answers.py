@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from lambdas.sse_streaming.runtime.invocation import LambdaContext
-from lambdas.sse_streaming.runtime.response import BufferedResponse, Response, Result
+from lambda_streaming.responses import BufferedResponse, Response, Result
+from lambda_streaming.runtime.invocation import LambdaContext
 from tests.fakes.runtime_api import FUNCTION_ARN, NULS, Event, FakeRuntimeApi, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until_idle
 

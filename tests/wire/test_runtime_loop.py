@@ -11,10 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from lambdas.sse_streaming.runtime.errors import RefusedError
-from lambdas.sse_streaming.runtime.hooks import Hooks
-from lambdas.sse_streaming.runtime.invocation import Invocation, LambdaContext
-from lambdas.sse_streaming.runtime.response import Response, Result, StreamOutcome
+from lambda_streaming.responses import Response, Result, StreamOutcome
+from lambda_streaming.runtime.errors import RefusedError
+from lambda_streaming.runtime.hooks import Hooks
+from lambda_streaming.runtime.invocation import Invocation, LambdaContext
 from tests.fakes.runtime_api import API, Event, FakeRuntimeApi, Raw, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until, until_idle
 

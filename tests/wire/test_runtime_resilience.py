@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.runtime.invocation import LambdaContext
-from lambdas.sse_streaming.runtime.response import (
+from lambda_streaming.responses import (
     BufferedResponse,
     Response,
     Result,
     StreamingResponse,
 )
+from lambda_streaming.runtime.invocation import LambdaContext
 from tests.fakes.hostile import EXCEPTIONS, pretender
 from tests.fakes.runtime_api import Event, Exchange, FakeRuntimeApi
 from tests.fakes.runtime_serving import Finished, serving, streaming, until_idle
@@ -93,7 +93,7 @@ class PlainHandler(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def managed_runtime_log(monkeypatch: pytest.MonkeyPatch) -> PlainHandler:
-    runtime, handler = logging.getLogger("lambdas.sse_streaming.runtime"), PlainHandler()
+    runtime, handler = logging.getLogger("lambda_streaming.runtime"), PlainHandler()
     monkeypatch.setattr(runtime, "handlers", [handler])
     return handler
 

@@ -13,10 +13,10 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from lambdas.sse_streaming.runtime.delivery import Delivery
-from lambdas.sse_streaming.runtime.errors import ConnectionLostError, RefusedError
-from lambdas.sse_streaming.runtime.invocation import LambdaContext
-from lambdas.sse_streaming.runtime.response import Response, Result, StreamOutcome
+from lambda_streaming.responses import Response, Result, StreamOutcome
+from lambda_streaming.runtime.delivery import Delivery
+from lambda_streaming.runtime.errors import ConnectionLostError, RefusedError
+from lambda_streaming.runtime.invocation import LambdaContext
 from tests.fakes.runtime_api import NULS, Event, FakeRuntimeApi, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until, until_idle
 

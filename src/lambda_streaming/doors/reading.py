@@ -12,8 +12,9 @@ from lambda_streaming.requests import BadRequest, Pairs
 
 MAX_QUERY_PARAMETERS = 100
 _ASSUMED_ROLE = re.compile(r"arn:(aws[\w-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
-_MAX_SHOWN_CHARACTERS = 20
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]*")
+_PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.-]{0,20}")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+_MAX_SHOWN_CHARACTERS = 8
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -60,11 +61,11 @@ def refuse_replacement(pairs: Iterable[tuple[str, str]]) -> Pairs:
 
 
 def shown_name(name: str) -> str:
-    """A parameter's name as far as it may be told: somebody may have pasted a token there."""
-    if _NAME.fullmatch(name) and len(name) <= _MAX_SHOWN_CHARACTERS:
-        return repr(name)
-    start = "".join(c for c in name[:8] if c.isascii() and c.isalnum())
-    return f"'{start}…'"
+    """A parameter's name if it looks like one. It may be a token that was pasted into the wrong
+    place: of that, the first characters say of which kind it is, and no more."""
+    if _PARAMETER_NAME.fullmatch(name):
+        return f"'{name}'"
+    return f"'{_NO_NAME.split(name, maxsplit=1)[0][:_MAX_SHOWN_CHARACTERS]}…'"
 
 
 def body(event: Mapping[str, Any]) -> bytes:

@@ -5,11 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lambdas.sse_streaming.errors import RequestError
-from lambdas.sse_streaming.runtime.response import BufferedResponse, Response
-from lambdas.sse_streaming.sse import to_json
+from lambda_streaming.responses import BufferedResponse, Response
+from lambda_streaming.sse import to_json
 
 _JSON = {"content-type": "application/json", "cache-control": "no-store"}
+
+
+class RequestError(Exception):
+    """The client asked for something it cannot have: answered with `status`, never an alarm."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.headers = headers or {}
+        self.status = status
+        self.code = code
+        self.message = message
 
 
 def json_answer(

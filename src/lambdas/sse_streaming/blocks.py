@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lambdas.sse_streaming.arrival import Arrival
-from lambdas.sse_streaming.cursor import Position, PositionCodec
-from lambdas.sse_streaming.ending import Ending
-from lambdas.sse_streaming.items import Item, item_json
-from lambdas.sse_streaming.lease import Lease
-from lambdas.sse_streaming.polling import Feed
-from lambdas.sse_streaming.sse import encode_event, encode_json_event, to_json
+from lambda_streaming.sse import encode_event, encode_json_event, to_json
+from lambdas.sse_streaming.connections.lease import Lease
+from lambdas.sse_streaming.endings import Ending
+from lambdas.sse_streaming.feed.feed import Feed
+from lambdas.sse_streaming.feed.items import Item, item_json
+from lambdas.sse_streaming.feed.position import Position, PositionCodec
+from lambdas.sse_streaming.feed.resume import Arrival
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lambdas.sse_streaming.aws import aws_failures
-from lambdas.sse_streaming.request import StreamFilter, parse_sentiments, parse_tickers
+from lambdas.sse_streaming.aws.clients import aws_failures
+from lambdas.sse_streaming.query import StreamFilter, parse_sentiments, parse_tickers
 
 _MAX_KEY_BYTES = 2048
 """Of a partition key; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""

@@ -21,18 +21,18 @@ from typing import NoReturn, TypeVar
 from aws_lambda_powertools import Logger, Tracer
 from aws_xray_sdk.core import xray_recorder
 
-from lambdas.sse_streaming.aws import AwsClients, Lazy
-from lambdas.sse_streaming.clock import SystemClock
+from lambda_streaming.clock import SystemClock
+from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
+from lambda_streaming.runtime.loop import run
+from lambdas.sse_streaming.app import Application, route_annotation, traced_handler
+from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.configurations import DynamoConfigurations
-from lambdas.sse_streaming.connection import DynamoConnections
-from lambdas.sse_streaming.cursor import PositionCodec
-from lambdas.sse_streaming.handler import Application, route_annotation, traced_handler
-from lambdas.sse_streaming.items import DynamoItemsIndex
+from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
+from lambdas.sse_streaming.feed.items import DynamoItemsIndex
+from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feed.reader import FeedReader
 from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.reading import FeedReader
-from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, Invocation
-from lambdas.sse_streaming.runtime.loop import run
 from lambdas.sse_streaming.settings import Settings, unknown_settings
 from lambdas.sse_streaming.tracing.correlation import LogCorrelation
 from lambdas.sse_streaming.tracing.diagnosis import Diagnosis

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from lambdas.sse_streaming.aws import aws_failures
+from lambdas.sse_streaming.aws.clients import aws_failures
 
 MAX_DATUMS_PER_CALL = 1000
 MAX_VALUES_PER_DATUM = 150

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol, TypeVar
 
-from lambdas.sse_streaming.clock import Clock
-from lambdas.sse_streaming.cursor import PositionCodec
-from lambdas.sse_streaming.lease import Connections
+from lambda_streaming.clock import Clock
+from lambdas.sse_streaming.connections.lease import Connections
+from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feed.reader import FeedReader
 from lambdas.sse_streaming.metrics import Metrics, MetricSink
-from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.settings import Settings
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from lambdas.sse_streaming.errors import RequestError
+from lambdas.sse_streaming.answers import RequestError
 
 
 class Route(enum.Enum):

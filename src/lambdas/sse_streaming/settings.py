@@ -6,19 +6,13 @@ could be a secret is never shown.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from lambdas.sse_streaming.errors import SettingsError
+from lambda_streaming.environ import EnvironReader, SettingsError, unknown_names
 
-_PREFIX = "SSE_"
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
-_SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
-_CREDENTIALS = re.compile(r"[@?#]")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 _NAMESPACE = re.compile(r"[A-Za-z0-9._/#-][A-Za-z0-9._/#:-]{0,254}")
 _AUTH_MODES = ("none", "iam")
@@ -72,18 +66,19 @@ class Settings:
 
         Raises SettingsError naming the first variable that is missing or wrong.
         """
-        return cls._read_with(_Reader(environ))
+        return cls.read(EnvironReader(environ))
 
     @classmethod
-    def _read_with(cls, read: _Reader) -> Settings:
-        read.refuse_exec_wrapper()
-        poll_seconds, poll_max_seconds = read.poll_intervals()
-        overlap_seconds, replay_seconds = read.windows()
+    def read(cls, read: EnvironReader) -> Settings:
+        """The same from a reader. Raises SettingsError."""
+        _refuse_exec_wrapper(read)
+        poll_seconds, poll_max_seconds = _poll_intervals(read)
+        overlap_seconds, replay_seconds = _windows(read)
         return cls(
-            items_table=read.table("SSE_ITEMS_TABLE"),
-            items_index=read.table("SSE_ITEMS_INDEX", "by_sentiment"),
-            connections_table=read.table("SSE_CONNECTIONS_TABLE"),
-            configurations_table=read.optional_table("SSE_CONFIGURATIONS_TABLE"),
+            items_table=_table(read, "SSE_ITEMS_TABLE"),
+            items_index=_table(read, "SSE_ITEMS_INDEX", "by_sentiment"),
+            connections_table=_table(read, "SSE_CONNECTIONS_TABLE"),
+            configurations_table=_optional_table(read, "SSE_CONFIGURATIONS_TABLE"),
             id_key=read.secret_bytes("SSE_ID_KEY", 16, 64),
             poll_seconds=poll_seconds,
             poll_max_seconds=poll_max_seconds,
@@ -98,184 +93,92 @@ class Settings:
             max_stream_bytes=read.whole("SSE_MAX_STREAM_BYTES", 5_000_000, 1, 200_000_000),
             stall_seconds=read.number("SSE_STALL_SECONDS", 30, 0.1, 900),
             aws_timeout_seconds=read.number("SSE_AWS_TIMEOUT_SECONDS", 2, 0.05, 60),
-            metrics_namespace=read.namespace("SSE_METRICS_NAMESPACE", "SSEStreaming"),
+            metrics_namespace=_namespace(read, "SSE_METRICS_NAMESPACE", "SSEStreaming"),
             metrics_seconds=read.number("SSE_METRICS_SECONDS", 60, 0.1, 3600),
             trace_full_detail=read.choice("SSE_TRACE_DETAIL", ("budget", "full")) == "full",
             trace_span_budget=read.whole("SSE_TRACE_SPAN_BUDGET", 120, 0, 10_000),
             trace_slow_ms=read.number("SSE_TRACE_SLOW_MS", 500, 0, 3_600_000),
             trace_route=read.choice("SSE_TRACE_ROUTE", ("off", "on")) == "on",
             flush_seconds=read.number("SSE_FLUSH_SECONDS", 1.5, 0.05, 60),
-            auth=read.auth(),
-            service_name=read.service_name(),
-            otlp_endpoint=read.url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
-            otel_disabled=read.text("OTEL_SDK_DISABLED", "false").lower() == "true",
+            auth=_auth(read),
+            service_name=_service_name(read),
+            otlp_endpoint=read.base_url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
+            otel_disabled=read.flag("OTEL_SDK_DISABLED"),
         )
 
 
 def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """Each SSE_* variable that no setting is read from, and the setting most like it, if any."""
-    given = sorted(name for name in environ if name.upper().startswith(_PREFIX))
-    names = _NamesRead()
-    Settings._read_with(names)
-    return [
-        (name, _most_like(name.upper(), names.read)) for name in given if name not in names.read
-    ]
+    return unknown_names(environ, "SSE_", Settings.read)
 
 
-def _most_like(name: str, known: Iterable[str]) -> str | None:
-    # Only a deployment with a mistake in it pays for this import at its cold start.
-    from difflib import get_close_matches
-
-    # Without what they have in common, which would make any two of them alike.
-    tails = (other.removeprefix(_PREFIX) for other in known if other.startswith(_PREFIX))
-    matches = get_close_matches(name.removeprefix(_PREFIX), tails, n=1)
-    return _PREFIX + matches[0] if matches else None
+def _table(read: EnvironReader, name: str, default: str | None = None) -> str:
+    value = read.text(name, default)
+    if not _TABLE_NAME.fullmatch(value):
+        raise read.invalid(name, "3 to 255 of letters, digits, dot, dash, underscore")
+    return value
 
 
-class _Reader:
-    """Reads single variables; an unset one and an empty one are the same."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def _raw(self, name: str) -> str | None:
-        return self._environ.get(name, "").strip() or None
-
-    def _bad(self, name: str, wanted: str) -> SettingsError:
-        value = self._raw(name) or ""
-        may_hold_credentials = name.endswith("_ENDPOINT") and _CREDENTIALS.search(value)
-        is_secret = name.endswith(_SECRET_SUFFIXES) or may_hold_credentials
-        shown = "(hidden)" if is_secret else repr(value[:200])
-        return SettingsError(f"{name}={shown} is not valid: {wanted}")
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._raw(name) or default
-        if value is None:
-            raise SettingsError(f"{name} is not set: the function cannot start without it")
-        return value
-
-    def table(self, name: str, default: str | None = None) -> str:
-        value = self.text(name, default)
-        if not _TABLE_NAME.fullmatch(value):
-            raise self._bad(name, "3 to 255 of letters, digits, dot, dash, underscore")
-        return value
-
-    def optional_table(self, name: str) -> str | None:
-        return None if self._raw(name) is None else self.table(name)
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        raw = self._raw(name)
-        if raw is None:
-            return default
-        value = float(raw) if _NUMBER.fullmatch(raw) else math.nan
-        if not low <= value <= high:
-            raise self._bad(name, f"a number from {low:g} to {high:g}")
-        return value
-
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.number(name, default, low, high)
-        if value != int(value):
-            raise self._bad(name, f"a whole number from {low} to {high}")
-        return int(value)
-
-    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name, allowed[0]).lower()
-        if value not in allowed:
-            raise self._bad(name, "one of " + ", ".join(allowed))
-        return value
-
-    def secret_bytes(self, name: str, low: int, high: int) -> bytes | None:
-        raw = self._raw(name)
-        if raw is None:
-            return None
-        value = raw.encode()
-        if not low <= len(value) <= high:
-            raise self._bad(name, f"{low} to {high} bytes of UTF-8, given {len(value)}")
-        return value
-
-    def url(self, name: str, default: str) -> str:
-        value = self.text(name, default)
-        if not _is_base_url(value):
-            raise self._bad(name, "http://HOST:PORT, without credentials or query")
-        return value.rstrip("/")
-
-    def namespace(self, name: str, default: str) -> str:
-        value = self.text(name, default)
-        if not _NAMESPACE.fullmatch(value) or value.startswith("AWS/"):
-            raise self._bad(
-                name, "1 to 255 of letters, digits, . - _ / # and :, not beginning with : or AWS/"
-            )
-        return value
-
-    def poll_intervals(self) -> tuple[float, float]:
-        """The shortest and the longest; a default makes way for the other one that is set."""
-        shortest = self.number("SSE_POLL_SECONDS", 1, 0.05, 60)
-        longest = self.number("SSE_POLL_MAX_SECONDS", max(5, shortest), 0.05, 300)
-        if self._raw("SSE_POLL_SECONDS") is None:
-            shortest = min(shortest, longest)
-        if longest < shortest:
-            raise SettingsError(
-                f"SSE_POLL_MAX_SECONDS={longest:g} is below SSE_POLL_SECONDS={shortest:g}: an idle"
-                " stream polls less often, never more often"
-            )
-        return shortest, longest
-
-    def windows(self) -> tuple[float, float]:
-        """Overlap and replay; the default overlap makes way for a short replay that is set."""
-        replay = self.number("SSE_REPLAY_SECONDS", 3600, 1, 7 * 86400)
-        overlap = self.number("SSE_OVERLAP_SECONDS", min(10, replay / 2), 0.1, 300)
-        if replay <= overlap:
-            raise SettingsError(
-                f"SSE_REPLAY_SECONDS={replay:g} is not above SSE_OVERLAP_SECONDS={overlap:g}: every"
-                " id would be expired when it is minted"
-            )
-        return overlap, replay
-
-    def auth(self) -> str:
-        if (self._raw("SSE_AUTH") or "").lower() == "jwt":
-            raise self._bad("SSE_AUTH", "jwt is not built yet; use none or iam")
-        return self.choice("SSE_AUTH", _AUTH_MODES)
-
-    def service_name(self) -> str:
-        """Both phases must show as one service, or X-Ray draws two nodes for one function."""
-        powertools = self.text("POWERTOOLS_SERVICE_NAME")
-        otel = self.text("OTEL_SERVICE_NAME")
-        if powertools != otel:
-            raise SettingsError(
-                f"OTEL_SERVICE_NAME={otel!r} differs from POWERTOOLS_SERVICE_NAME={powertools!r}:"
-                " set both to the same name, or X-Ray shows one function as two services"
-            )
-        return powertools
-
-    def refuse_exec_wrapper(self) -> None:
-        if self._raw("AWS_LAMBDA_EXEC_WRAPPER"):
-            raise SettingsError(
-                "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
-                " only; a wrapper would instrument the process a second time"
-            )
+def _optional_table(read: EnvironReader, name: str) -> str | None:
+    return None if read.optional(name) is None else _table(read, name)
 
 
-class _NamesRead(_Reader):
-    """Notes the name of every variable that the settings are read from; all of them are unset."""
-
-    def __init__(self) -> None:
-        super().__init__({})
-        self.read: set[str] = set()
-
-    def _raw(self, name: str) -> str | None:
-        self.read.add(name)
-        return None
-
-    def text(self, name: str, default: str | None = None) -> str:
-        self._raw(name)
-        return default or "required"
+def _namespace(read: EnvironReader, name: str, default: str) -> str:
+    value = read.text(name, default)
+    if not _NAMESPACE.fullmatch(value) or value.startswith("AWS/"):
+        raise read.invalid(
+            name, "1 to 255 of letters, digits, . - _ / # and :, not beginning with : or AWS/"
+        )
+    return value
 
 
-def _is_base_url(text: str) -> bool:
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", text):
-        return False
-    try:
-        parts = urlsplit(text)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False  # half of an IPv6 address, or a port beyond 65535
+def _poll_intervals(read: EnvironReader) -> tuple[float, float]:
+    """SSE_POLL_MAX_SECONDS defaults to at least SSE_POLL_SECONDS, and that one to at most it."""
+    shortest = read.number("SSE_POLL_SECONDS", 1, 0.05, 60)
+    longest = read.number("SSE_POLL_MAX_SECONDS", max(5, shortest), 0.05, 300)
+    if read.optional("SSE_POLL_SECONDS") is None:
+        shortest = min(shortest, longest)
+    if longest < shortest:
+        raise SettingsError(
+            f"SSE_POLL_MAX_SECONDS={longest:g} is below SSE_POLL_SECONDS={shortest:g}: an idle"
+            " stream polls less often, never more often"
+        )
+    return shortest, longest
+
+
+def _windows(read: EnvironReader) -> tuple[float, float]:
+    """Overlap and replay. SSE_OVERLAP_SECONDS defaults to at most half of SSE_REPLAY_SECONDS."""
+    replay = read.number("SSE_REPLAY_SECONDS", 3600, 1, 7 * 86400)
+    overlap = read.number("SSE_OVERLAP_SECONDS", min(10, replay / 2), 0.1, 300)
+    if replay <= overlap:
+        raise SettingsError(
+            f"SSE_REPLAY_SECONDS={replay:g} is not above SSE_OVERLAP_SECONDS={overlap:g}: every"
+            " id would be expired when it is minted"
+        )
+    return overlap, replay
+
+
+def _auth(read: EnvironReader) -> str:
+    if (read.optional("SSE_AUTH") or "").lower() == "jwt":
+        raise read.invalid("SSE_AUTH", "jwt is not built yet; use none or iam")
+    return read.choice("SSE_AUTH", _AUTH_MODES)
+
+
+def _service_name(read: EnvironReader) -> str:
+    """Both phases must show as one service, or X-Ray draws two nodes for one function."""
+    powertools = read.text("POWERTOOLS_SERVICE_NAME")
+    otel = read.text("OTEL_SERVICE_NAME")
+    if powertools != otel:
+        raise SettingsError(
+            f"OTEL_SERVICE_NAME={otel!r} differs from POWERTOOLS_SERVICE_NAME={powertools!r}:"
+            " set both to the same name, or X-Ray shows one function as two services"
+        )
+    return powertools
+
+
+def _refuse_exec_wrapper(read: EnvironReader) -> None:
+    if read.optional("AWS_LAMBDA_EXEC_WRAPPER"):
+        raise SettingsError(
+            "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
+            " only; a wrapper would instrument the process a second time"
+        )

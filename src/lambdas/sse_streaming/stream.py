@@ -11,19 +11,19 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any
 
-from lambdas.sse_streaming.arrival import Arrival
+from lambda_streaming.responses import StreamOutcome
+from lambda_streaming.sse import encode_comment
+from lambda_streaming.wake_up import Wake
+from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused
 from lambdas.sse_streaming.blocks import Block, BlockWriter
-from lambdas.sse_streaming.ending import Ending, end, fail
-from lambdas.sse_streaming.errors import AwsError, AwsRefused
-from lambdas.sse_streaming.lease import SessionRecord
+from lambdas.sse_streaming.connections.lease import SessionRecord
+from lambdas.sse_streaming.endings import Ending, end, fail
+from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.position_clock import PositionClock
-from lambdas.sse_streaming.request import StreamRequest
-from lambdas.sse_streaming.runtime.response import StreamOutcome
-from lambdas.sse_streaming.sse import encode_comment
+from lambdas.sse_streaming.query import StreamRequest
 from lambdas.sse_streaming.tracing.header import hex_trace_id
 from lambdas.sse_streaming.tracing.operation import StreamFacts, StreamTrace
-from lambdas.sse_streaming.wake import Wake
 from lambdas.sse_streaming.work import Work
 
 OPENING = encode_comment("open")

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from lambdas.sse_streaming.arrival import Arrival
-from lambdas.sse_streaming.ending import Ending, busy, end, fail
-from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsUnavailable
-from lambdas.sse_streaming.lease import Granted, Lease, Refusal, Renewal, SessionRecord
+from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsUnavailable
+from lambdas.sse_streaming.connections.lease import Granted, Lease, Refusal, Renewal, SessionRecord
+from lambdas.sse_streaming.endings import Ending, busy, end, fail
+from lambdas.sse_streaming.feed.poller import Poller
+from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.poller import Poller
-from lambdas.sse_streaming.position_clock import PositionClock
-from lambdas.sse_streaming.request import StreamRequest
+from lambdas.sse_streaming.query import StreamRequest
 from lambdas.sse_streaming.steps import Steps
 from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace
 

@@ -105,8 +105,8 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     from aws_xray_sdk.core import xray_recorder
     from opentelemetry.trace import SpanKind
 
-    from lambdas.sse_streaming.aws import AwsClients, aws_failures
-    from lambdas.sse_streaming.errors import AwsThrottled
+    from lambdas.sse_streaming.aws.clients import AwsClients, aws_failures
+    from lambdas.sse_streaming.aws.errors import AwsThrottled
     from lambdas.sse_streaming.tracing.header import parse_trace_header
     from lambdas.sse_streaming.tracing.operation import Operation
     from lambdas.sse_streaming.tracing.seam import install_gate
@@ -197,7 +197,7 @@ def _failures(
     client: Any, handler_of: Callable[[Callable[[], object]], None], sent: Callable[[], Any]
 ) -> dict[str, Any]:
     """By operation: the request's document and the handler's, and what the failure says."""
-    from lambdas.sse_streaming.aws import aws_failures
+    from lambdas.sse_streaming.aws.clients import aws_failures
 
     table, key = {"TableName": "t"}, {"Key": {"pk": {"S": "a"}}}
     found: dict[str, Any] = {}

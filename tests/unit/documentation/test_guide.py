@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from lambdas.sse_streaming import ending, handler, stream
-from lambdas.sse_streaming.cursor import MAX_ID_LENGTH, ResetReason
-from lambdas.sse_streaming.lease import Refusal
+from lambda_streaming.responses import StreamOutcome
+from lambdas.sse_streaming import app, endings, stream
+from lambdas.sse_streaming.connections.lease import Refusal
+from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
 from lambdas.sse_streaming.routes import Route, find_route
-from lambdas.sse_streaming.runtime.response import StreamOutcome
 from lambdas.sse_streaming.tracing.spans import ANNOTATIONS
 from local_aws.tables import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings
@@ -49,8 +49,8 @@ def test_every_route_has_its_row() -> None:
 @pytest.mark.parametrize(
     ("route", "allowed"),
     [
-        ("GET /stream", handler._STREAM_PARAMETERS),
-        ("GET /configurations/{config_id}/stream", handler._SAVED_STREAM_PARAMETERS),
+        ("GET /stream", app._STREAM_PARAMETERS),
+        ("GET /configurations/{config_id}/stream", app._SAVED_STREAM_PARAMETERS),
     ],
 )
 def test_a_streams_parameters_are_named(route: str, allowed: frozenset[str]) -> None:
@@ -72,13 +72,13 @@ def test_every_reason_has_its_row_and_its_pause() -> None:
         (quoted(event)[0], quoted(reason)[0]): pause
         for event, reason, _, pause in rows_of(text_of(GUIDE), "last event")
     }
-    busy = seconds(*ending._BUSY_RETRY_MS)
+    busy = seconds(*endings._BUSY_RETRY_MS)
     assert rows == {
-        **{("end", reason): seconds(*bounds) for reason, bounds in ending._RETRY_MS.items()},
+        **{("end", reason): seconds(*bounds) for reason, bounds in endings._RETRY_MS.items()},
         **{("busy", reason): busy for reason in (*Refusal, "unavailable")},
     }
-    permanent = ending.fail(ValueError(), Random(1), is_permanent=True)
-    low_ms, high_ms = ending._PERMANENT_FAULT_RETRY_MS
+    permanent = endings.fail(ValueError(), Random(1), is_permanent=True)
+    low_ms, high_ms = endings._PERMANENT_FAULT_RETRY_MS
     assert low_ms <= permanent.retry_ms <= high_ms
     assert f"{seconds(low_ms, high_ms)} where the deployment" in text_of(GUIDE)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from lambdas.sse_streaming.errors import SettingsError
+from lambda_streaming.environ import SettingsError
 from lambdas.sse_streaming.settings import Settings
 from local_aws import settings as local_settings
 from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT

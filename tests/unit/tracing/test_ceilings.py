@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-from lambdas.sse_streaming.errors import AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.budget import TRACE_CEILING_BYTES
 from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace
 from local_aws.xray_documents import document_bytes, to_document

@@ -17,7 +17,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 
-from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.operation import Operation
 from lambdas.sse_streaming.tracing.spans import probe_span

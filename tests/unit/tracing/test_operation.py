@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.operation import Failure, Operation, UntracedStream
 from lambdas.sse_streaming.tracing.seam import in_streaming_phase, install_gate
 
@@ -289,7 +289,7 @@ def test_requests_from_many_threads_are_all_there() -> None:
 def test_measuring_needs_nothing_of_opentelemetry() -> None:
     """An unsampled stream must not pay for that import."""
     program = (
-        "import sys; import lambdas.sse_streaming.handler, lambdas.sse_streaming.work;"
+        "import sys; import lambdas.sse_streaming.app, lambdas.sse_streaming.work;"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
 

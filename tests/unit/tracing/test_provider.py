@@ -40,7 +40,7 @@ print(json.dumps({
 NO_STREAM = """
 import json, logging
 logging.basicConfig(format="%(levelname)s %(message)s")
-from lambdas.sse_streaming.clock import SystemClock
+from lambda_streaming.clock import SystemClock
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.streaming import StreamTracing
 from tests.fakes.streams import make_settings

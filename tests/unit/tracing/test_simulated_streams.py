@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 
-from lambdas.sse_streaming.errors import AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, TRACE_CEILING_BYTES
 from lambdas.sse_streaming.tracing.delivery import SpanDelivery

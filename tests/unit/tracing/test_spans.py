@@ -11,7 +11,7 @@ from opentelemetry import trace as api
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
-from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, RESERVED_KINDS
 from lambdas.sse_streaming.tracing.delivery import Outcome
 from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace, UntracedStream

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from aws_xray_sdk import global_sdk_config
 
+from lambda_streaming.clock import Clock
 from lambdas.sse_streaming import __version__
-from lambdas.sse_streaming.clock import Clock
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.daemon import daemon_refuses, parse_daemon_address
 from lambdas.sse_streaming.tracing.delivery import Outcome

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled
+from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsThrottled
 from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED
 from lambdas.sse_streaming.tracing.seam import streaming_requests
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lambdas.sse_streaming.clock import Clock
+from lambda_streaming.clock import Clock
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
 from lambdas.sse_streaming.tracing.delivery import (

@@ -1,0 +1,217 @@
+"""Delivers one streamed body while watching the socket under it.
+
+The rules: one `send` per yielded block, nothing merged or held back; the body is asked for its
+next block only after the last one was accepted; no timer and no wait as long as the socket takes
+what comes; and however the delivery ends, the body is closed when `run` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+
+from lambda_streaming.responses import StreamingResponse, StreamOutcome
+
+from .client import accepted
+from .errors import ConnectionLostError, RefusedError, RuntimeApiError
+from .failure import error_trailer_body, error_type, log_failure
+from .framing import LAST_CHUNK, last_chunk_with_trailers
+from .hooks import run_guarded
+from .reply import Reply
+from .wire import Connection, lost
+
+logger = logging.getLogger(__name__)
+
+# A body that is always ready would never let the event loop run, and with it the socket's watch.
+_BLOCKS_PER_TURN = 64
+
+
+class Delivery:
+    """One streamed answer on its way. Made, run once and thrown away."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        response: StreamingResponse,
+        *,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._connection = connection
+        self._response = response
+        self._monotonic = monotonic
+        self._task: asyncio.Task[None] | None = None
+        self._outcome: StreamOutcome | None = None
+        self._error: BaseException | None = None
+        self._stopped = False
+        self._ended = False
+        self._reply: Reply | None = None
+        self._replied = asyncio.Event()
+
+    async def run(
+        self, head: bytes, context: contextvars.Context
+    ) -> tuple[StreamOutcome, BaseException | None]:
+        """Sends the head at once, then the body, which runs in `context`.
+
+        Returns how it ended, and what the body raised or how the connection broke.
+        """
+        self._task = asyncio.get_running_loop().create_task(self._deliver(head), context=context)
+        try:
+            await asyncio.wait((self._task,))
+        except asyncio.CancelledError:
+            self.stop(StreamOutcome.SHUTDOWN)
+            await asyncio.wait((self._task,))
+            raise
+        self._task.result()
+        # The traceback of the error leads back to this object: keep no cycle of them.
+        error, self._error = self._error, None
+        return self._outcome or StreamOutcome.COMPLETED, error
+
+    def stop(self, outcome: StreamOutcome, error: BaseException | None = None) -> None:
+        """Ends the delivery now, cancelling the producer wherever it waits."""
+        if self._task is None or self._stopped or self._ended:
+            return
+        self._stopped = True
+        if self._outcome is None:
+            self._outcome, self._error = outcome, error
+        self._task.cancel()
+
+    async def _deliver(self, head: bytes) -> None:
+        try:
+            await self._connection.begin()
+            await self._exchange(head)
+        except asyncio.CancelledError:
+            pass  # by stop(), which knows why
+        except RuntimeApiError as error:
+            logger.warning("answer not delivered: %s", error)
+            if self._outcome is None:
+                self._outcome, self._error = StreamOutcome.LOST, error
+        finally:
+            self._ended = True  # nothing may interrupt what the body has to clean up
+            if self._stopped or self._reply is None or not self._reply.keep_alive:
+                self._connection.close()
+            await self._close_body()
+
+    async def _exchange(self, head: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        descriptor = self._connection.sock.fileno()
+        loop.add_reader(descriptor, self._receive)
+        try:
+            await self._send(head)
+            await self._send(await self._send_body())
+            await self._wait_for_reply()
+        except ConnectionLostError:
+            self._take_reply()  # one that came before the end says more than the broken pipe does
+            raise
+        finally:
+            loop.remove_reader(descriptor)
+
+    async def _send_body(self) -> bytes:
+        """Sends block by block; what is to end the chunked body."""
+        try:
+            await self._send_blocks()
+        except ConnectionLostError:
+            raise
+        except BaseException as error:
+            if not self._stopped:
+                log_failure(logger, "the body failed after its head was sent", error)
+                self._outcome, self._error = StreamOutcome.FAILED, error
+                return last_chunk_with_trailers(error_type(error), error_trailer_body(error))
+            if not isinstance(error, asyncio.CancelledError):
+                log_failure(logger, "the body failed on its cancellation", error)
+        if self._stopped:
+            raise asyncio.CancelledError
+        return LAST_CHUNK
+
+    async def _send_blocks(self) -> None:
+        send = self._connection.sock.send
+        blocks_left = _BLOCKS_PER_TURN
+        async for block in self._response.body:
+            if self._stopped:  # and the body swallowed its cancellation
+                return
+            if block:
+                framed = b"%x\r\n%b\r\n" % (len(block), block)
+                try:
+                    accepted_bytes = send(framed)
+                except (BlockingIOError, InterruptedError):
+                    accepted_bytes = 0
+                except OSError as error:
+                    raise lost(error) from error
+                if accepted_bytes != len(framed):
+                    await self._send(memoryview(framed)[accepted_bytes:])
+            blocks_left -= 1
+            if not blocks_left:
+                blocks_left = _BLOCKS_PER_TURN
+                await asyncio.sleep(0)
+
+    async def _send(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        while rest := rest[self._connection.try_send(rest) :]:
+            await self._wait_until_writable()
+
+    async def _wait_until_writable(self) -> None:
+        loop = asyncio.get_running_loop()
+        writable = loop.create_future()
+        descriptor = self._connection.sock.fileno()
+        loop.add_writer(descriptor, _resolve, writable)
+        stall = self._start_stall_timer(loop)
+        try:
+            await writable
+        finally:
+            stall.cancel()
+            loop.remove_writer(descriptor)
+
+    async def _wait_for_reply(self) -> None:
+        """It comes when the last byte was passed on to the client, and so it can stall, too."""
+        stall = self._start_stall_timer(asyncio.get_running_loop())
+        try:
+            await self._replied.wait()
+        finally:
+            stall.cancel()
+
+    def _start_stall_timer(self, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
+        patience_seconds = self._response.stall_seconds
+        if self._response.give_up_at is not None:
+            patience_seconds = min(patience_seconds, self._response.give_up_at - self._monotonic())
+        patience_seconds = max(0.0, patience_seconds)
+        return loop.call_later(patience_seconds, self._give_up, patience_seconds)
+
+    def _give_up(self, patience_seconds: float) -> None:
+        logger.warning("answer given up: nothing was accepted for %.3g s", patience_seconds)
+        self.stop(StreamOutcome.STALLED)
+
+    def _take_reply(self) -> None:
+        """Takes what came while the body is sent: the reply is due after its end only.
+
+        A refusal or an end of the connection ends the delivery. An early 200 does not:
+        `cargo lambda watch` answers before it has read the body, and goes on reading.
+        """
+        received = self._connection.receive_ready()
+        if received is None:
+            return
+        if not received and self._reply is not None:
+            raise ConnectionLostError("the Runtime API closed the connection under the body")
+        reply = self._connection.feed(received)
+        if reply is None:
+            return
+        if not accepted(reply.status):
+            raise RefusedError("/response", reply.status)
+        self._reply = reply
+        self._replied.set()
+
+    def _receive(self) -> None:
+        try:
+            self._take_reply()
+        except RuntimeApiError as error:
+            asyncio.get_running_loop().remove_reader(self._connection.sock.fileno())
+            logger.warning("answer not delivered: %s", error)
+            self.stop(StreamOutcome.LOST, error)
+
+    async def _close_body(self) -> None:
+        await run_guarded("closing the body", lambda: self._response.body.aclose())
+
+
+def _resolve(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)

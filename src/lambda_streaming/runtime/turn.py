@@ -1,0 +1,155 @@
+"""One invocation, from its event to the last hook after its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import TypeAlias
+
+from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
+
+from .client import RuntimeApi
+from .delivery import Delivery
+from .errors import RuntimeApiError
+from .failure import log_failure
+from .hooks import Hooks, run_guarded
+from .invocation import FunctionEnvironment, Invocation, LambdaContext
+from .termination import TerminatedError, Termination
+
+logger = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[bytes, LambdaContext], Result]
+"""Called on the main thread, which is also the event loop's."""
+
+TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
+
+
+class Turns:
+    """Takes one invocation after the other. Nothing of one is there when the next begins."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        api: RuntimeApi,
+        environment: FunctionEnvironment,
+        environ: MutableMapping[str, str],
+        normalise_trace_header: Callable[[str | None], str | None],
+        hooks: Hooks,
+        termination: Termination,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._handler = handler
+        self._api = api
+        self._environment = environment
+        self._environ = environ
+        self._normalise_trace_header = normalise_trace_header
+        self._hooks = hooks
+        self._termination = termination
+        self._monotonic = monotonic
+        self._delivery: Delivery | None = None
+        self._answered = False
+
+    async def take(self, invocation: Invocation) -> None:
+        """Answers the invocation and cleans up after it, in a context of its own: what the handler
+        sets in context variables, its body and its hooks see, and no other invocation."""
+        context = contextvars.copy_context()
+        turn = self._take(invocation, context)
+        try:
+            await asyncio.get_running_loop().create_task(turn, context=context)
+        finally:
+            self._answered = False
+
+    def terminate(self) -> bool:
+        """Cuts the turn short for SIGTERM; False where there is nothing but to cancel it."""
+        if self._delivery is not None:
+            self._delivery.stop(StreamOutcome.SHUTDOWN)
+            return True
+        return self._answered
+
+    async def _take(self, invocation: Invocation, context: contextvars.Context) -> None:
+        self._announce(invocation)
+        stream: StreamingResponse | None = None
+        try:
+            with self._termination.interrupting():
+                result = self._handler(
+                    invocation.event,
+                    LambdaContext.of(invocation, self._environment, self._monotonic),
+                )
+            if isinstance(result, StreamingResponse):
+                stream = result
+            request = self._api.answer_request(invocation, result)
+        except (TerminatedError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self._termination.begun:  # the handler turned the interruption into another error
+                raise TerminatedError from error
+            log_failure(logger, "the handler failed", error)
+            await self._post(self._api.error_request(invocation, error), "/error")
+            await self._finish_unsent(stream, StreamOutcome.FAILED, error)
+            return
+        if self._termination.begun:  # the handler swallowed the interruption, or was just done
+            if stream is not None:
+                await self._finish_unsent(stream, StreamOutcome.SHUTDOWN, None)
+            raise TerminatedError
+        if stream is not None:
+            outcome, body_error = await self._deliver(stream, request, context)
+            await self._after_answer(stream, outcome, body_error)
+        else:
+            await self._post(request, "/response")
+            await self._after_answer(None, StreamOutcome.COMPLETED, None)
+
+    def _announce(self, invocation: Invocation) -> None:
+        """Puts the invocation where logging, X-Ray and the hooks look for it."""
+        bootstrap = sys.modules.get("awslambdaric.bootstrap")
+        if hasattr(bootstrap, "_GLOBAL_AWS_REQUEST_ID"):
+            # The managed runtime's log formatter reads the request id there.
+            setattr(bootstrap, "_GLOBAL_AWS_REQUEST_ID", invocation.request_id)  # noqa: B010
+        self._environ.pop(TRACE_VARIABLE, None)
+        try:
+            header = self._normalise_trace_header(invocation.trace_header)
+            if header is not None:
+                self._environ[TRACE_VARIABLE] = header
+        except Exception as error:  # its text may repeat the header, which is not for the log
+            logger.error("the trace header cannot be used: %s", type(error).__name__)
+        for hook in self._hooks.before_invocation:
+            try:
+                hook(invocation)
+            except Exception as error:
+                log_failure(logger, "a before_invocation hook failed", error)
+
+    async def _deliver(
+        self, response: StreamingResponse, head: bytes, context: contextvars.Context
+    ) -> tuple[StreamOutcome, BaseException | None]:
+        self._delivery = Delivery(self._api.connection, response, monotonic=self._monotonic)
+        try:
+            return await self._delivery.run(head, context)
+        finally:
+            self._delivery = None
+
+    async def _post(self, request: bytes, what: str) -> None:
+        try:
+            await self._api.post(request, what)
+        except RuntimeApiError as error:
+            logger.warning("answer not delivered: %s", error)
+
+    async def _finish_unsent(
+        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
+        if stream is not None:
+            body = stream.body
+            await run_guarded("closing the body", lambda: body.aclose())
+        await self._after_answer(stream, outcome, error)
+
+    async def _after_answer(
+        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
+        self._answered = True
+        if stream is not None:
+            finish = stream.finish
+            await run_guarded("finish", lambda: finish(outcome, error))
+        for hook in self._hooks.after_response:
+            await run_guarded("an after_response hook", hook)

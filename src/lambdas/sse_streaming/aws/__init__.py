@@ -1,0 +1,1 @@
+"""AWS clients for a poller, and what an AWS failure means."""

@@ -1,0 +1,1 @@
+"""A connection's slot: the limit over all execution environments."""

@@ -1,0 +1,1 @@
+"""The feed: a position, what is new since it, and the reads that find out."""

@@ -1,0 +1,193 @@
+"""Metrics collected, batched, and kept when CloudWatch could not take them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.sse_streaming.aws.errors import AwsRefused, AwsUnavailable
+from lambdas.sse_streaming.metrics import (
+    MAX_DATUMS_PER_CALL,
+    MAX_VALUES_PER_DATUM,
+    CloudWatchSink,
+    Metrics,
+    two_digits,
+)
+
+
+def by_name(datums: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {datum["MetricName"]: datum for datum in datums}
+
+
+def test_counts_are_summed_with_their_unit() -> None:
+    metrics = Metrics()
+    metrics.count("EventsSent")
+    metrics.count("EventsSent", 2)
+    metrics.count("ConnectionSeconds", 1.5)
+
+    datums = by_name(metrics.take(123.0))
+
+    assert datums["EventsSent"] == {
+        "MetricName": "EventsSent",
+        "Timestamp": 123.0,
+        "Value": 3.0,
+        "Unit": "Count",
+    }
+    assert (datums["ConnectionSeconds"]["Value"], datums["ConnectionSeconds"]["Unit"]) == (
+        1.5,
+        "Seconds",
+    )
+
+
+def test_reasons_are_a_dimension() -> None:
+    metrics = Metrics()
+    metrics.count("StreamsEnded", reason="rotate")
+    metrics.count("StreamsEnded", reason="error")
+    metrics.count("StreamsEnded", reason="rotate")
+
+    assert sorted(
+        (datum["Dimensions"][0]["Value"], datum["Value"]) for datum in metrics.take(0)
+    ) == [("error", 1.0), ("rotate", 2.0)]
+
+
+def test_a_distribution_is_values_with_counts() -> None:
+    metrics = Metrics()
+    for value in (5.04, 12.3, 5.0):
+        metrics.observe("PollDurationMs", value)
+
+    (datum,) = metrics.take(0)
+
+    assert datum["Values"] == [5.0, 12.0]
+    assert datum["Counts"] == [2.0, 1.0]
+    assert datum["Unit"] == "Milliseconds"
+
+
+def test_a_take_leaves_a_clean_slate() -> None:
+    metrics = Metrics()
+    metrics.count("EventsSent")
+    metrics.take(0)
+
+    assert metrics.take(0) == []
+
+
+def test_no_datum_has_more_values_than_cloudwatch_takes() -> None:
+    metrics = Metrics()
+    for exponent in range(5):
+        for digits in range(10, 100):
+            metrics.observe("EventLatencyMs", digits * 10**exponent)
+
+    datums = metrics.take(0)
+
+    assert len(datums) == 3
+    assert all(len(datum["Values"]) <= MAX_VALUES_PER_DATUM for datum in datums)
+    assert sum(sum(datum["Counts"]) for datum in datums) == 450
+
+
+def test_what_was_put_back_is_added_to_what_came_since() -> None:
+    metrics = Metrics()
+    metrics.count("EventsSent", 3)
+    metrics.count("StreamsEnded", reason="rotate")
+    metrics.observe("EventLatencyMs", 5)
+    datums = metrics.take(0)
+    metrics.count("EventsSent", 4)
+    metrics.observe("EventLatencyMs", 5)
+    metrics.put_back(datums)
+
+    again = by_name(metrics.take(1))
+
+    assert again["EventsSent"]["Value"] == 7.0
+    assert again["StreamsEnded"]["Dimensions"] == [{"Name": "Reason", "Value": "rotate"}]
+    assert again["EventLatencyMs"]["Counts"] == [2.0]
+
+
+def test_no_count_is_lost_between_threads() -> None:
+    metrics = Metrics()
+
+    def work() -> float:
+        taken = 0.0
+        for _ in range(500):
+            metrics.count("EventsSent")
+            taken += sum(datum["Value"] for datum in metrics.take(0))
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        total = sum(done.result() for done in [pool.submit(work) for _ in range(4)])
+
+    assert total + sum(datum["Value"] for datum in metrics.take(0)) == 2000
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [
+        (0, 0),
+        (-3, 0),
+        (float("nan"), 0),
+        (float("inf"), 0),
+        (1, 1),
+        (9.96, 10),
+        (123, 120),
+        (0.0234, 0.023),
+        (987654, 990000),
+    ],
+)
+def test_values_have_two_digits(value: float, rounded: float) -> None:
+    assert two_digits(value) == rounded
+
+
+@given(st.floats(min_value=1e-6, max_value=1e12))
+def test_two_digits_are_within_five_percent(value: float) -> None:
+    assert abs(two_digits(value) - value) <= 0.05 * value
+
+
+# Putting
+
+
+class ScriptedCloudWatch:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self._error = error
+
+    def put_metric_data(self, **call: Any) -> None:
+        if self._error is not None:
+            raise self._error
+        self.calls.append(call)
+
+
+def test_a_call_holds_no_more_than_cloudwatch_takes() -> None:
+    client = ScriptedCloudWatch()
+    datums = [{"MetricName": f"m{number}"} for number in range(MAX_DATUMS_PER_CALL + 1)]
+
+    CloudWatchSink(lambda: client, "N").put(datums)
+
+    assert [len(call["MetricData"]) for call in client.calls] == [MAX_DATUMS_PER_CALL, 1]
+    assert {call["Namespace"] for call in client.calls} == {"N"}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (
+            ClientError(
+                {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}},
+                "PutMetricData",
+            ),
+            AwsUnavailable,
+        ),
+        (
+            ClientError(
+                {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}},
+                "PutMetricData",
+            ),
+            AwsRefused,
+        ),
+        (EndpointConnectionError(endpoint_url="http://localhost"), AwsUnavailable),
+    ],
+)
+def test_a_failure_is_passing_or_permanent(error: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        CloudWatchSink(lambda: ScriptedCloudWatch(error), "N").put([{"MetricName": "m"}])
