@@ -67,7 +67,7 @@ class Observed:
     said: dict[str, Said] = field(default_factory=dict)
     missing: dict[str, CannotRun] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
-    closed_by_beacon: bool = False
+    was_closed: bool = False
 
     def of(self, client: str) -> Said:
         if client in self.missing:
@@ -161,8 +161,8 @@ def _publish_while_it_breaks(
         wait_until(partial(_has_item, observed.said[name], last), f"{name} gets the last item")
     if "wrapper" in clients:
         stack.publish(item_id="close-the-wrapper")
-        wait_until(lambda: _was_closed(stack), "the wrapper's beacon")
-        observed.closed_by_beacon = True
+        wait_until(lambda: _was_closed(stack), "the wrapper closes its stream")
+        observed.was_closed = True
 
 
 def _is_receiving(said: Said) -> bool:
@@ -185,7 +185,7 @@ def _has_item(said: Said, item_id: str) -> bool:
 
 def _was_closed(stack: BackgroundStack) -> bool:
     return any(
-        str(json.loads(invocation.event)["rawPath"]).endswith("/close")
+        json.loads(invocation.event)["requestContext"]["http"]["method"] == "DELETE"
         for invocation in stack.invocations
     )
 
@@ -263,4 +263,4 @@ def test_the_wrapper_of_the_readme_survives_what_ends_an_event_source(observed: 
     said = observed.of("wrapper")
 
     assert _has_rotated_twice(said)
-    assert observed.closed_by_beacon
+    assert observed.was_closed
