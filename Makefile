@@ -62,7 +62,7 @@ lint: setup ## formatting, lint and types
 	$(BIN)/mypy src tests tools
 
 .PHONY: check
-check: lint checkov ## what CI runs: lint, and every test with its full counts
+check: lint checkov clients ## what CI runs: lint, and every test with its full counts
 	FULL_COUNTS=1 $(PYTEST)
 
 .PHONY: chaos
@@ -93,6 +93,10 @@ verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1)
 
 .PHONY: checkov
 checkov: .venv-checkov/.installed ## install the security scanner that the Terraform tests use
+
+.PHONY: clients
+clients: setup ## install what the tests of docs/clients.md drive (npm, pip, Go, Maven; a minute)
+	@PYTHONPATH=src:. $(BIN)/python -m tests.fakes.client_programs
 
 .PHONY: test-dynamodb-local
 test-dynamodb-local: setup ## the DynamoDB tests on AWS's own engine (Java 17, Maven)

@@ -1,4 +1,4 @@
-"""Starts the clients of tests/e2e/clients and collects what each one says it saw."""
+"""Runs real clients, in a browser and as programs, and collects what each was told."""
 
 from __future__ import annotations
 
@@ -6,53 +6,83 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from local_aws.settings import REPOSITORY_ROOT
+from tests.fakes.client_programs import NPM, SOURCES, CannotRun, with_unnamed_events
 
-SCRIPTS = REPOSITORY_ROOT / "tests/e2e/clients"
-INSTALLED = REPOSITORY_ROOT / ".venv/clients"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_LAST = frozenset({"end", "busy"})
+_FIRST = frozenset({"ready", "busy"})
 
 
-class CannotRun(Exception):
-    """A client is not on this computer and cannot be installed."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event as the client passed it on. `data` is empty if it is no JSON."""
+
+    name: str
+    id: str
+    text: str
+    data: Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Said:
-    """What one client said, in its own order."""
+    """What one client was told, in its own order."""
 
-    _records: list[dict[str, Any]] = field(default_factory=list)
+    _told: dict[int, Told] = field(default_factory=dict)
 
-    def add(self, record: dict[str, Any]) -> None:
-        self._records.append(record)
+    def add(self, name: str, event_id: str, text: str, number: int | None = None) -> None:
+        """A page's come over several connections, and are numbered."""
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = {}
+        self._told[len(self._told) if number is None else number] = Told(name, event_id, text, data)
 
     @property
-    def records(self) -> list[dict[str, Any]]:
-        """A page's come over several connections, and are numbered."""
-        return sorted(self._records, key=lambda record: record.get("number", 0))
+    def events(self) -> list[Told]:
+        return [told for _, told in sorted(self._told.items())]
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        return [
-            json.loads(record["data"])
-            for record in self.records
-            if record["kind"] == "event" and record["name"] == name
-        ]
+    def named(self, name: str) -> list[Mapping[str, Any]]:
+        return [told.data for told in self.events if told.name == name]
+
+    @property
+    def items(self) -> list[str]:
+        return [item["item_id"] for item in self.named("sentiment")]
+
+    @property
+    def is_receiving(self) -> bool:
+        """In the middle of a stream."""
+        events = self.events
+        return bool(events) and events[-1].name == "sentiment"
+
+    @property
+    def connections(self) -> list[list[Told]]:
+        """By connection: each begins with its `ready` or `busy`, or after the end of another."""
+        split: list[list[Told]] = [self.events[:1]]
+        for before, told in pairwise(self.events):
+            if told.name in _FIRST or before.name in _LAST:
+                split.append([])
+            split[-1].append(told)
+        return split
+
+    @property
+    def cuts(self) -> int:
+        """Connections that ended without saying so, and were followed by another."""
+        return len([events for events in self.connections[:-1] if events[-1].name not in _LAST])
 
 
 @contextmanager
-def command_line_client(argv: list[str], said: Said) -> Iterator[None]:
-    """A program that prints one JSON record a line."""
+def running_program(argv: list[str], said: Said) -> Iterator[None]:
+    """A program that prints one event a line: name, id and data, with tabs between."""
     process = subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
@@ -61,7 +91,8 @@ def command_line_client(argv: list[str], said: Said) -> Iterator[None]:
 
     def read() -> None:
         for line in lines:
-            said.add(json.loads(line))
+            name, event_id, text = line.rstrip("\n").split("\t")
+            said.add(name, event_id, text)
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -71,57 +102,6 @@ def command_line_client(argv: list[str], said: Said) -> Iterator[None]:
         _end_group(process)
         reader.join(5)
         lines.close()
-
-
-def python_script(name: str) -> list[str]:
-    return [sys.executable, str(SCRIPTS / name)]
-
-
-def curl_script() -> list[str]:
-    if shutil.which("curl") is None:
-        raise CannotRun("curl is not installed")
-    return python_script("curl_client.py")
-
-
-def builtin_script() -> list[str]:
-    """Raises CannotRun where Node has no EventSource of its own."""
-    node = _node()
-    argv = [node, "--no-warnings", "--experimental-eventsource"]
-    if subprocess.run(
-        [*argv, "--eval", "new EventSource('http://127.0.0.1:1').close()"],
-        capture_output=True,
-        timeout=20,
-    ).returncode:
-        raise CannotRun("this node has no --experimental-eventsource: 20.18 or 22.3 and later do")
-    return [*argv, str(SCRIPTS / "node_builtin.js")]
-
-
-def npm_script() -> list[str]:
-    """Installs what package-lock.json pins, once. Raises CannotRun."""
-    node = _node()
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    wanted, marker = (SCRIPTS / "package-lock.json").read_bytes(), INSTALLED / ".installed"
-    for file in SCRIPTS.glob("*.js*"):
-        shutil.copy(file, INSTALLED)
-    if not marker.exists() or marker.read_bytes() != wanted:
-        installing = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=INSTALLED,
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
-        if installing.returncode:
-            raise CannotRun(f"npm could not install eventsource: {installing.stderr[-500:]}")
-        marker.write_bytes(wanted)
-    return [node, str(INSTALLED / "npm_eventsource.js")]
-
-
-def _node() -> str:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise CannotRun("node and npm are not installed")
-    return node
 
 
 @contextmanager
@@ -156,23 +136,37 @@ def browser(address: str) -> Iterator[None]:
             _end_group(process)
 
 
+def page(urls: Mapping[str, str], code: Mapping[str, str], script: str = "") -> str:
+    """Runs each client's code on its stream, after the script."""
+    modules = [
+        f"""<script type="module">
+const url = {json.dumps(f"{urls[client]}/stream")};
+const take = takeAs({json.dumps(client)});
+{with_unnamed_events(text)}
+</script>"""
+        for client, text in code.items()
+    ]
+    scripts = [f"<script>\n{script}\n</script>", *modules]
+    return f"{(SOURCES / 'page.html').read_text(encoding='utf-8')}{''.join(scripts)}"
+
+
 @contextmanager
-def page_server(page: str, said: dict[str, Said]) -> Iterator[str]:
-    """Serves the page and the scripts, and takes the page's records; gives its address."""
+def page_server(page: str, said: Mapping[str, Said]) -> Iterator[str]:
+    """Serves the page and the npm packages, and takes what the page says; gives its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            name = Path(self.path.partition("?")[0]).name
-            if name == "page.html":
-                self._answer(200, _TYPES[".html"], page.encode())
-            elif (SCRIPTS / name).suffix == ".js" and (SCRIPTS / name).exists():
-                self._answer(200, _TYPES[".js"], (SCRIPTS / name).read_bytes())
+            module = NPM / self.path.lstrip("/")
+            if self.path == "/page.html":
+                self._answer(200, "text/html; charset=utf-8", page.encode())
+            elif self.path.startswith("/node_modules/") and (found := _module(module)):
+                self._answer(200, "text/javascript; charset=utf-8", found.read_bytes())
             else:
                 self._answer(404, "text/plain", b"not found")
 
         def do_POST(self) -> None:
-            record = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            said[record.pop("client")].add(record)
+            told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            said[told["client"]].add(told["name"], told["id"], told["data"], told["number"])
             self._answer(200, "text/plain", b"noted")
 
         def _answer(self, status: int, content_type: str, body: bytes) -> None:
@@ -194,6 +188,13 @@ def page_server(page: str, said: dict[str, Said]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def _module(path: Path) -> Path | None:
+    """Packages leave `.js` out of their imports, as bundlers allow."""
+    return next(
+        (file for file in (path, path.with_name(f"{path.name}.js")) if file.is_file()), None
+    )
 
 
 def _end_group(process: subprocess.Popen[Any]) -> None:

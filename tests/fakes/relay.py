@@ -26,6 +26,7 @@ class Relay:
         self._server = ConnectionServer(self._serve)
         self._clients: set[asyncio.StreamWriter] = set()
         self._answers: deque[bytes] = deque()
+        self._cuts_inside: bytes | None = None
         self.connections = 0
         self.url = ""
 
@@ -46,6 +47,10 @@ class Relay:
     def cut(self) -> None:
         """Reset every connection."""
         self._loop.call(self._reset())
+
+    def cut_inside_next(self, event: str) -> None:
+        """End a connection properly in the middle of the data of such a block."""
+        self._cuts_inside = f"event: {event}\n".encode()
 
     def answer_next(self, *answers: bytes) -> None:
         """The next requests on new connections get these bytes instead of the upstream."""
@@ -89,7 +94,7 @@ class Relay:
         try:
             directions = [
                 asyncio.ensure_future(_copy(reader, upstream_writer)),
-                asyncio.ensure_future(_copy(upstream_reader, writer)),
+                asyncio.ensure_future(self._copy_stream(upstream_reader, writer)),
             ]
             try:
                 await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
@@ -99,6 +104,20 @@ class Relay:
                 await asyncio.gather(*directions, return_exceptions=True)
         finally:
             upstream_writer.close()
+
+    async def _copy_stream(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while data := await reader.read(65536):
+            if self._cuts_inside is not None:
+                block = data.find(self._cuts_inside)
+                inside = data.find(b"data: ", max(block, 0))
+                if block >= 0 and inside >= 0:
+                    self._cuts_inside = None
+                    writer.write(data[: inside + len(b"data: {")])
+                    return
+            writer.write(data)
+            await writer.drain()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

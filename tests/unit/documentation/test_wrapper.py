@@ -12,9 +12,13 @@ from tests.unit.documentation.pages import text_of
 # A page's world: what the wrapper opened, when it wants to be called again, what it told us.
 PAGE = """
 const assert = require("node:assert");
-const opened = [], beacons = [], timers = new Map(), heard = {};
+const opened = [], closed = [], timers = new Map(), heard = {};
 globalThis.location = { href: "https://www.example.com/page" };
-const navigator = { sendBeacon: (url) => beacons.push(String(url)) };
+globalThis.fetch = async (url, { method, keepalive }) => {
+  assert.deepEqual([method, keepalive], ["DELETE", true]);
+  closed.push(url);
+  throw new TypeError("the page has gone");
+};
 globalThis.addEventListener = (name, listener) => { heard[name] = listener; };
 globalThis.setTimeout = (later) => { timers.set(timers.size + 1, later); return timers.size; };
 globalThis.clearTimeout = (timer) => timers.delete(timer);
@@ -61,7 +65,16 @@ def test_the_wrapper_keeps_the_streams_path_and_filter() -> None:
       elapse();
       assert.equal(last().url, "https://api.example.com/feed/stream?ticker=AAPL&last_event_id=id-1");
       close();
-      assert.deepEqual(beacons, ["https://api.example.com/feed/stream/7-abc/close"]);
+      assert.deepEqual(closed, ["https://api.example.com/feed/stream/7-abc"]);
+    """)
+
+
+def test_the_wrapper_closes_a_saved_filters_stream_at_its_connection() -> None:
+    wrapper_in("""
+      const close = openStream("https://api.example.com/feed/configurations/tech/stream", () => {});
+      last().say("ready", "id-1", { connection_id: "7-abc" });
+      close();
+      assert.deepEqual(closed, ["https://api.example.com/feed/stream/7-abc"]);
     """)
 
 
@@ -87,7 +100,7 @@ def test_the_wrapper_comes_back_with_a_page_from_the_back_forward_cache() -> Non
       last().say("ready", "id-1", { connection_id: "7-abc" });
       heard.pagehide();
       assert.equal(last().readyState, EventSource.CLOSED);
-      assert.equal(beacons.length, 1);
+      assert.equal(closed.length, 1);
       heard.pageshow({ persisted: true });
       assert.equal(opened.length, 2);
       assert.equal(last().url, "https://www.example.com/stream?last_event_id=id-1");
