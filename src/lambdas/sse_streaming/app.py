@@ -124,7 +124,9 @@ class Application:
     ) -> StreamingResponse:
         settings = self.parts.settings
         header = parse_trace_header(self.environ.get("_X_AMZN_TRACE_ID"))
-        position_clock = PositionClock(self.parts.clock, wanted.received_ms)
+        position_clock = PositionClock(
+            self.parts.clock, wanted.received_ms, is_cold_start=self.is_cold_start
+        )
         arrival = understand(
             wanted.last_event_id,
             self.parts.codec,

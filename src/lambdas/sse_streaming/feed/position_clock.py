@@ -19,8 +19,8 @@ from lambda_streaming.clock import Clock
 
 STEP_MS = 1000
 """Smaller differences are what healthy machines have; the overlap covers them."""
-DOUBT_MS = 5000
-"""From the front door's time stamp; less may be a cold start or a slow way in."""
+COLD_START_MS = 5000
+"""How far behind this machine's clock the time stamp of an environment's first request may be."""
 _MAX_DISAGREEMENT_MS = 300_000
 """AWS refuses signatures that are further off: no stream runs on such a clock. Beyond it the time
 stamp is wrong (a saved event that is invoked again)."""
@@ -41,27 +41,29 @@ class Reading:
 
 
 class PositionClock:
-    """One stream's time. `requested_ms` is when the front door received the request, if known.
+    """One stream's time. `requested_ms` is when the front door received the request, if known; in
+    a cold start the environment was made since then.
 
     With it a step of the wall clock moves nothing. Without it a clock that is set back may have
     been wrong from the beginning: `earliest_ms` goes back with it.
     """
 
-    def __init__(self, clock: Clock, requested_ms: int | None = None) -> None:
+    def __init__(
+        self, clock: Clock, requested_ms: int | None = None, *, is_cold_start: bool = False
+    ) -> None:
         self._clock = clock
         wall_ms, steady_ms = self._read_both()
         self._ahead_ms = wall_ms - steady_ms  # the wall clock, of the steady one
         self._earliest_ahead_ms = self._ahead_ms
         self._began_steady_ms = steady_ms
         self.disagreement_ms = 0
-        """By how much this machine's clock is ahead of the front door's, where that is in doubt."""
+        """By how much this machine's clock is ahead of the front door's; 0 where they agree."""
         difference_ms = 0 if requested_ms is None else wall_ms - requested_ms
         self._is_confirmed = requested_ms is not None and abs(difference_ms) <= _MAX_DISAGREEMENT_MS
-        if self._is_confirmed:
-            if abs(difference_ms) > STEP_MS:
-                self._earliest_ahead_ms -= difference_ms
-            if abs(difference_ms) > DOUBT_MS or difference_ms < -STEP_MS:
-                self.disagreement_ms = difference_ms
+        latest_difference_ms = COLD_START_MS if is_cold_start else STEP_MS
+        if self._is_confirmed and not -STEP_MS <= difference_ms <= latest_difference_ms:
+            self._earliest_ahead_ms -= difference_ms
+            self.disagreement_ms = difference_ms
 
     def read(self) -> Reading:
         """The time now, and whether the wall clock was set since the last call."""

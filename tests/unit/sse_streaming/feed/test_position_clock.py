@@ -129,11 +129,12 @@ def test_a_clock_behind_the_front_door_is_not_believed_either() -> None:
     assert clock.disagreement_ms == -30_000
 
 
-def test_a_cold_start_is_no_disagreement() -> None:
-    clock = PositionClock(SteppedClock(NOW + 3_000), NOW)
+@pytest.mark.parametrize(("late_ms", "believed"), [(5_000, True), (5_001, False), (-1_001, False)])
+def test_a_cold_start_may_take_its_time(late_ms: int, believed: bool) -> None:
+    clock = PositionClock(SteppedClock(NOW + late_ms), NOW, is_cold_start=True)
 
-    assert clock.disagreement_ms == 0
-    assert clock.read().earliest_ms == NOW
+    assert clock.disagreement_ms == (0 if believed else late_ms)
+    assert clock.read().earliest_ms == (NOW + late_ms if believed else NOW)
 
 
 def test_a_time_stamp_far_from_any_clock_on_which_aws_answers_confirms_nothing() -> None:
