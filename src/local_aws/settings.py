@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ FUNCTION_DEFAULTS: Mapping[str, str] = MappingProxyType(
         "OTEL_SERVICE_NAME": "sse-streaming",
     }
 )
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
 PASSED_ON_PREFIXES = ("SSE_", "OTEL_", "POWERTOOLS_")
 
 
@@ -64,6 +66,7 @@ class Settings:
     log: bool = False
     dynamodb_url: str | None = None
     dynoxide: Path | None = None
+    console_hosts: tuple[str, ...] = ()
     function: FunctionSettings = field(default_factory=FunctionSettings)
 
     @property
@@ -89,6 +92,7 @@ class Settings:
             log=read.switch("LOCAL_LOG", default=False),
             dynamodb_url=read.url("LOCAL_DYNAMODB_URL"),
             dynoxide=read.file("LOCAL_DYNOXIDE"),
+            console_hosts=read.hosts("LOCAL_CONSOLE_HOSTS"),
             function=FunctionSettings(
                 python=read.file("LOCAL_PYTHON") or Path(sys.executable),
                 task_root=read.folder("LOCAL_TASK_ROOT") or REPOSITORY_ROOT / "src",
@@ -141,6 +145,13 @@ class _Reader:
         if not text.startswith("http://"):
             raise SettingError(f"{name}={text!r}: give the engine's address, http://host:port")
         return text.rstrip("/")
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        hosts = tuple(filter(None, (one.strip() for one in self._environ.get(name, "").split(","))))
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise SettingError(f"{name}={host!r}: give host or host:port, separated by commas")
+        return hosts
 
     def file(self, name: str) -> Path | None:
         return self._path(name, kind="file")

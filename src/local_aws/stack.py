@@ -181,7 +181,12 @@ class Stack:
         return client
 
     async def _start_console(self, sock: socket.socket) -> None:
-        app = create_console(self.traces, self.publisher, function_url=self.url)
+        app = create_console(
+            self.traces,
+            self.publisher,
+            function_url=self.url,
+            more_hosts=self.settings.console_hosts,
+        )
         server = ConsoleServer(app)
         self._resources.push_async_callback(server.stop)
         await server.start(sock)

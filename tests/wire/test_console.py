@@ -19,6 +19,7 @@ from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
 
 FUNCTION_URL = "http://127.0.0.1:8080"
 NOW_MS = 1_795_000_000_000
+JSON = {"Content-Type": "application/json"}
 
 
 class MemoryItems:
@@ -197,7 +198,7 @@ async def test_an_item_that_dynamodb_could_not_hold_is_refused_by_what_is_wrong(
     console: httpx.AsyncClient, items: MemoryItems, more: bytes, reason: str
 ) -> None:
     body = b'{"sentiment_type":"positive","more":' + more + b"}"
-    answer = await console.post("/api/items", content=body)
+    answer = await console.post("/api/items", content=body, headers=JSON)
     assert answer.status_code == 400
     assert reason in answer.json()["error"]["message"]
     assert items.written == []
@@ -218,7 +219,7 @@ async def test_an_item_that_could_not_be_written_is_no_fault_of_the_client(
 async def test_a_body_that_is_no_item_is_refused(
     console: httpx.AsyncClient, body: bytes, status: int
 ) -> None:
-    answer = await console.post("/api/items", content=body)
+    answer = await console.post("/api/items", content=body, headers=JSON)
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
 

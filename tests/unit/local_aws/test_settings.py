@@ -40,6 +40,7 @@ def test_only_the_functions_own_variables_are_passed_on() -> None:
         ("LOCAL_TIMEOUT_SECONDS", "nan", "from 0.1 to 900"),
         ("LOCAL_SAMPLED", "yes", "give 1"),
         ("LOCAL_DYNAMODB_URL", "localhost:8000", "http://host:port"),
+        ("LOCAL_CONSOLE_HOSTS", "http://box:9000", "give host or host:port"),
         ("LOCAL_DYNOXIDE", "/no/such/file", "no such file"),
         ("LOCAL_TASK_ROOT", "/no/such/folder", "no such folder"),
     ],
@@ -52,6 +53,11 @@ def test_a_bad_value_is_refused_with_its_name_and_what_to_give(
     assert name in str(refused.value)
     assert repr(value) in str(refused.value)
     assert advice in str(refused.value)
+
+
+def test_the_consoles_other_names_are_separated_by_commas() -> None:
+    settings = Settings.from_environ({"LOCAL_CONSOLE_HOSTS": "box.example:9000, [fd00::1]:80,"})
+    assert settings.console_hosts == ("box.example:9000", "[fd00::1]:80")
 
 
 def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
