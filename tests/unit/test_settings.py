@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from inspect import getsource
 
 import pytest
 
+import lambdas.sse_streaming.settings as settings_module
 from lambdas.sse_streaming.errors import SettingsError
-from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.settings import Settings, unknown_settings
 from tests.fakes.streams import REQUIRED
 
 MINIMAL = {name: value for name, value in REQUIRED.items() if name != "SSE_ID_KEY"}
@@ -290,3 +293,38 @@ def test_durations_are_also_given_in_milliseconds() -> None:
     read = settings(SSE_OVERLAP_SECONDS="0.15", SSE_REPLAY_SECONDS="1.5")
 
     assert (read.overlap_ms, read.replay_ms) == (150, 1500)
+
+
+# Names that no setting has
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("SSE_POLL_SECOND", "SSE_POLL_SECONDS"),
+        ("SSE_IDKEY", "SSE_ID_KEY"),
+        ("SSE_CONNECTION_TABLE", "SSE_CONNECTIONS_TABLE"),
+        ("sse_poll_seconds", "SSE_POLL_SECONDS"),
+        ("SSE_COLOUR", None),
+        ("SSE_FOOT", None),
+        ("SSE_", None),
+    ],
+)
+def test_a_variable_that_no_setting_is_read_from_is_found_with_the_nearest_one(
+    name: str, nearest: str | None
+) -> None:
+    assert unknown_settings({**MINIMAL, name: "1"}) == [(name, nearest)]
+
+
+def test_unknown_variables_are_found_in_an_environment_that_would_be_refused() -> None:
+    environ = {"SSE_POLL_SECONDS": "never", "SSE_B": "", "SSE_A": "", "PATH": "/bin"}
+
+    assert unknown_settings(environ) == [("SSE_A", None), ("SSE_B", None)]
+
+
+def test_every_variable_that_is_read_is_known() -> None:
+    """Also one that is read only if another is set."""
+    named = re.findall(r'"(SSE_[A-Z_]+)"', getsource(settings_module))
+
+    assert len(set(named)) > 20
+    assert unknown_settings(dict.fromkeys(named, "")) == []

@@ -33,7 +33,7 @@ from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambdas.sse_streaming.runtime.loop import run
-from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.settings import Settings, unknown_settings
 from lambdas.sse_streaming.tracing.correlation import LogCorrelation
 from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
@@ -61,6 +61,9 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     settings = Settings.from_environ(environ)
     clock, random = SystemClock(), SystemRandom()
     logger = Logger(service=settings.service_name)
+    for name, nearest in unknown_settings(environ):
+        hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
+        logger.warning("%s is set and has no effect: %s", name, hint)
     correlation = LogCorrelation(logger)
     # botocore alone: narrower than everything that Powertools could patch, and the handler phase
     # calls nothing else.

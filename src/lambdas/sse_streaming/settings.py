@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lambdas.sse_streaming.errors import SettingsError
 
+_PREFIX = "SSE_"
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 _SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
 _CREDENTIALS = re.compile(r"[@?#]")
@@ -71,7 +72,10 @@ class Settings:
 
         Raises SettingsError naming the first variable that is missing or wrong.
         """
-        read = _Reader(environ)
+        return cls._read_with(_Reader(environ))
+
+    @classmethod
+    def _read_with(cls, read: _Reader) -> Settings:
         read.refuse_exec_wrapper()
         poll_seconds, poll_max_seconds = read.poll_intervals()
         overlap_seconds, replay_seconds = read.windows()
@@ -104,8 +108,28 @@ class Settings:
             auth=read.auth(),
             service_name=read.service_name(),
             otlp_endpoint=read.url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
-            otel_disabled=environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
+            otel_disabled=read.text("OTEL_SDK_DISABLED", "false").lower() == "true",
         )
+
+
+def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """Each SSE_* variable that no setting is read from, and the setting most like it, if any."""
+    given = sorted(name for name in environ if name.upper().startswith(_PREFIX))
+    names = _NamesRead()
+    Settings._read_with(names)
+    return [
+        (name, _most_like(name.upper(), names.read)) for name in given if name not in names.read
+    ]
+
+
+def _most_like(name: str, known: Iterable[str]) -> str | None:
+    # Only a deployment with a mistake in it pays for this import at its cold start.
+    from difflib import get_close_matches
+
+    # Without what they have in common, which would make any two of them alike.
+    tails = (other.removeprefix(_PREFIX) for other in known if other.startswith(_PREFIX))
+    matches = get_close_matches(name.removeprefix(_PREFIX), tails, n=1)
+    return _PREFIX + matches[0] if matches else None
 
 
 class _Reader:
@@ -229,6 +253,22 @@ class _Reader:
                 "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
                 " only; a wrapper would instrument the process a second time"
             )
+
+
+class _NamesRead(_Reader):
+    """Notes the name of every variable that the settings are read from; all of them are unset."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.read: set[str] = set()
+
+    def _raw(self, name: str) -> str | None:
+        self.read.add(name)
+        return None
+
+    def text(self, name: str, default: str | None = None) -> str:
+        self._raw(name)
+        return default or "required"
 
 
 def _is_base_url(text: str) -> bool:

@@ -1,0 +1,57 @@
+"""What the function's process says before its first invocation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.runtime_api import FakeRuntimeApi
+from tests.fakes.streams import REQUIRED
+
+SOURCES = Path(__file__).parents[2] / "src"
+
+
+def log_of_init(environ: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the real process logs until it asks for an event and is ended."""
+    with (
+        FakeRuntimeApi() as api,
+        subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", "lambdas.sse_streaming.entrypoint.handler"],
+            cwd=SOURCES,
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_LAMBDA_RUNTIME_API": api.endpoint,
+                **REQUIRED,
+                **environ,
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        try:
+            api.wait_until(lambda: bool(api.polls()), 20)
+            process.terminate()
+            said, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def test_a_good_environment_is_nothing_to_talk_about() -> None:
+    assert log_of_init({"SSE_POLL_SECONDS": "1"}) == []
+
+
+def test_a_misspelt_variable_is_warned_of_once_with_the_nearest_name_and_never_its_value() -> None:
+    log = log_of_init({"SSE_POLL_SECOND": "5", "SSE_IDKEYS": "s3cr3t", "SSE_COLOUR": "s3cr3t"})
+
+    assert [(line["level"], line["message"]) for line in log] == [
+        ("WARNING", "SSE_COLOUR is set and has no effect: no setting has a name like it"),
+        ("WARNING", "SSE_IDKEYS is set and has no effect: did you mean SSE_ID_KEY?"),
+        ("WARNING", "SSE_POLL_SECOND is set and has no effect: did you mean SSE_POLL_SECONDS?"),
+    ]
+    assert "s3cr3t" not in json.dumps(log)
