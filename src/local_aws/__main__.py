@@ -16,13 +16,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import drain
 from local_aws.engines import EngineError
+from local_aws.function_init import FunctionInitError
 from local_aws.publish_file import publish_lines
 from local_aws.publisher import put_into
-from local_aws.settings import SettingError, Settings
+from local_aws.settings import SettingError, Settings, unknown_settings
 from local_aws.stack import PortTakenError, Stack
 from local_aws.state_file import NoStackError, RunningStack, forget, state_file
-from local_aws.tables import local_client
+from local_aws.tables import TablesError, local_client, reason
 
+_EXPECTED = (
+    SettingError,
+    PortTakenError,
+    EngineError,
+    FunctionInitError,
+    TablesError,
+    NoStackError,
+    drain.DrainError,
+)
 _NOT_LOCAL = (
     " (No local stack that runs here has a table {table!r}: start it with make run, or give AWS"
     " credentials and the region that has the table.)"
@@ -52,8 +62,8 @@ def main() -> int:
                 return _publish(arguments.file)
             case _:
                 return _drain(arguments.table, arguments.until, on_aws=arguments.aws)
-    except (SettingError, PortTakenError, EngineError, NoStackError, drain.DrainError) as error:
-        print(error, file=sys.stderr)
+    except _EXPECTED as error:
+        _complain(str(error))
     except OSError as error:
         print(f"{error.filename or 'The local stack'}: {error.strerror}", file=sys.stderr)
     return 1
@@ -61,6 +71,9 @@ def main() -> int:
 
 async def _run() -> int:
     settings = Settings.from_environ(os.environ)
+    for name, nearest in unknown_settings(os.environ):
+        hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
+        _complain(f"{name} is set and has no effect: {hint}")
     this = asyncio.current_task()
     assert this is not None
     # Ends the stack in order, also while it starts; a second Ctrl-C does not wait for the order,
@@ -68,7 +81,7 @@ async def _run() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     try:
-        async with Stack(settings, say=_say) as stack:
+        async with Stack(settings, say=_say, checks_function=True) as stack:
             await _serve(stack)
     except asyncio.CancelledError:
         _say("Stopped.")
@@ -128,7 +141,7 @@ def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     except (BotoCoreError, ClientError) as error:
         hint = "" if running is not None or on_aws else _NOT_LOCAL.format(table=table)
         raise drain.DrainError(
-            f"{table} on {where} was not changed: {drain.reason(error)}{hint}"
+            f"{table} on {where} was not changed: {reason(error)}{hint}"
         ) from error
     table = f"{table} on {where}"
     if until:
@@ -148,6 +161,10 @@ def _local_stack_with(connections_table: str) -> RunningStack | None:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from local_aws.settings import SettingError, Settings
+from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
 
 
 def test_nothing_set_gives_the_documented_defaults() -> None:
@@ -58,6 +59,29 @@ def test_a_bad_value_is_refused_with_its_name_and_what_to_give(
 def test_the_consoles_other_names_are_separated_by_commas() -> None:
     settings = Settings.from_environ({"LOCAL_CONSOLE_HOSTS": "box.example:9000, [fd00::1]:80,"})
     assert settings.console_hosts == ("box.example:9000", "[fd00::1]:80")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LOCAL_CONCURENCY", "LOCAL_CONCURRENCY"),
+        ("LOCAL_STATEFILE", "LOCAL_STATE_FILE"),
+        ("local_log", "LOCAL_LOG"),
+        ("LOCAL_HANDLERS", "LOCAL_HANDLER"),
+        ("LOCAL_WEATHER_STATION", None),
+        ("LOCAL_", None),
+    ],
+)
+def test_a_variable_that_no_setting_is_read_from_is_found_with_the_nearest_one(
+    name: str, nearest: str | None
+) -> None:
+    assert unknown_settings({"PATH": "/bin", "LOCAL_LOG": "1", name: "1"}) == [(name, nearest)]
+
+
+def test_every_setting_that_the_readme_names_is_known() -> None:
+    named = re.findall(r"`(LOCAL_[A-Z_]+)`", (REPOSITORY_ROOT / "README.md").read_text())
+    assert len(named) > 10
+    assert unknown_settings(dict.fromkeys(named, "")) == []
 
 
 def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
