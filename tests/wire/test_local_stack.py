@@ -293,6 +293,21 @@ def test_drain_marks_the_table_and_lifts_the_mark(run: RunCommand) -> None:
     dynamodb.close()
 
 
+def test_drain_without_a_table_is_about_the_running_stack(run: RunCommand) -> None:
+    assert run.command("drain", "", "+60").stdout.startswith(
+        "connections on the local stack drains"
+    )
+    assert "no longer drains" in run.command("drain", "", "0").stdout
+    assert "connections" in run.banner
+
+
+def test_drain_without_a_table_never_reaches_aws(tmp_path: Path) -> None:
+    for options in ([], ["--aws"]):
+        done = local_aws(without_stack(tmp_path), "drain", "", "+60", *options)
+        assert done.returncode == 1
+        assert "make drain TABLE=" in done.stderr
+
+
 def test_run_warns_of_settings_that_nothing_reads(tmp_path: Path) -> None:
     command = RunCommand(
         run_environ(
