@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from local_aws.state_file import NoStackError, running_stack
+from local_aws.traces import MAX_TRACES
 from local_aws.waterfall import (
     Layout,
     Row,
@@ -226,10 +227,17 @@ def _console_url(given: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _newest(base: str) -> str:
-    traces = _get(f"{base}/api/traces?limit=1")["traces"]
+    """The newest stream's; the newest of any kind, said to be so, where none has streamed."""
+    traces = _get(f"{base}/api/traces?limit={MAX_TRACES}")["traces"]
     if not traces:
         raise LookupError("it holds none yet; open a stream first")
-    return str(traces[0]["trace_id"])
+    streams = [trace for trace in traces if trace["has_streaming_phase"]]
+    if not streams:
+        _complain(
+            "No trace has a streaming phase yet (its spans come when the stream ends): this is the"
+            " newest one without."
+        )
+    return str((streams or traces)[0]["trace_id"])
 
 
 def _complain(text: str) -> None:

@@ -249,6 +249,26 @@ async def test_the_terminal_prints_the_newest_trace(
     assert "no such trace" in capsys.readouterr().err
 
 
+async def test_the_terminal_prefers_the_newest_stream_to_newer_requests_of_other_kinds(
+    console: httpx.AsyncClient, store: TraceStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = str(console.base_url)
+    probe = make_span("trace_probe", trace_id="2" * 32, start=9)
+    store.add_otel(make_export(probe))
+    health = {"trace_id": f"1-33333333-{'3' * 24}", "id": "c" * 16, "name": "sse-streaming"}
+    store.add_segment({**health, "start_time": START + 10, "end_time": START + 11})
+    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    printed = capsys.readouterr()
+    assert "1-33333333-" in printed.out
+    assert "No trace has a streaming phase yet" in printed.err
+    for start, trace_id in ((1, "4" * 32), (2, "5" * 32)):
+        store.add_otel(make_export(make_span("sse_stream", trace_id=trace_id, start=start)))
+    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    printed = capsys.readouterr()
+    assert "1-55555555-" in printed.out
+    assert printed.err == ""
+
+
 def test_the_terminal_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert waterfall_text.main(["http://127.0.0.1:1", "1-0-0"]) == 1
     assert "cannot read a trace" in capsys.readouterr().err
