@@ -233,10 +233,7 @@ def _newest(base: str) -> str:
         raise LookupError("it holds none yet; open a stream first")
     streams = [trace for trace in traces if trace["has_streaming_phase"]]
     if not streams:
-        _complain(
-            "No trace has a streaming phase yet (its spans come when the stream ends): this is the"
-            " newest one without."
-        )
+        _complain("No trace has a streaming phase yet: this is the newest one without.")
     return str((streams or traces)[0]["trace_id"])
 
 

@@ -19,6 +19,7 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
+from local_aws.state_file import RunningStack
 from local_aws.tables import local_client
 from tests.wire.local_lambda import PRELUDE, SCRIPTED, answer, process_state, script
 
@@ -141,6 +142,19 @@ def test_another_local_engine_can_be_used(stack: BackgroundStack) -> None:
         key = {"item_id": {"S": item["item_id"]}}
         assert "Item" in dynamodb.get_item(TableName="items", Key=key)
         dynamodb.close()
+
+
+def test_a_stack_answers_until_it_stops() -> None:
+    with BackgroundStack(settings()) as running:
+        found = RunningStack(
+            pid=os.getpid(),
+            url=running.url,
+            console_url=running.console_url,
+            dynamodb_url=running.dynamodb.url,
+            tables=running.stack.names,
+        )
+        assert found.answers()
+    assert not found.answers()
 
 
 # --- the commands, in processes of their own ---
