@@ -109,13 +109,13 @@ def dynoxide(binary: Path, spawner: Spawner) -> Engine:
 
 
 def find_dynoxide(settings: Settings) -> Path | None:
-    """The binary: the one set, the one that `make` has installed, or one on the PATH."""
+    """The binary: the one set, one that `make` has installed, or one on the PATH."""
     if settings.dynoxide is not None:
         return settings.dynoxide
-    installed = (REPOSITORY_ROOT / ".venv/npm/node_modules/@dynoxide").glob("*/dynoxide")
-    for candidate in sorted(installed):
-        if os.access(candidate, os.X_OK):
-            return candidate
+    for environment in (Path(sys.prefix), REPOSITORY_ROOT / ".venv"):
+        for candidate in sorted(environment.glob("npm/node_modules/@dynoxide/*/dynoxide")):
+            if os.access(candidate, os.X_OK):
+                return candidate
     on_path = shutil.which("dynoxide")
     return Path(on_path) if on_path else None
 
