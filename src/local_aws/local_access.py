@@ -16,7 +16,7 @@ Each port has its rule:
 * dynoxide: has no such rule and answers every origin, so it listens where no page can find it (see
   engines.py);
 * X-Ray daemon: UDP, and no page can write a datagram that begins as the daemon's do;
-* Function URL: everybody, as on AWS. It has what the function gives to an unknown caller.
+* Function URL: everybody, as on AWS, where its CORS configuration narrows what pages may read.
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ def _spans(request: ExportTraceServiceRequest) -> list[Span]:
 class OtlpCollector:
     """POST /v1/traces on loopback. Start and stop on an asyncio loop; restartable on its port.
 
-    Everything that it takes goes into `store`; `requests` holds every POST, taken or not.
+    Everything that it takes goes into `store`; `requests` holds every POST, taken or not, but those
+    of a browser's pages.
     """
 
     def __init__(
