@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PORT ?= 8080
 PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
 # Most tests wait for a stream: more of them at once than there are processors.
@@ -12,9 +11,12 @@ CHECKOV_VERSION := 3.3.30
 
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=src $(BIN)/python
+# For what is silent for more than two seconds.
+PATIENTLY := PYTHONPATH=src:. $(BIN)/python -m tools.patiently
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder
 OS := $(shell uname -s | tr A-Z a-z)
 CPU := $(subst x86_64,x64,$(subst aarch64,arm64,$(shell uname -m)))
+DYNOXIDE := $(VENV)/npm/node_modules/@dynoxide/$(OS)-$(CPU)/dynoxide
 
 .DEFAULT_GOAL := help
 
@@ -26,30 +28,49 @@ $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.13 …"; exit 1; }
 	@echo "Making $(VENV) with $$($(PYTHON) -V) …"
-	@$(PYTHON) -m venv $(VENV)
+	@PYTHONPATH=src:. $(PYTHON) -m tools.patiently "Making $(VENV)" $(PYTHON) -m venv $(VENV)
 	@touch $@
+
+# A Python that is asked for must be the one that is there: it would be ignored otherwise.
+.PHONY: same-python
+same-python: $(VENV)/.python
+	@asks='import sys; print(sys.version)'; \
+	given=$$($(PYTHON) -c "$$asks"); has=$$($(BIN)/python -c "$$asks"); \
+	[ "$$given" = "$$has" ] || { \
+	  is=$${given:+is $$given}; \
+	  echo "$(VENV) has Python $${has%% *}, but PYTHON=$(PYTHON) $${is:-does not run}"; \
+	  echo "Make another one beside it (VENV=.venv-other), or this one again (rm -r $(VENV))."; \
+	  exit 1; }
 
 $(VENV)/.packages: $(VENV)/.python requirements.txt src/lambdas/sse_streaming/requirements.txt
-	@echo "Installing Python packages into $(VENV) (about half a minute) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing Python packages into $(VENV) (about a minute) …"
+	@$(PATIENTLY) "Installing packages" $(BIN)/python -m pip install --no-input --progress-bar off \
+	  --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-# The local stack falls back to moto's DynamoDB where there is no binary.
-$(VENV)/.dynoxide: $(VENV)/.python
-	@if command -v npm >/dev/null; then \
+# The local stack falls back to moto's DynamoDB where there is no binary. What failed is tried again
+# an hour later, or once npm is there; npm itself would try for minutes where there is no network.
+$(DYNOXIDE): | $(VENV)/.python
+	@failed=$(VENV)/.dynoxide-failed; missing=$(VENV)/.npm-missing; \
+	if ! command -v npm >/dev/null; then \
+	  [ -e $$missing ] || echo "npm is missing: moto stands in for DynamoDB until it is there."; \
+	  touch $$missing; \
+	elif [ -z "$$(find $$failed -mmin -60 2>/dev/null)" ]; then \
+	  rm -f $$missing; \
 	  echo "Installing the DynamoDB engine (dynoxide $(DYNOXIDE_VERSION)) …"; \
-	  npm install --silent --no-audit --no-fund --prefix $(VENV)/npm \
-	    @dynoxide/$(OS)-$(CPU)@$(DYNOXIDE_VERSION) >/dev/null 2>&1 \
-	  || echo "No dynoxide for $(OS)-$(CPU) could be installed: moto stands in for DynamoDB."; \
-	else echo "npm is missing: moto stands in for DynamoDB."; fi
-	@touch $@
+	  if $(PATIENTLY) "Installing dynoxide" npm install --no-audit --no-fund --fetch-retries=0 \
+	    --prefix $(VENV)/npm @dynoxide/$(OS)-$(CPU)@$(DYNOXIDE_VERSION); \
+	  then rm -f $$failed; \
+	  else touch $$failed; \
+	    echo "dynoxide for $(OS)-$(CPU) could not be installed: moto stands in for DynamoDB."; \
+	    echo "It is tried again in an hour; to try at once: rm $$failed"; fi; fi
 
 .PHONY: setup
-setup: $(VENV)/.packages $(VENV)/.dynoxide ## make .venv with everything in it
+setup: $(if $(filter-out file,$(origin PYTHON)),same-python) $(VENV)/.packages $(DYNOXIDE) ## make .venv with everything in it
 
 .PHONY: run
 run: setup ## the whole service on this computer, with live sample data
-	@PORT=$(PORT) $(RUN) -m local_aws run
+	@PORT="$(PORT)" $(RUN) -m local_aws run
 
 .PHONY: test
 test: setup ## every test, with a tenth of the counts that CI runs (about 3 minutes)
@@ -59,7 +80,7 @@ test: setup ## every test, with a tenth of the counts that CI runs (about 3 minu
 lint: setup ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests tools
+	@$(PATIENTLY) --output "Checking types" $(BIN)/mypy src tests tools
 
 .PHONY: check
 check: lint checkov clients ## what CI runs: lint, and every test with its full counts
@@ -72,7 +93,8 @@ chaos: setup ## 200 interleavings, then 50 streams for 2 minutes with a kill a s
 
 .PHONY: package
 package: setup ## the function's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12, INTERPRETER=…, NO_BYTECODE=1)
-	@$(BIN)/python -m tools.package_zip --python $(PYTHON_VERSION) --architecture $(ARCH) \
+	@$(PATIENTLY) --output "Building the zip" $(BIN)/python -m tools.package_zip \
+	  --python $(PYTHON_VERSION) --architecture $(ARCH) \
 	  $(if $(INTERPRETER),--interpreter "$(INTERPRETER)") $(if $(NO_BYTECODE),--no-bytecode)
 
 .PHONY: plan
@@ -83,16 +105,18 @@ plan: package ## what `terraform apply` would make in your AWS account
 .PHONY: verify-aws
 verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1)
 	@test -n "$(URL)" -a -n "$(FUNCTION)" || { echo "Say which: make verify-aws URL=… FUNCTION=…"; exit 1; }
-	@$(BIN)/python -m tools.verify_aws --url "$(URL)" --function "$(FUNCTION)" $(if $(COLD_START),--cold-start)
+	@$(PATIENTLY) --output "Checking the deployment" $(BIN)/python -m tools.verify_aws \
+	  --url "$(URL)" --function "$(FUNCTION)" $(if $(COLD_START),--cold-start)
 
-.venv-checkov/.installed:
+.venv-checkov/.installed-$(CHECKOV_VERSION): | $(VENV)/.python
 	@echo "Installing checkov into an environment of its own (290 MB) …"
-	@$(PYTHON) -m venv .venv-checkov
-	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@$(PATIENTLY) "Making .venv-checkov" $(PYTHON) -m venv .venv-checkov
+	@$(PATIENTLY) "Installing checkov" .venv-checkov/bin/python -m pip install --no-input \
+	  --progress-bar off --disable-pip-version-check checkov==$(CHECKOV_VERSION)
 	@touch $@
 
 .PHONY: checkov
-checkov: .venv-checkov/.installed ## install the security scanner that the Terraform tests use
+checkov: .venv-checkov/.installed-$(CHECKOV_VERSION) ## install the security scanner that the Terraform tests use
 
 .PHONY: clients
 clients: setup ## install what the tests of docs/clients.md drive (npm, pip, Go, Maven; a minute)
@@ -103,23 +127,22 @@ test-dynamodb-local: setup ## the DynamoDB tests on AWS's own engine (Java 17, M
 	CI=true $(BIN)/python -m pytest tests/integration -k dynamodb-local
 
 .PHONY: publish
-publish: setup ## publish items into the running stack: FILE=items.jsonl [KEEP_TIMES=1]
+publish: setup ## publish items into the running stack: FILE=items.jsonl [KEEP_TIMES=1] [PORT=…]
 	@test -n "$(FILE)" || { echo "Say which file: make publish FILE=items.jsonl"; exit 1; }
-	@KEEP_TIMES=$(KEEP_TIMES) $(RUN) -m local_aws publish "$(FILE)"
+	@PORT="$(PORT)" KEEP_TIMES=$(KEEP_TIMES) $(RUN) -m local_aws publish "$(FILE)"
 
 .PHONY: drain
-drain: setup ## end every stream and refuse new ones: TABLE=… [UNTIL=+600]
-	@test -n "$(TABLE)" || { echo "Say which connections table: make drain TABLE=…"; exit 1; }
-	@$(RUN) -m local_aws drain "$(TABLE)" $(UNTIL)
+drain: setup ## end the running stack's streams and refuse new ones: [UNTIL=+600] [PORT=…]; on AWS: TABLE=…
+	@PORT="$(PORT)" $(RUN) -m local_aws drain "$(TABLE)" $(UNTIL)
 
 .PHONY: trace
-trace: setup ## one trace of the running stack as a waterfall: [ID=1-…] (default: the newest)
-	@$(RUN) -m local_aws.waterfall_text "" $(ID)
+trace: setup ## the running stack's newest stream as a waterfall, or the trace ID=1-…: [PORT=…]
+	@PORT="$(PORT)" $(RUN) -m local_aws.waterfall_text "" $(ID)
 
 .PHONY: bench
 bench: setup ## what the runtime loop and tracing cost, as ratios; fails beyond its limits
-	@PYTHONPATH=src:. $(BIN)/python tests/bench/bench_runtime.py
-	@PYTHONPATH=src:. $(BIN)/python tests/bench/bench_tracing.py
+	@$(PATIENTLY) --output "Measuring the runtime loop" $(BIN)/python tests/bench/bench_runtime.py
+	@$(PATIENTLY) --output "Measuring the tracing" $(BIN)/python tests/bench/bench_tracing.py
 
 .PHONY: clean
 clean: ## remove what the targets made

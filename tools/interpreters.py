@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -24,11 +25,13 @@ def host_architecture() -> str:
 def interpreter_for(version: str, given: str | None = None) -> str:
     """A Python of `version` ("3.13"): the one `given`, else from PATH, else from pyenv.
 
-    Raises InterpreterNotFoundError.
+    It is named by its own file, which runs in any environment: what is found may be a stand-in that
+    chooses by a variable (pyenv's by PYENV_VERSION). Raises InterpreterNotFoundError.
     """
     for candidate in [given] if given else _candidates(version):
-        if _version_of(candidate) == version:
-            return candidate
+        found = _ask(candidate)
+        if found is not None and found.version == version:
+            return found.executable
     what = f"{given} is not Python {version}" if given else f"no Python {version} found"
     raise InterpreterNotFoundError(
         f"{what}. The zip's bytecode has to be made by the version that runs it. Put"
@@ -50,9 +53,15 @@ def _candidates(version: str) -> Iterator[str]:
             yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))
 
 
-def _version_of(interpreter: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    version: str
+    executable: str
+
+
+def _ask(interpreter: str) -> _Found | None:
     """What it says about itself: pyenv puts a stand-in on PATH even for versions it may not run."""
-    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    question = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
     try:
         answer = subprocess.run(
             [interpreter, "-I", "-c", question],
@@ -63,4 +72,7 @@ def _version_of(interpreter: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    match answer.stdout.splitlines():
+        case [version, executable] if answer.returncode == 0:
+            return _Found(version, executable)
+    return None

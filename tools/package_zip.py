@@ -102,7 +102,10 @@ def unpack(tree: Path, *, python: str, architecture: str) -> None:
 def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
     """Ship the bytecode of what a first stream loads; `loadable` is the tree for this CPU."""
     script = str(Path(cold_start_modules.__file__))
-    environment = {"PATH": os.environ.get("PATH", ""), "AWS_EC2_METADATA_DISABLED": "true"}
+    # What was found with these must be run with them: some Pythons' own library is not elsewhere.
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment["AWS_EC2_METADATA_DISABLED"] = "true"
     listed = subprocess.run(
         [interpreter, "-I", script, "list", str(loadable)],
         check=True,

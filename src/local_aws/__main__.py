@@ -1,4 +1,4 @@
-"""The local stack's commands: run, publish FILE, drain TABLE [UNTIL]."""
+"""The local stack's commands: run, publish FILE, drain [TABLE] [UNTIL]."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import drain
 from local_aws.engines import EngineError
+from local_aws.function_init import FunctionInitError
 from local_aws.publish_file import publish_lines
 from local_aws.publisher import put_into
-from local_aws.settings import SettingError, Settings
+from local_aws.settings import SettingError, Settings, unknown_settings
 from local_aws.stack import PortTakenError, Stack
-from local_aws.state_file import NoStackError, RunningStack, forget, state_file
-from local_aws.tables import local_client
+from local_aws.state_file import NoStackError, RunningStack, forget, running_stack, state_file
+from local_aws.tables import TablesError, local_client, reason
 
+_EXPECTED = (
+    SettingError,
+    PortTakenError,
+    EngineError,
+    FunctionInitError,
+    TablesError,
+    NoStackError,
+    drain.DrainError,
+)
 _NOT_LOCAL = (
     " (No local stack that runs here has a table {table!r}: start it with make run, or give AWS"
     " credentials and the region that has the table.)"
@@ -36,7 +46,9 @@ def main() -> int:
     publishing = commands.add_parser("publish", help="publish items into the running stack")
     publishing.add_argument("file", help="one JSON object a line; - reads standard input")
     draining = commands.add_parser("drain", help="end every stream and refuse new ones")
-    draining.add_argument("table", help="the connections table")
+    draining.add_argument(
+        "table", nargs="?", default="", help="the connections table; the running stack's if empty"
+    )
     draining.add_argument("until", nargs="?", help="+SECONDS, an ISO time, or 0 to lift the drain")
     draining.add_argument(
         "--aws",
@@ -52,8 +64,8 @@ def main() -> int:
                 return _publish(arguments.file)
             case _:
                 return _drain(arguments.table, arguments.until, on_aws=arguments.aws)
-    except (SettingError, PortTakenError, EngineError, NoStackError, drain.DrainError) as error:
-        print(error, file=sys.stderr)
+    except _EXPECTED as error:
+        _complain(str(error))
     except OSError as error:
         print(f"{error.filename or 'The local stack'}: {error.strerror}", file=sys.stderr)
     return 1
@@ -61,6 +73,9 @@ def main() -> int:
 
 async def _run() -> int:
     settings = Settings.from_environ(os.environ)
+    for name, nearest in unknown_settings(os.environ):
+        hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
+        _complain(f"{name} is set and has no effect: {hint}")
     this = asyncio.current_task()
     assert this is not None
     # Ends the stack in order, also while it starts; a second Ctrl-C does not wait for the order,
@@ -68,7 +83,7 @@ async def _run() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     try:
-        async with Stack(settings, say=_say) as stack:
+        async with Stack(settings, say=_say, checks_function=True) as stack:
             await _serve(stack)
     except asyncio.CancelledError:
         _say("Stopped.")
@@ -76,14 +91,15 @@ async def _run() -> int:
 
 
 async def _serve(stack: Stack) -> None:
-    path = state_file(os.environ)
-    RunningStack(
+    running = RunningStack(
         pid=os.getpid(),
         url=stack.url,
         console_url=stack.console_url,
         dynamodb_url=stack.dynamodb.url,
         tables=stack.names,
-    ).write(path)
+    )
+    path = state_file(stack.settings, port=running.port)
+    running.write(path)
     try:
         _say(_banner(stack))
         await asyncio.Event().wait()
@@ -96,13 +112,16 @@ def _banner(stack: Stack) -> str:
     return (
         "\nThe local stack is up. Ctrl-C ends it.\n\n"
         f"  Function URL  {stack.url}\n"
-        f"  Console       {stack.console_url}\n\n"
+        f"  Console       {stack.console_url}\n"
+        f"  Tables        {stack.names.items}, {stack.names.connections},"
+        f" {stack.names.configurations}\n\n"
+        "  In another terminal: make trace, make publish FILE=…, make drain; or\n"
         f"  curl -N '{stack.url}/stream?backfill=5'\n"
     )
 
 
 def _publish(file: str) -> int:
-    running = RunningStack.read(state_file(os.environ))
+    running = running_stack(os.environ, say=_complain)
     # Bytes: a line that is not UTF-8 must not keep the others from being read.
     text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     all_good = publish_lines(
@@ -116,7 +135,11 @@ def _publish(file: str) -> int:
 
 def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     until = drain.drain_until(until_text, now=time.time())
-    running = None if on_aws else _local_stack_with(table)
+    running = None if on_aws else _stack_to_drain(table)
+    if running is not None:
+        table = running.tables.connections
+    elif not table:
+        raise drain.DrainError("Say which connections table on AWS: make drain TABLE=…")
     where = "AWS" if running is None else "the local stack"
     try:
         if running is None:
@@ -128,7 +151,7 @@ def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     except (BotoCoreError, ClientError) as error:
         hint = "" if running is not None or on_aws else _NOT_LOCAL.format(table=table)
         raise drain.DrainError(
-            f"{table} on {where} was not changed: {drain.reason(error)}{hint}"
+            f"{table} on {where} was not changed: {reason(error)}{hint}"
         ) from error
     table = f"{table} on {where}"
     if until:
@@ -138,16 +161,22 @@ def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
     return 0
 
 
-def _local_stack_with(connections_table: str) -> RunningStack | None:
+def _stack_to_drain(table: str) -> RunningStack | None:
+    """The local stack that has the table, or any without a name; None: the table is on AWS."""
     try:
-        running = RunningStack.read(state_file(os.environ))
-    except NoStackError:
-        return None
-    return running if running.tables.connections == connections_table else None
+        return running_stack(os.environ, say=_complain, connections_table=table or None)
+    except NoStackError as error:
+        if table:
+            return None
+        raise NoStackError(f"{error}; or drain a table on AWS: make drain TABLE=…") from None
 
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

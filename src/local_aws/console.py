@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -17,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from local_aws import waterfall
 from local_aws.items import ItemError, NotWrittenError, parse_item
+from local_aws.local_access import ConsoleAccess
 from local_aws.traces import TraceStore
 
 PAGE = Path(__file__).parent / "console_page"
@@ -39,10 +41,12 @@ def create_console(
     *,
     function_url: str,
     details: Mapping[str, Any] | None = None,
+    more_hosts: Collection[str] = (),
 ) -> Starlette:
     """The console's ASGI application.
 
-    `function_url` is where the page opens its stream; `details` is shown as it is in /api/info.
+    `function_url` is where the page opens its stream; `details` is shown as it is in /api/info;
+    `more_hosts` are those of ConsoleAccess.
     """
     api = _Api(store, writer, {"function_url": function_url.rstrip("/"), **(details or {})})
     return Starlette(
@@ -54,6 +58,7 @@ def create_console(
             Route("/api/items", api.post_item, methods=["POST"]),
             Mount("/static", StaticFiles(directory=PAGE)),
         ],
+        middleware=[Middleware(ConsoleAccess, more_hosts=more_hosts)],
         exception_handlers={HTTPException: _refuse},
     )
 
@@ -66,9 +71,11 @@ class _Api:
 
     async def page(self, request: Request) -> Response:
         html = (PAGE / "index.html").read_bytes()
-        # Nothing on the page comes from elsewhere, and only the stream leads to elsewhere.
+        # Nothing on the page comes from elsewhere, only the stream leads to elsewhere, and no page
+        # of elsewhere may frame it: a click could be guided onto a button here.
         policy = (
-            f"default-src 'self'; img-src data:; connect-src 'self' {self._info['function_url']}"
+            "default-src 'self'; img-src data:; frame-ancestors 'none';"
+            f" connect-src 'self' {self._info['function_url']}"
         )
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
         return Response(html, media_type="text/html", headers=headers)

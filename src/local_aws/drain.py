@@ -9,8 +9,6 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 DEFAULT_SECONDS = 600
 _MAX_DAYS = 366
 
@@ -56,13 +54,3 @@ def mark(dynamodb: Any, table: str, *, until: int) -> None:
         dynamodb.delete_item(TableName=table, Key=key)
     else:
         dynamodb.put_item(TableName=table, Item={**key, "until": {"N": str(until)}})
-
-
-def reason(error: BotoCoreError | ClientError) -> str:
-    """Why DynamoDB did not take a mark, in one line."""
-    if isinstance(error, ClientError):
-        given = error.response["Error"]
-        text = f"{given.get('Code', 'no code')}: {given.get('Message', 'no message')}"
-    else:
-        text = str(error)
-    return " ".join(text.split())

@@ -33,8 +33,16 @@ class Phase(enum.Enum):
     ENDED = "ended"
 
 
-class _TimeoutReachedError(Exception):
+class TimeoutReachedError(Exception):
     """Init or an invocation took longer than the function's timeout."""
+
+
+class InitFailedError(Exception):
+    """The function's process ended, or reported `body`, before it asked for an event."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body.decode(errors="replace"))
+        self.body = body
 
 
 class Environment:
@@ -101,7 +109,7 @@ class Environment:
         except OSError as error:
             self._log.add(self.number, f"The function's process could not be started: {error}")
             await self._fail(invocation, Outcome.INIT_FAILED)
-        except _TimeoutReachedError:
+        except TimeoutReachedError:
             self._log.add(
                 self.number,
                 f"{invocation.request_id} Task timed out after {self._timeout_seconds:.2f} seconds",
@@ -110,6 +118,22 @@ class Environment:
         finally:
             self.invocations_served += 1
             invocation.finished_at = self._wall_clock()
+
+    async def try_init(self) -> None:
+        """Init alone; the environment is ended afterwards.
+
+        Raises InitFailedError, TimeoutReachedError.
+        """
+        try:
+            await self._start()
+            if not await self._rests():
+                _, body = self._api.init_error or ("", b"")
+                raise InitFailedError(body)
+        except OSError as error:
+            raise InitFailedError(str(error).encode()) from error
+        finally:
+            await self._kill()
+            await self._end()
 
     def break_response(self) -> None:
         """Lets the function feel that its client has gone, which AWS never does."""
@@ -134,7 +158,7 @@ class Environment:
     async def _rests(self) -> bool:
         """Waits until the function asks for an event: True; or has ended or failed: False.
 
-        Raises _TimeoutReachedError.
+        Raises TimeoutReachedError.
         """
         assert self._exit is not None
         resting = asyncio.create_task(self._api.resting.wait())
@@ -147,7 +171,7 @@ class Environment:
         finally:
             resting.cancel()
         if not done:
-            raise _TimeoutReachedError
+            raise TimeoutReachedError
         return self._exit not in done and self._api.init_error is None
 
     def _hand_over(self, invocation: Invocation) -> None:
@@ -178,12 +202,15 @@ class Environment:
         if invocation.outcome in (Outcome.RUNNING, Outcome.TRUNCATED, Outcome.ANSWERED):
             invocation.outcome = outcome  # answered, then overran or crashed: that is a failure too
         self._api.break_response()
+        await self._kill()
+        await invocation.relay.fail(outcome)
+        await self._end()
+
+    async def _kill(self) -> None:
         if self._child is not None:
             self._child.signal(signal.SIGKILL)
             await self._child.wait()
             await self._child.output_read()
-        await invocation.relay.fail(outcome)
-        await self._end()
 
     async def _end(self) -> None:
         self.phase = Phase.ENDED

@@ -34,6 +34,7 @@ from local_aws.faults import (
 from local_aws.http_connection import bound_socket, reset_connection
 from local_aws.http_framing import RawMessage, read_message
 from local_aws.index_lag import IndexLag
+from local_aws.local_access import page_refusal
 from local_aws.reordering import Reordering
 
 _APPLICATION = re.compile(r"\bapp/(\S+)")
@@ -117,6 +118,8 @@ class FaultProxy:
         self, number: int, message: RawMessage, upstream: _Upstream, client: asyncio.StreamReader
     ) -> RawMessage | None:
         """The answer for the client; None when its connection is to be reset."""
+        if (refusal := page_refusal(message.header)) is not None:
+            return _answer(refusal.status, "application/json", refusal.body)
         at = self._monotonic()
         request = _parse(message)
         actions = self.faults.actions_for(request)
@@ -224,9 +227,13 @@ def _tables(parameters: dict[str, Any]) -> Sequence[str]:
 
 def _refusal(fault: Refuse) -> RawMessage:
     body = json.dumps({"__type": fault.code, "message": fault.message}).encode()
+    return _answer(fault.status, "application/x-amz-json-1.0", body)
+
+
+def _answer(status: int, content_type: str, body: bytes) -> RawMessage:
     head = (
-        f"HTTP/1.1 {fault.status} {'Bad Request' if fault.status < 500 else 'Error'}\r\n"
-        "Content-Type: application/x-amz-json-1.0\r\n"
+        f"HTTP/1.1 {status} {'Bad Request' if status < 500 else 'Error'}\r\n"
+        f"Content-Type: {content_type}\r\n"
         f"x-amzn-RequestId: {uuid.uuid4()}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )

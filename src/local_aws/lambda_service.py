@@ -9,6 +9,7 @@ from typing import Any
 from local_aws.environment import Environment
 from local_aws.fleet import Fleet
 from local_aws.function_environ import Wiring, function_environ
+from local_aws.function_init import check_init
 from local_aws.function_log import FunctionLog
 from local_aws.function_url import FunctionUrl
 from local_aws.invocation import Invocation, Outcome
@@ -52,6 +53,11 @@ class LambdaService:
             say=say,
         )
 
+    async def check_init(self) -> None:
+        """Starts the function once, beside the fleet. Raises FunctionInitError with its reason."""
+        log = FunctionLog()
+        await check_init(self._environment(0, log), log, say=self._say)
+
     async def start(self, sock: socket.socket) -> None:
         """The Function URL listens on this bound socket from now on."""
         await self.url.start(sock)
@@ -63,7 +69,7 @@ class LambdaService:
         await self.fleet.shut_down()
         await self.url.stop()
 
-    def _environment(self, number: int) -> Environment:
+    def _environment(self, number: int, log: FunctionLog | None = None) -> Environment:
         function = self._settings.function
         return Environment(
             number,
@@ -75,7 +81,7 @@ class LambdaService:
             timeout_seconds=self._settings.timeout_seconds,
             limits=self._settings.limits,
             spawner=self._spawner,
-            log=self.log,
+            log=log or self.log,
         )
 
     def _record(self, invocation: Invocation) -> None:

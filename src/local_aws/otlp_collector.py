@@ -23,6 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from local_aws import otlp_answers
 from local_aws.connection_server import ConnectionServer
+from local_aws.local_access import page_refusal
 from local_aws.loop_thread import LoopThread
 from local_aws.otlp_answers import Answer
 from local_aws.otlp_behaviour import HEALTHY, Behaviour, Manner
@@ -66,7 +67,8 @@ def _spans(request: ExportTraceServiceRequest) -> list[Span]:
 class OtlpCollector:
     """POST /v1/traces on loopback. Start and stop on an asyncio loop; restartable on its port.
 
-    Everything that it takes goes into `store`; `requests` holds every POST, taken or not.
+    Everything that it takes goes into `store`; `requests` holds every POST, taken or not, but those
+    of a browser's pages.
     """
 
     def __init__(
@@ -184,6 +186,8 @@ class OtlpCollector:
     def _receive(self, head: h11.Request, body: bytes) -> Answer:
         headers = {k.decode().lower(): v.decode("latin-1") for k, v in head.headers}
         path = head.target.decode("latin-1")
+        if (refusal := page_refusal(headers.get)) is not None:
+            return Answer(refusal.status, "application/json", refusal.body)
         request, answer = otlp_answers.read(head.method.decode(), path, headers, body)
         behaviour = self._behaviour
         taken = request is not None and behaviour.takes_batch

@@ -16,6 +16,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 import h11
 
@@ -28,6 +29,7 @@ from local_aws.http_connection import (
     bound_socket,
 )
 from local_aws.invocation import Invocation, Outcome, ResponseHead
+from local_aws.local_access import page_refusal
 from local_aws.runtime_state import Call, InvalidStateTransitionError, RuntimeStateMachine, State
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 + 100
@@ -91,8 +93,12 @@ class RuntimeApi:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         http = HttpConnection(reader, writer)
         while (request := await http.next_request()) is not None:
+            refusal = page_refusal(partial(_header, request))
             try:
-                await self._route(http, request)
+                if refusal is not None:
+                    await _refuse(http, refusal.status, refusal.code, refusal.message)
+                else:
+                    await self._route(http, request)
             except InvalidStateTransitionError as error:
                 await _refuse(http, 403, "InvalidStateTransition", str(error))
             if not await http.skip_body(max_bytes=_UNREAD_BODY_BYTES):

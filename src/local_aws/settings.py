@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,6 +28,9 @@ FUNCTION_DEFAULTS: Mapping[str, str] = MappingProxyType(
         "OTEL_SERVICE_NAME": "sse-streaming",
     }
 )
+DEFAULT_PORT = 8080
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
+_PREFIX = "LOCAL_"
 PASSED_ON_PREFIXES = ("SSE_", "OTEL_", "POWERTOOLS_")
 
 
@@ -53,7 +58,7 @@ class FunctionSettings:
 class Settings:
     """The local stack's settings. Port 0 means any free port, for the console too."""
 
-    port: int = 8080
+    port: int = DEFAULT_PORT
     concurrency: int = 25
     timeout_seconds: float = 60.0
     sampled: bool = True
@@ -64,6 +69,8 @@ class Settings:
     log: bool = False
     dynamodb_url: str | None = None
     dynoxide: Path | None = None
+    console_hosts: tuple[str, ...] = ()
+    state_file: Path | None = None
     function: FunctionSettings = field(default_factory=FunctionSettings)
 
     @property
@@ -76,9 +83,12 @@ class Settings:
 
         Raises SettingError, naming the variable and its value.
         """
-        read = _Reader(environ)
+        return cls._read_with(_Reader(environ))
+
+    @classmethod
+    def _read_with(cls, read: _Reader) -> Settings:
         return cls(
-            port=read.integer("PORT", 8080, minimum=0, maximum=65534),
+            port=read.integer("PORT", DEFAULT_PORT, minimum=0, maximum=65534),
             concurrency=read.integer("LOCAL_CONCURRENCY", 25, minimum=1, maximum=1000),
             timeout_seconds=read.number("LOCAL_TIMEOUT_SECONDS", 60.0, minimum=0.1, maximum=900.0),
             sampled=read.switch("LOCAL_SAMPLED", default=True),
@@ -89,33 +99,59 @@ class Settings:
             log=read.switch("LOCAL_LOG", default=False),
             dynamodb_url=read.url("LOCAL_DYNAMODB_URL"),
             dynoxide=read.file("LOCAL_DYNOXIDE"),
+            console_hosts=read.hosts("LOCAL_CONSOLE_HOSTS"),
+            state_file=read.new_file("LOCAL_STATE_FILE"),
             function=FunctionSettings(
                 python=read.file("LOCAL_PYTHON") or Path(sys.executable),
                 task_root=read.folder("LOCAL_TASK_ROOT") or REPOSITORY_ROOT / "src",
-                handler=environ.get("LOCAL_HANDLER") or FunctionSettings().handler,
-                passed_on={
-                    name: value
-                    for name, value in environ.items()
-                    if name.startswith(PASSED_ON_PREFIXES)
-                },
+                handler=read.text("LOCAL_HANDLER") or FunctionSettings().handler,
+                passed_on=read.beginning_with(PASSED_ON_PREFIXES),
             ),
         )
 
 
+def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """Each LOCAL_* variable that no setting is read from, and the setting most like it, if any."""
+    given = sorted(name for name in environ if name.upper().startswith(_PREFIX))
+    read = _Reader({})
+    Settings._read_with(read)
+    return [
+        (name, _most_like(name.upper(), read.names)) for name in given if name not in read.names
+    ]
+
+
+def _most_like(name: str, known: Iterable[str]) -> str | None:
+    # Without what they have in common, which would make any two of them alike.
+    tails = (other.removeprefix(_PREFIX) for other in known if other.startswith(_PREFIX))
+    matches = get_close_matches(name.removeprefix(_PREFIX), tails, n=1)
+    return _PREFIX + matches[0] if matches else None
+
+
 class _Reader:
-    """Reads typed values; an empty variable counts as one that is not set."""
+    """Reads typed values; an empty variable counts as one that is not set.
+
+    `names` are those of all variables read so far, set or not.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self.names: set[str] = set()
+
+    def text(self, name: str) -> str:
+        self.names.add(name)
+        return self._environ.get(name, "")
+
+    def beginning_with(self, prefixes: tuple[str, ...]) -> dict[str, str]:
+        return {k: v for k, v in self._environ.items() if k.startswith(prefixes)}
 
     def integer(self, name: str, default: int, *, minimum: int, maximum: int) -> int:
         value = self.number(name, float(default), minimum=minimum, maximum=maximum)
         if value != int(value):
-            raise SettingError(f"{name}={self._environ[name]!r}: give a whole number")
+            raise SettingError(f"{name}={self.text(name)!r}: give a whole number")
         return int(value)
 
     def number(self, name: str, default: float, *, minimum: float, maximum: float) -> float:
-        text = self._environ.get(name, "")
+        text = self.text(name)
         if not text:
             return default
         try:
@@ -127,7 +163,7 @@ class _Reader:
         return value
 
     def switch(self, name: str, *, default: bool) -> bool:
-        text = self._environ.get(name, "")
+        text = self.text(name)
         if not text:
             return default
         if text not in ("0", "1"):
@@ -135,12 +171,23 @@ class _Reader:
         return text == "1"
 
     def url(self, name: str) -> str | None:
-        text = self._environ.get(name, "")
+        text = self.text(name)
         if not text:
             return None
         if not text.startswith("http://"):
             raise SettingError(f"{name}={text!r}: give the engine's address, http://host:port")
         return text.rstrip("/")
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        hosts = tuple(filter(None, (one.strip() for one in self.text(name).split(","))))
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise SettingError(f"{name}={host!r}: give host or host:port, separated by commas")
+        return hosts
+
+    def new_file(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text).absolute() if text else None
 
     def file(self, name: str) -> Path | None:
         return self._path(name, kind="file")
@@ -149,7 +196,7 @@ class _Reader:
         return self._path(name, kind="folder")
 
     def _path(self, name: str, *, kind: str) -> Path | None:
-        text = self._environ.get(name, "")
+        text = self.text(name)
         if not text:
             return None
         path = Path(text).absolute()

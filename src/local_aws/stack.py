@@ -60,8 +60,17 @@ class Stack:
     url: str
     console_url: str
 
-    def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
-        """`say` gets the lines meant for the developer. Raises nothing; starting may."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        checks_function: bool = False,
+    ) -> None:
+        """`say` gets the lines meant for the developer; `checks_function`: the function is started
+        once, so that a stack whose function cannot start does not start either. Raises nothing;
+        starting may.
+        """
         self.settings = settings
         self.names = TableNames.from_environ(configured(settings.function))
         self.guard = ProcessGuard()
@@ -77,6 +86,7 @@ class Stack:
         self.collector = OtlpCollector(self.traces)
         self.daemon = XRayDaemon(self.traces)
         self._say = say
+        self._checks_function = checks_function
         self._resources = AsyncExitStack()
 
     @property
@@ -89,7 +99,7 @@ class Stack:
         return self.lambda_service.log.lines(environment)
 
     async def __aenter__(self) -> Stack:
-        """Raises PortTakenError, EngineError."""
+        """Raises PortTakenError, EngineError, FunctionInitError, TablesError."""
         try:
             await self._start()
         except BaseException:
@@ -116,6 +126,10 @@ class Stack:
             await part.start()
             self._resources.push_async_callback(part.stop)
         await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
+        self.lambda_service = self._lambda_service()
+        if self._checks_function:
+            checking = self.lambda_service.check_init()
+            await patiently("Starting the function once", checking, self._say)
         await patiently("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
         await self._start_lambda(url_socket)
@@ -181,12 +195,17 @@ class Stack:
         return client
 
     async def _start_console(self, sock: socket.socket) -> None:
-        app = create_console(self.traces, self.publisher, function_url=self.url)
+        app = create_console(
+            self.traces,
+            self.publisher,
+            function_url=self.url,
+            more_hosts=self.settings.console_hosts,
+        )
         server = ConsoleServer(app)
         self._resources.push_async_callback(server.stop)
         await server.start(sock)
 
-    async def _start_lambda(self, sock: socket.socket) -> None:
+    def _lambda_service(self) -> LambdaService:
         wiring = Wiring(
             dynamodb_url=self.dynamodb.url,
             cloudwatch_url=self.cloudwatch.url,
@@ -194,13 +213,15 @@ class Stack:
             xray_daemon_address=self.daemon.address,
             id_key=secrets.token_hex(16),
         )
-        self.lambda_service = LambdaService(
+        return LambdaService(
             self.settings,
             wiring,
             spawner=self.guard,
             say=self._say,
             add_segment=self.traces.add_segment,
         )
+
+    async def _start_lambda(self, sock: socket.socket) -> None:
         self._resources.push_async_callback(self.lambda_service.stop)
         publishing = asyncio.create_task(self.publisher.run())
         self._resources.push_async_callback(_cancel, publishing)

@@ -1,26 +1,24 @@
-"""Where a running stack can be found: a small file, for `make publish` and `make drain`."""
+"""Where running stacks can be found: a small file for each, for the commands that talk to one."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from local_aws.settings import REPOSITORY_ROOT
+from local_aws.settings import DEFAULT_PORT, REPOSITORY_ROOT, Settings
 from local_aws.tables import TableNames
 
-DEFAULT_STATE_FILE = REPOSITORY_ROOT / ".local" / "stack.json"
-
-
-def state_file(environ: Mapping[str, str]) -> Path:
-    """LOCAL_STATE_FILE, for a second stack beside the first; else the checkout's own."""
-    return Path(environ.get("LOCAL_STATE_FILE") or DEFAULT_STATE_FILE)
+STATE_FOLDER = REPOSITORY_ROOT / ".local"
+_NONE = "No local stack is running here. Start one with: make run"
 
 
 class NoStackError(Exception):
-    """No local stack is running here."""
+    """No local stack is running here, or not the one that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +29,16 @@ class RunningStack:
     dynamodb_url: str
     tables: TableNames
 
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 80
+
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        # Whole or not at all: a command may read it at any time.
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        part.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> RunningStack:
@@ -42,8 +47,82 @@ class RunningStack:
             state = json.loads(path.read_text())
             os.kill(state["pid"], 0)
         except (FileNotFoundError, ProcessLookupError):
-            raise NoStackError("No local stack is running here. Start one with: make run") from None
+            raise NoStackError(_NONE) from None
+        except PermissionError:
+            pass  # somebody else's process is alive, too
         return cls(**{**state, "tables": TableNames(**state["tables"])})
+
+    def answers(self) -> bool:
+        """Whether somebody listens: after a restart of the computer another process may have the
+        pid.
+        """
+        with socket.socket() as sock:
+            return sock.connect_ex((urlsplit(self.url).hostname, self.port)) == 0
+
+
+def state_file(settings: Settings, *, port: int) -> Path:
+    """LOCAL_STATE_FILE, else one of the port's own: stacks of one checkout can run side by side."""
+    return settings.state_file or STATE_FOLDER / f"stack-{port}.json"
+
+
+def running_stack(
+    environ: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+    connections_table: str | None = None,
+    folder: Path = STATE_FOLDER,
+    answers: Callable[[RunningStack], bool] = RunningStack.answers,
+) -> RunningStack:
+    """The stack that a command is about: LOCAL_STATE_FILE's or PORT's; else the only one, that of
+    the default port, or the newest. `say` gets a line when there was a choice.
+
+    With `connections_table`, one that has such a table. Raises NoStackError.
+    """
+    if file := environ.get("LOCAL_STATE_FILE"):
+        running = [RunningStack.read(Path(file))]
+    else:
+        running = [stack for stack in _newest_first(folder) if answers(stack)]
+        if port := environ.get("PORT"):
+            running = _on_port(port, running)
+    if connections_table is not None:
+        running = [stack for stack in running if stack.tables.connections == connections_table]
+    if not running:
+        raise NoStackError(_NONE)
+    chosen = next((stack for stack in running if stack.port == DEFAULT_PORT), running[0])
+    if len(running) > 1:
+        others = [f"PORT={stack.port}" for stack in running if stack is not chosen]
+        say(
+            f"{len(running)} local stacks are running. This is about PORT={chosen.port};"
+            f" to choose another, give {' or '.join(sorted(others))}."
+        )
+    return chosen
+
+
+def _on_port(port: str, running: list[RunningStack]) -> list[RunningStack]:
+    """Raises NoStackError, which names those that run."""
+    found = [stack for stack in running if str(stack.port) == port]
+    if running and not found:
+        others = ", ".join(sorted(f"PORT={stack.port}" for stack in running))
+        raise NoStackError(f"No local stack is running here with PORT={port}, but with {others}.")
+    return found
+
+
+def _newest_first(folder: Path) -> Iterator[RunningStack]:
+    """Those whose process lives. The file of one that was killed stays until the next stack on its
+    port writes it anew.
+    """
+    for path in sorted(folder.glob("stack-*.json"), key=_written_at, reverse=True):
+        try:
+            yield RunningStack.read(path)
+        except NoStackError:
+            pass
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # its stack has ended this moment
+        return 0.0
 
 
 def forget(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.function_environ import ACCESS_KEY_ID, ACCOUNT_ID, REGION
 
@@ -33,6 +34,10 @@ SAMPLE_CONFIGURATIONS: tuple[dict[str, Any], ...] = (
         "tickers": [],
     },
 )
+
+
+class TablesError(Exception):
+    """The tables could not be created under the names that they were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,19 @@ def local_client(
 
 
 def create_tables(dynamodb: Any, names: TableNames) -> None:
-    """Creates what is not there yet: an engine of one's own may already hold the tables."""
+    """Creates what is not there yet: an engine of one's own may already hold the tables.
+
+    Raises TablesError.
+    """
     existing = set(dynamodb.list_tables()["TableNames"])
     for definition in _definitions(names):
         if definition["TableName"] not in existing:
-            dynamodb.create_table(BillingMode="PAY_PER_REQUEST", **definition)
+            try:
+                dynamodb.create_table(BillingMode="PAY_PER_REQUEST", **definition)
+            except (BotoCoreError, ClientError) as error:
+                raise TablesError(
+                    f"The table {definition['TableName']!r} cannot be created: {reason(error)}"
+                ) from error
     for name in names.key_names:
         dynamodb.get_waiter("table_exists").wait(
             TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
@@ -106,6 +119,16 @@ def put_sample_configurations(dynamodb: Any, table: str) -> None:
                 for name, value in configuration.items()
             },
         )
+
+
+def reason(error: BotoCoreError | ClientError) -> str:
+    """Why DynamoDB did not do it, in one line."""
+    if isinstance(error, ClientError):
+        given = error.response["Error"]
+        text = f"{given.get('Code', 'no code')}: {given.get('Message', 'no message')}"
+    else:
+        text = str(error)
+    return " ".join(text.split())
 
 
 def _definitions(names: TableNames) -> list[dict[str, Any]]:

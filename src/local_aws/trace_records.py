@@ -18,6 +18,7 @@ from local_aws.xray_documents import to_document, xray_trace_id
 from local_aws.xray_verdicts import Evidence
 
 _REQUIRED = ("trace_id", "id", "name", "start_time")
+_PROBE = "trace_probe"  # a diagnosis makes this one span, and streams nothing
 _ROOT_ANNOTATIONS = (
     "connection_id",
     "session_id",
@@ -214,6 +215,7 @@ def summary(trace_id: str, records: Sequence[Record]) -> dict[str, Any]:
         **known,
         "has_fault": any(r.document.get("fault") for r in records),
         "has_error": any(r.has_error for r in records),
+        "has_streaming_phase": any(r.source == "otel" and r.name != _PROBE for r in records),
         "counts": {
             "xray": sum(r.source == "xray" for r in records),
             "otel": sum(r.source == "otel" for r in records),

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from local_aws.state_file import NoStackError, RunningStack, state_file
+from local_aws.state_file import NoStackError, running_stack
+from local_aws.traces import MAX_TRACES
 from local_aws.waterfall import (
     Layout,
     Row,
@@ -197,22 +198,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "console", nargs="?", help="the console's address; the running stack's if empty"
     )
-    parser.add_argument("trace_id", nargs="?", help="in either form; the newest if left out")
+    parser.add_argument(
+        "trace_id", nargs="?", help="in either form; the newest stream's if left out"
+    )
     given = parser.parse_args(arguments)
     try:
         base = _console_url(given.console, os.environ)
     except NoStackError as error:
-        sys.stderr.write(f"{error}\n")
+        _complain(str(error))
         return 1
     try:
         trace_id = given.trace_id or _newest(base)
         trace = _get(f"{base}/api/traces/{urllib.parse.quote(trace_id, safe='')}")
     except urllib.error.HTTPError as error:
         with error:
-            sys.stderr.write(f"{base} has no such trace: {json.load(error)['error']['message']}\n")
+            _complain(f"{base} has no such trace: {json.load(error)['error']['message']}")
         return 1
     except (urllib.error.URLError, LookupError) as error:
-        sys.stderr.write(f"cannot read a trace from {base}: {error}\n")
+        _complain(f"cannot read a trace from {base}: {error}")
         return 1
     sys.stdout.write(render_text(trace, shutil.get_terminal_size((100, 24)).columns))
     return 0
@@ -220,14 +223,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _console_url(given: str | None, environ: Mapping[str, str]) -> str:
     """The address given, else the running stack's. Raises NoStackError."""
-    return (given or RunningStack.read(state_file(environ)).console_url).rstrip("/")
+    return (given or running_stack(environ, say=_complain).console_url).rstrip("/")
 
 
 def _newest(base: str) -> str:
-    traces = _get(f"{base}/api/traces?limit=1")["traces"]
+    """The newest stream's; the newest of any kind, said to be so, where none has streamed."""
+    traces = _get(f"{base}/api/traces?limit={MAX_TRACES}")["traces"]
     if not traces:
         raise LookupError("it holds none yet; open a stream first")
-    return str(traces[0]["trace_id"])
+    streams = [trace for trace in traces if trace["has_streaming_phase"]]
+    if not streams:
+        _complain("No trace has a streaming phase yet: this is the newest one without.")
+    return str((streams or traces)[0]["trace_id"])
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _get(url: str) -> Any:

@@ -19,6 +19,7 @@ from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
 
 FUNCTION_URL = "http://127.0.0.1:8080"
 NOW_MS = 1_795_000_000_000
+JSON = {"Content-Type": "application/json"}
 
 
 class MemoryItems:
@@ -197,7 +198,7 @@ async def test_an_item_that_dynamodb_could_not_hold_is_refused_by_what_is_wrong(
     console: httpx.AsyncClient, items: MemoryItems, more: bytes, reason: str
 ) -> None:
     body = b'{"sentiment_type":"positive","more":' + more + b"}"
-    answer = await console.post("/api/items", content=body)
+    answer = await console.post("/api/items", content=body, headers=JSON)
     assert answer.status_code == 400
     assert reason in answer.json()["error"]["message"]
     assert items.written == []
@@ -218,7 +219,7 @@ async def test_an_item_that_could_not_be_written_is_no_fault_of_the_client(
 async def test_a_body_that_is_no_item_is_refused(
     console: httpx.AsyncClient, body: bytes, status: int
 ) -> None:
-    answer = await console.post("/api/items", content=body)
+    answer = await console.post("/api/items", content=body, headers=JSON)
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
 
@@ -246,6 +247,26 @@ async def test_the_terminal_prints_the_newest_trace(
     assert "sse_stream" in capsys.readouterr().out
     assert await asyncio.to_thread(waterfall_text.main, [base, "1-0-0"]) == 1
     assert "no such trace" in capsys.readouterr().err
+
+
+async def test_the_terminal_prefers_the_newest_stream_to_newer_requests_of_other_kinds(
+    console: httpx.AsyncClient, store: TraceStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = str(console.base_url)
+    probe = make_span("trace_probe", trace_id="2" * 32, start=9)
+    store.add_otel(make_export(probe))
+    health = {"trace_id": f"1-33333333-{'3' * 24}", "id": "c" * 16, "name": "sse-streaming"}
+    store.add_segment({**health, "start_time": START + 10, "end_time": START + 11})
+    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    printed = capsys.readouterr()
+    assert "1-33333333-" in printed.out
+    assert "No trace has a streaming phase yet" in printed.err
+    for start, trace_id in ((1, "4" * 32), (2, "5" * 32)):
+        store.add_otel(make_export(make_span("sse_stream", trace_id=trace_id, start=start)))
+    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    printed = capsys.readouterr()
+    assert "1-55555555-" in printed.out
+    assert printed.err == ""
 
 
 def test_the_terminal_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
+from local_aws.state_file import RunningStack
 from local_aws.tables import local_client
 from tests.wire.local_lambda import PRELUDE, SCRIPTED, answer, process_state, script
 
@@ -143,6 +144,19 @@ def test_another_local_engine_can_be_used(stack: BackgroundStack) -> None:
         dynamodb.close()
 
 
+def test_a_stack_answers_until_it_stops() -> None:
+    with BackgroundStack(settings()) as running:
+        found = RunningStack(
+            pid=os.getpid(),
+            url=running.url,
+            console_url=running.console_url,
+            dynamodb_url=running.dynamodb.url,
+            tables=running.stack.names,
+        )
+        assert found.answers()
+    assert not found.answers()
+
+
 # --- the commands, in processes of their own ---
 
 
@@ -165,22 +179,27 @@ def without_stack(folder: Path) -> dict[str, str]:
     }
 
 
+def run_environ(folder: Path, **more: str) -> dict[str, str]:
+    return {
+        **{k: v for k, v in os.environ.items() if k in ("PATH", "LOCAL_DYNOXIDE")},
+        "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
+        "PORT": "0",
+        "LOCAL_TASK_ROOT": str(SCRIPTED.task_root),
+        "LOCAL_HANDLER": SCRIPTED.handler,
+        "LOCAL_STATE_FILE": str(folder / "stack.json"),
+        "LOCAL_ITEMS_PER_SECOND": "0",
+        **more,
+    }
+
+
 class RunCommand:
     """`python -m local_aws run`, until its banner has been printed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.environ = {
-            **{k: v for k, v in os.environ.items() if k in ("PATH", "LOCAL_DYNOXIDE")},
-            "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
-            "PORT": "0",
-            "LOCAL_TASK_ROOT": str(SCRIPTED.task_root),
-            "LOCAL_HANDLER": SCRIPTED.handler,
-            "LOCAL_STATE_FILE": str(folder / "stack.json"),
-            "LOCAL_ITEMS_PER_SECOND": "0",
-        }
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.environ = environ
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local_aws", "run"],
-            env=self.environ,
+            env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -191,7 +210,7 @@ class RunCommand:
             self.banner += line
             if "curl -N" in line:
                 break
-        self.state = json.loads((folder / "stack.json").read_text())
+        self.state = json.loads(Path(environ["LOCAL_STATE_FILE"]).read_text())
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return local_aws(self.environ, *arguments)
@@ -218,7 +237,7 @@ class RunCommand:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[RunCommand]:
-    command = RunCommand(tmp_path)
+    command = RunCommand(run_environ(tmp_path))
     yield command
     command.close()
 
@@ -286,6 +305,81 @@ def test_drain_marks_the_table_and_lifts_the_mark(run: RunCommand) -> None:
     assert run.command("drain", "connections", "+1e18").returncode == 1
     assert "Item" not in dynamodb.get_item(TableName="connections", Key=key)
     dynamodb.close()
+
+
+def test_drain_without_a_table_is_about_the_running_stack(run: RunCommand) -> None:
+    assert run.command("drain", "", "+60").stdout.startswith(
+        "connections on the local stack drains"
+    )
+    assert "no longer drains" in run.command("drain", "", "0").stdout
+    assert "connections" in run.banner
+
+
+def test_drain_without_a_table_never_reaches_aws(tmp_path: Path) -> None:
+    for options in ([], ["--aws"]):
+        done = local_aws(without_stack(tmp_path), "drain", "", "+60", *options)
+        assert done.returncode == 1
+        assert "make drain TABLE=" in done.stderr
+
+
+def test_run_warns_of_settings_that_nothing_reads(tmp_path: Path) -> None:
+    command = RunCommand(
+        run_environ(
+            tmp_path,
+            LOCAL_CONCURENCY="3",
+            SSE_POLL_SECOND="3",
+            LOCAL_TASK_ROOT=str(REPOSITORY_ROOT / "src"),
+            LOCAL_HANDLER="lambdas.sse_streaming.entrypoint.handler",
+        )
+    )
+    command.close()
+    before_the_addresses = command.banner.partition("Function URL")[0]
+    assert "LOCAL_CONCURENCY is set and has no effect: did you mean LOCAL_CONCURRENCY?" in (
+        before_the_addresses
+    )
+    assert "SSE_POLL_SECOND is set and has no effect: did you mean SSE_POLL_SECONDS?" in (
+        before_the_addresses
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"SSE_POLL_SECONDS": "abc"}, "SettingsError: SSE_POLL_SECONDS='abc' is not valid"),
+        ({"OTEL_SERVICE_NAME": "other"}, "SettingsError: OTEL_SERVICE_NAME='other' differs"),
+        ({"SSE_ITEMS_TABLE": "a"}, "SettingsError: SSE_ITEMS_TABLE='a' is not valid"),
+        ({"LOCAL_HANDLER": "nothing.here"}, "Unable to import module 'nothing'"),
+        ({"LOCAL_PYTHON": "/bin/false"}, "its process ended before it asked for an event"),
+    ],
+)
+def test_run_refuses_what_the_functions_init_refuses(
+    tmp_path: Path, given: dict[str, str], reason: str
+) -> None:
+    own = {
+        "LOCAL_TASK_ROOT": str(REPOSITORY_ROOT / "src"),
+        "LOCAL_HANDLER": "lambdas.sse_streaming.entrypoint.handler",
+    }
+    done = local_aws(run_environ(tmp_path, **{**own, **given}), "run")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The function does not start: ")
+    assert reason in done.stderr
+    assert "http://" not in done.stdout
+    assert not (tmp_path / "stack.json").exists()
+
+
+def test_run_says_in_one_line_which_table_cannot_be_created(tmp_path: Path) -> None:
+    done = local_aws(run_environ(tmp_path, SSE_ITEMS_TABLE="connections"), "run")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The table 'connections' cannot be created: ResourceInUse")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_init_that_takes_too_long_is_told(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time; time.sleep(60)", encoding="utf-8")
+    slow = {"LOCAL_TASK_ROOT": str(tmp_path), "LOCAL_HANDLER": "slow.handler"}
+    command = RunCommand(run_environ(tmp_path, **slow, LOCAL_TIMEOUT_SECONDS="0.1"))
+    command.close()
+    assert "init takes longer than LOCAL_TIMEOUT_SECONDS" in command.banner
 
 
 def test_drain_says_in_one_line_that_aws_has_no_such_table(run: RunCommand) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from local_aws.settings import SettingError, Settings
+from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
 
 
 def test_nothing_set_gives_the_documented_defaults() -> None:
@@ -40,6 +41,7 @@ def test_only_the_functions_own_variables_are_passed_on() -> None:
         ("LOCAL_TIMEOUT_SECONDS", "nan", "from 0.1 to 900"),
         ("LOCAL_SAMPLED", "yes", "give 1"),
         ("LOCAL_DYNAMODB_URL", "localhost:8000", "http://host:port"),
+        ("LOCAL_CONSOLE_HOSTS", "http://box:9000", "give host or host:port"),
         ("LOCAL_DYNOXIDE", "/no/such/file", "no such file"),
         ("LOCAL_TASK_ROOT", "/no/such/folder", "no such folder"),
     ],
@@ -52,6 +54,34 @@ def test_a_bad_value_is_refused_with_its_name_and_what_to_give(
     assert name in str(refused.value)
     assert repr(value) in str(refused.value)
     assert advice in str(refused.value)
+
+
+def test_the_consoles_other_names_are_separated_by_commas() -> None:
+    settings = Settings.from_environ({"LOCAL_CONSOLE_HOSTS": "box.example:9000, [fd00::1]:80,"})
+    assert settings.console_hosts == ("box.example:9000", "[fd00::1]:80")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LOCAL_CONCURENCY", "LOCAL_CONCURRENCY"),
+        ("LOCAL_STATEFILE", "LOCAL_STATE_FILE"),
+        ("local_log", "LOCAL_LOG"),
+        ("LOCAL_HANDLERS", "LOCAL_HANDLER"),
+        ("LOCAL_WEATHER_STATION", None),
+        ("LOCAL_", None),
+    ],
+)
+def test_a_variable_that_no_setting_is_read_from_is_found_with_the_nearest_one(
+    name: str, nearest: str | None
+) -> None:
+    assert unknown_settings({"PATH": "/bin", "LOCAL_LOG": "1", name: "1"}) == [(name, nearest)]
+
+
+def test_every_setting_that_the_guide_names_is_known() -> None:
+    named = re.findall(r"`(LOCAL_[A-Z_]+)`", (REPOSITORY_ROOT / "docs/local-stack.md").read_text())
+    assert len(named) > 10
+    assert unknown_settings(dict.fromkeys(named, "")) == []
 
 
 def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,21 +20,25 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def printed_by_make(*arguments: str) -> str:
     """What a target would run."""
-    return make("--dry-run", "--no-print-directory", *arguments)
+    return make("--dry-run", *arguments).replace("\\\n", " ")
 
 
 def make(*arguments: str) -> str:
+    done = run_make(*arguments, path=os.environ["PATH"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_make(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:
     """Without the variables of the `make` that runs the tests."""
-    done = subprocess.run(
-        ["make", *arguments],
+    return subprocess.run(
+        [shutil.which("make") or "make", "--no-print-directory", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_plan_is_for_the_python_that_the_zip_is_built_for() -> None:
@@ -86,6 +92,107 @@ def test_a_trace_is_asked_of_the_running_stack(
     monkeypatch.setattr(waterfall_text, "_get", get)
     assert waterfall_text.main(["", "1-2-3"]) == 1
     assert asked == ["http://127.0.0.1:1/api/traces/1-2-3"]
+
+
+@pytest.mark.parametrize("target", ["run", "publish", "drain", "trace"])
+def test_a_port_that_is_given_chooses_the_stack(target: str) -> None:
+    assert 'PORT="9080" ' in printed_by_make(target, "PORT=9080", "FILE=items.jsonl")
+    assert 'PORT="" ' in printed_by_make(target, "FILE=items.jsonl")
+
+
+def test_drain_needs_no_table() -> None:
+    printed = printed_by_make("drain", "UNTIL=+60")
+    assert 'drain "" +60' in printed
+    assert "exit 1" not in printed
+    assert 'drain "mine" ' in printed_by_make("drain", "TABLE=mine")
+
+
+SILENT = ["-m venv", "pip install", "npm install", "bin/mypy", "tools.package_zip", "bench_"]
+
+
+@pytest.mark.parametrize("command", SILENT)
+def test_what_is_silent_for_long_shows_that_it_goes_on(command: str) -> None:
+    printed = printed_by_make("--always-make", "setup", "checkov", "lint", "package", "bench")
+    commands = [line for line in printed.splitlines() if command in line]
+    assert commands
+    assert [line for line in commands if "-m tools.patiently" not in line] == []
+
+
+class Venv:
+    """A virtual environment that is ready but for the DynamoDB engine, and a PATH with an npm that
+    can be missing or fail.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self._bin = folder / "venv", folder / "bin"
+        for one in (self.path / "bin", self._bin):
+            one.mkdir(parents=True)
+        (self.path / "bin/python").symlink_to(sys.executable)
+        for stamp in (".python", ".packages"):
+            (self.path / stamp).touch()
+        for tool in ("sh", "env", "touch", "find", "rm", "uname", "tr", "mkdir"):
+            (self._bin / tool).symlink_to(shutil.which(tool) or tool)
+        self._calls = folder / "calls"
+
+    def has_npm(self, *, works: bool) -> None:
+        install = 'while [ $# -gt 2 ]; do shift; done; d="$1/node_modules/${2%@*}"; mkdir -p "$d"'
+        ends = f'{install}; touch "$d/dynoxide"' if works else 'echo "npm error no network"; exit 1'
+        self.adds("npm", f'echo called >> "{self._calls}"; {ends}')
+
+    def adds(self, command: str, program: str) -> None:
+        script = self._bin / command
+        script.write_text(f"#!/bin/sh\n{program}\n", encoding="utf-8")
+        script.chmod(0o755)
+
+    @property
+    def npm_calls(self) -> int:
+        return len(self._calls.read_text().splitlines()) if self._calls.exists() else 0
+
+    def setup(self, *variables: str) -> subprocess.CompletedProcess[str]:
+        return run_make("setup", f"VENV={self.path}", *variables, path=str(self._bin))
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Venv:
+    return Venv(tmp_path)
+
+
+def test_the_engine_is_installed_once_npm_has_appeared(venv: Venv) -> None:
+    assert "npm is missing" in venv.setup().stdout
+    assert venv.setup().stdout == "", "said once"
+    venv.has_npm(works=True)
+    assert "Installing the DynamoDB engine" in venv.setup().stdout
+    assert venv.setup().returncode == 0
+    assert venv.npm_calls == 1
+
+
+def test_an_engine_that_could_not_be_installed_is_tried_again_an_hour_later(venv: Venv) -> None:
+    venv.has_npm(works=False)
+    said = venv.setup()
+    assert said.returncode == 0
+    assert "npm error no network" in said.stdout
+    assert "moto stands in for DynamoDB" in said.stdout
+    assert venv.setup().stdout == "", "not at each run"
+    assert venv.npm_calls == 1
+    venv.has_npm(works=True)
+    an_hour_ago = time.time() - 3660
+    os.utime(venv.path / ".dynoxide-failed", (an_hour_ago, an_hour_ago))
+    assert "Installing the DynamoDB engine" in venv.setup().stdout
+    assert venv.setup().returncode == 0
+    assert venv.npm_calls == 2
+
+
+def test_a_python_that_the_virtual_environment_does_not_have_is_refused(venv: Venv) -> None:
+    venv.has_npm(works=True)
+    venv.adds("python9", "echo '9.9.9 (stub)'")
+    has = f"{venv.path} has Python {sys.version.split()[0]}"
+    for python, what in (("python9", "is 9.9.9 (stub)"), ("python8", "does not run")):
+        refused = venv.setup(f"PYTHON={python}")
+        assert refused.returncode != 0
+        assert f"{has}, but PYTHON={python} {what}\n" in refused.stdout
+        assert "VENV=" in refused.stdout
+    assert venv.npm_calls == 0
+    assert venv.setup(f"PYTHON={sys.executable}").returncode == 0
 
 
 def test_verify_aws_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
