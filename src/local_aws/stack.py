@@ -32,6 +32,7 @@ from local_aws.patience import patiently
 from local_aws.processes import ProcessGuard
 from local_aws.publisher import Publisher
 from local_aws.settings import Settings
+from local_aws.span_notice import SpanNotice
 from local_aws.tables import (
     TableNames,
     create_tables,
@@ -117,6 +118,7 @@ class Stack:
             self._resources.push_async_callback(part.stop)
         await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
         await patiently("Creating tables", self._prepare_tables(), self._say)
+        self.lambda_service = self._make_lambda_service()
         await self._start_console(console_socket)
         await self._start_lambda(url_socket)
 
@@ -186,7 +188,7 @@ class Stack:
         self._resources.push_async_callback(server.stop)
         await server.start(sock)
 
-    async def _start_lambda(self, sock: socket.socket) -> None:
+    def _make_lambda_service(self) -> LambdaService:
         wiring = Wiring(
             dynamodb_url=self.dynamodb.url,
             cloudwatch_url=self.cloudwatch.url,
@@ -194,13 +196,22 @@ class Stack:
             xray_daemon_address=self.daemon.address,
             id_key=secrets.token_hex(16),
         )
-        self.lambda_service = LambdaService(
+        notice = SpanNotice(
+            self.traces,
+            self._say,
+            self.settings.function,
+            collector_url=self.collector.endpoint,
+        )
+        return LambdaService(
             self.settings,
             wiring,
             spawner=self.guard,
             say=self._say,
             add_segment=self.traces.add_segment,
+            on_finished=notice.finished,
         )
+
+    async def _start_lambda(self, sock: socket.socket) -> None:
         self._resources.push_async_callback(self.lambda_service.stop)
         publishing = asyncio.create_task(self.publisher.run())
         self._resources.push_async_callback(_cancel, publishing)
