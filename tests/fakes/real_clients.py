@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -97,9 +98,26 @@ def builtin_script() -> list[str]:
 
 
 def npm_script() -> list[str]:
-    """Installs what package-lock.json pins, once. Raises CannotRun."""
-    node = _node()
+    """Raises CannotRun."""
+    return [_node(), str(installed() / "npm_eventsource.js")]
+
+
+def axe_core() -> str:
+    """The script that judges whether a page can be used by everybody. Raises CannotRun."""
+    return (installed() / "node_modules/axe-core/axe.min.js").read_text()
+
+
+def installed() -> Path:
+    """The folder with what package-lock.json pins, which is installed once. Raises CannotRun."""
+    _node()
     INSTALLED.mkdir(parents=True, exist_ok=True)
+    with (INSTALLED.parent / "clients.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests of several files want it at once
+        _install()
+    return INSTALLED
+
+
+def _install() -> None:
     wanted, marker = (SCRIPTS / "package-lock.json").read_bytes(), INSTALLED / ".installed"
     for file in SCRIPTS.glob("*.js*"):
         shutil.copy(file, INSTALLED)
@@ -112,9 +130,8 @@ def npm_script() -> list[str]:
             timeout=50,
         )
         if installing.returncode:
-            raise CannotRun(f"npm could not install eventsource: {installing.stderr[-500:]}")
+            raise CannotRun(f"npm could not install the clients: {installing.stderr[-500:]}")
         marker.write_bytes(wanted)
-    return [node, str(INSTALLED / "npm_eventsource.js")]
 
 
 def _node() -> str:
@@ -124,28 +141,31 @@ def _node() -> str:
     return node
 
 
-@contextmanager
-def browser(address: str) -> Iterator[None]:
-    """Headless Chromium on one page. Raises CannotRun."""
+def chromium_argv(profile: str) -> list[str]:
+    """Raises CannotRun."""
     found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         raise CannotRun(f"none of {', '.join(_BROWSERS)} is installed (Debian: chromium)")
+    return [
+        found,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+        "--no-proxy-server",
+        f"--user-data-dir={profile}",
+    ]
+
+
+@contextmanager
+def browser(address: str) -> Iterator[None]:
+    """Headless Chromium on one page. Raises CannotRun."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [
-                found,
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-                "--no-proxy-server",
-                "--remote-debugging-port=0",
-                f"--user-data-dir={profile}",
-                address,
-            ],
+            [*chromium_argv(profile), "--remote-debugging-port=0", address],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
