@@ -17,13 +17,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from local_aws import waterfall
+from local_aws.fault_switches import UnknownFaultError
 from local_aws.items import ItemError, NotWrittenError, parse_item
 from local_aws.local_access import ConsoleAccess
 from local_aws.traces import TraceStore
 
 PAGE = Path(__file__).parent / "console_page"
 # An item of DynamoDB has at most 400 KB; JSON may write it longer.
-_MAX_ITEM_BYTES = 1024 * 1024
+_MAX_BODY_BYTES = 1024 * 1024
 _MAX_LISTED = 1_000
 
 
@@ -35,9 +36,27 @@ class ItemWriter(Protocol):
         """
 
 
+class Streams(Protocol):
+    def as_json(self) -> list[dict[str, Any]]:
+        """The streams that are open now."""
+
+    def kill(self, trace_id: str) -> bool:
+        """Kills the process of one; False if there is no such stream."""
+
+
+class Faults(Protocol):
+    def as_json(self) -> list[dict[str, Any]]:
+        """Every fault that can be switched, and whether it is on."""
+
+    async def turn(self, name: str, *, on: bool) -> None:
+        """Raises UnknownFaultError."""
+
+
 def create_console(
     store: TraceStore,
     writer: ItemWriter,
+    streams: Streams,
+    faults: Faults,
     *,
     function_url: str,
     details: Mapping[str, Any] | None = None,
@@ -48,7 +67,8 @@ def create_console(
     `function_url` is where the page opens its stream; `details` is shown as it is in /api/info;
     `more_hosts` are those of ConsoleAccess.
     """
-    api = _Api(store, writer, {"function_url": function_url.rstrip("/"), **(details or {})})
+    info = {"function_url": function_url.rstrip("/"), **(details or {})}
+    api = _Api(store, writer, streams, faults, info)
     return Starlette(
         routes=[
             Route("/", api.page),
@@ -56,7 +76,11 @@ def create_console(
             Route("/api/traces", api.get_traces),
             Route("/api/traces/{trace_id}", api.get_trace),
             Route("/api/items", api.post_item, methods=["POST"]),
-            Mount("/static", StaticFiles(directory=PAGE)),
+            Route("/api/streams", api.get_streams),
+            Route("/api/streams/{trace_id}/kill", api.kill_stream, methods=["POST"]),
+            Route("/api/faults", api.get_faults),
+            Route("/api/faults", api.post_fault, methods=["POST"]),
+            Mount("/static", _PageFiles(directory=PAGE)),
         ],
         middleware=[Middleware(ConsoleAccess, more_hosts=more_hosts)],
         exception_handlers={HTTPException: _refuse},
@@ -64,9 +88,18 @@ def create_console(
 
 
 class _Api:
-    def __init__(self, store: TraceStore, writer: ItemWriter, info: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        store: TraceStore,
+        writer: ItemWriter,
+        streams: Streams,
+        faults: Faults,
+        info: Mapping[str, Any],
+    ) -> None:
         self._store = store
         self._writer = writer
+        self._streams = streams
+        self._faults = faults
         self._info = info
 
     async def page(self, request: Request) -> Response:
@@ -110,6 +143,39 @@ class _Api:
             raise HTTPException(503, str(error)) from error
         return _json(written, status=201)
 
+    async def get_streams(self, request: Request) -> Response:
+        return _json({"streams": self._streams.as_json()})
+
+    async def kill_stream(self, request: Request) -> Response:
+        trace_id = request.path_params["trace_id"]
+        if not self._streams.kill(trace_id):
+            raise HTTPException(404, f"no open stream has the trace {trace_id}")
+        return _json({"killed": trace_id})
+
+    async def get_faults(self, request: Request) -> Response:
+        return _json({"faults": self._faults.as_json()})
+
+    async def post_fault(self, request: Request) -> Response:
+        match await _read_json(request):
+            case {"name": str(name), "on": bool(on)}:
+                pass
+            case _:
+                raise HTTPException(400, 'the body must be {"name": …, "on": true or false}')
+        try:
+            await self._faults.turn(name, on=on)
+        except UnknownFaultError as error:
+            raise HTTPException(400, str(error)) from error
+        return await self.get_faults(request)
+
+
+class _PageFiles(StaticFiles):
+    """The page's files, asked for anew each time: they belong together, also after an update."""
+
+    def file_response(self, *given: Any, **more: Any) -> Response:
+        response = super().file_response(*given, **more)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
 
 def _limit(text: str) -> int:
     # By length first: Python refuses to read a number of thousands of digits.
@@ -120,15 +186,26 @@ def _limit(text: str) -> int:
 
 
 async def _read_item(request: Request) -> dict[str, Any]:
+    try:
+        return parse_item(await _read_body(request))
+    except ItemError as error:
+        raise HTTPException(400, f"the body must be one item: {error}") from error
+
+
+async def _read_json(request: Request) -> Any:
+    try:
+        return json.loads(await _read_body(request))
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "the body must be JSON") from error
+
+
+async def _read_body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MAX_ITEM_BYTES:
-            raise HTTPException(413, f"an item has at most {_MAX_ITEM_BYTES} bytes")
-    try:
-        return parse_item(bytes(body))
-    except ItemError as error:
-        raise HTTPException(400, f"the body must be one item: {error}") from error
+        if len(body) > _MAX_BODY_BYTES:
+            raise HTTPException(413, f"a body has at most {_MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -123,6 +123,9 @@ class FaultPlan:
         self._rules = (*self._rules, rule)
         return rule
 
+    def __contains__(self, rule: Rule) -> bool:
+        return any(held is rule for held in self._rules)
+
     def remove(self, rule: Rule) -> None:
         self._rules = tuple(kept for kept in self._rules if kept is not rule)
 

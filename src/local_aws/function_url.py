@@ -124,6 +124,7 @@ class FunctionUrl:
             request_headers=headers,
             hang_seconds=self._timeout_seconds,
             show_disconnect=self._show_disconnect,
+            wall_clock=self._wall_clock,
         ).run()
         if why is not None:
             self._say(f"502 for {request.method} {invocation.request_id}: {why}")

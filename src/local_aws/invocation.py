@@ -140,6 +140,7 @@ class Invocation:
     answered_at: float = 0.0  # its response had wholly arrived
     finished_at: float = 0.0  # it asked for the next event, or ended
     response_bytes: int = 0
+    last_byte_at: float = 0.0  # the client was last sent something of the body
     status: int | None = None  # what the client got
     outcome: Outcome = Outcome.RUNNING
     trailers: dict[str, str] = field(default_factory=dict)

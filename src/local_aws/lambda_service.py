@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from local_aws.environment import Environment
@@ -30,13 +30,17 @@ class LambdaService:
         spawner: Spawner,
         say: Say,
         add_segment: Callable[[dict[str, Any]], None],
+        on_finished: Callable[[Invocation, Sequence[str]], None] = lambda invocation, log: None,
     ) -> None:
-        """`say` prints a line for the developer; `add_segment` takes X-Ray segment documents."""
+        """`say` prints a line for the developer; `add_segment` takes X-Ray segment documents;
+        `on_finished` gets each invocation after its segments, with its environment's log.
+        """
         self._settings = settings
         self._wiring = wiring
         self._spawner = spawner
         self._say = say
         self._add_segment = add_segment
+        self._on_finished = on_finished
         self._is_stopping = False
         self.log = FunctionLog(echo=say if settings.log else None)
         self.fleet = Fleet(
@@ -91,7 +95,10 @@ class LambdaService:
 
     def _finished(self, invocation: Invocation, environment: Environment) -> None:
         self._record(invocation)
-        if invocation.outcome is Outcome.ANSWERED or self._is_stopping:
+        if self._is_stopping:
+            return
+        self._on_finished(invocation, self.log.lines(environment.number))
+        if invocation.outcome is Outcome.ANSWERED:
             return
         if not self._settings.log:
             self._say(f"Invocation {invocation.request_id}: {invocation.outcome.value}.")

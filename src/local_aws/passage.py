@@ -15,6 +15,7 @@ Kept as on AWS, because functions get them wrong:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import h11
 
@@ -48,6 +49,7 @@ class Passage:
         request_headers: dict[str, str],
         hang_seconds: float,
         show_disconnect: bool,
+        wall_clock: Callable[[], float],
     ) -> None:
         self._http = http
         self._invocation = invocation
@@ -56,6 +58,7 @@ class Passage:
         self._request_headers = request_headers
         self._hang_seconds = hang_seconds
         self._show_disconnect = show_disconnect
+        self._wall_clock = wall_clock
 
     async def run(self) -> str | None:
         """Passes the response on; when the client got a 502 instead, says why.
@@ -167,6 +170,7 @@ class Passage:
         chunk = first
         while chunk:
             await self._http.send(h11.Data(data=chunk))
+            self._invocation.last_byte_at = self._wall_clock()
             try:
                 chunk = await relay.read()
             except InvocationFailedError as failure:

@@ -22,16 +22,19 @@ from local_aws.console import create_console
 from local_aws.console_server import ConsoleServer
 from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.fault_proxy import FaultProxy
+from local_aws.fault_switches import FaultSwitches
 from local_aws.function_environ import Wiring, configured
 from local_aws.http_connection import bound_socket
 from local_aws.index_lag import IndexLag
 from local_aws.invocation import Invocation
 from local_aws.lambda_service import LambdaService
+from local_aws.open_streams import OpenStreams
 from local_aws.otlp_collector import OtlpCollector
 from local_aws.patience import patiently
 from local_aws.processes import ProcessGuard
 from local_aws.publisher import Publisher
-from local_aws.settings import Settings
+from local_aws.settings import FunctionSettings, Settings
+from local_aws.span_notice import SpanNotice
 from local_aws.tables import (
     TableNames,
     create_tables,
@@ -41,6 +44,7 @@ from local_aws.tables import (
 from local_aws.traces import TraceStore
 from local_aws.xray_daemon import XRayDaemon
 
+DEFAULT_HEARTBEAT_SECONDS = 15.0  # the function's own
 _MOTO_NOTICE = (
     "No dynoxide binary was found, so moto stands in for DynamoDB: the same answers, but index "
     "queries grow slower with the table and capacity is not charged by AWS's rule."
@@ -126,7 +130,7 @@ class Stack:
             await part.start()
             self._resources.push_async_callback(part.stop)
         await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
-        self.lambda_service = self._lambda_service()
+        self.lambda_service = self._make_lambda_service()
         if self._checks_function:
             checking = self.lambda_service.check_init()
             await patiently("Starting the function once", checking, self._say)
@@ -198,14 +202,17 @@ class Stack:
         app = create_console(
             self.traces,
             self.publisher,
+            OpenStreams(self.lambda_service.url, self.lambda_service.fleet),
+            FaultSwitches(self.dynamodb, self.collector),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,
+            details={"heartbeat_seconds": _heartbeat_seconds(self.settings.function)},
         )
         server = ConsoleServer(app)
         self._resources.push_async_callback(server.stop)
         await server.start(sock)
 
-    def _lambda_service(self) -> LambdaService:
+    def _make_lambda_service(self) -> LambdaService:
         wiring = Wiring(
             dynamodb_url=self.dynamodb.url,
             cloudwatch_url=self.cloudwatch.url,
@@ -213,12 +220,19 @@ class Stack:
             xray_daemon_address=self.daemon.address,
             id_key=secrets.token_hex(16),
         )
+        notice = SpanNotice(
+            self.traces,
+            self._say,
+            self.settings.function,
+            collector_url=self.collector.endpoint,
+        )
         return LambdaService(
             self.settings,
             wiring,
             spawner=self.guard,
             say=self._say,
             add_segment=self.traces.add_segment,
+            on_finished=notice.finished,
         )
 
     async def _start_lambda(self, sock: socket.socket) -> None:
@@ -226,6 +240,14 @@ class Stack:
         publishing = asyncio.create_task(self.publisher.run())
         self._resources.push_async_callback(_cancel, publishing)
         await self.lambda_service.start(sock)
+
+
+def _heartbeat_seconds(function: FunctionSettings) -> float:
+    """What the function is set to; a setting that is no number stops its init, not the stack."""
+    try:
+        return float(configured(function).get("SSE_HEARTBEAT_SECONDS") or DEFAULT_HEARTBEAT_SECONDS)
+    except ValueError:
+        return DEFAULT_HEARTBEAT_SECONDS
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -212,6 +212,7 @@ def summary(trace_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "in_progress": any(r.in_progress for r in records),
         "name": root.name,
         "route": _route(records),
+        "status": _status(records),
         **known,
         "has_fault": any(r.document.get("fault") for r in records),
         "has_error": any(r.has_error for r in records),
@@ -225,6 +226,15 @@ def summary(trace_id: str, records: Sequence[Record]) -> dict[str, Any]:
 
 def _annotation(records: Sequence[Record], key: str) -> Any:
     return next((r.annotations[key] for r in records if key in r.annotations), None)
+
+
+def _status(records: Sequence[Record]) -> int | None:
+    """What the client got, which the Lambda service's own segment says."""
+    for record in records:
+        status = ((record.document.get("http") or {}).get("response") or {}).get("status")
+        if record.document.get("origin") == "AWS::Lambda" and isinstance(status, int):
+            return status
+    return None
 
 
 def _route(records: Sequence[Record]) -> str | None:

@@ -108,7 +108,10 @@ class TraceStore:
         return summaries[:limit]
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
-        """Everything known of one trace, by either form of its id; None if nothing is."""
+        """Everything known of one trace, by either form of its id; None if nothing is.
+
+        `read_at` is the time of the reading: a trace in progress has got that far.
+        """
         wanted = xray_trace_id(trace_id.strip().lower())
         with self._reading():
             trace = self._traces.get(wanted)
@@ -119,6 +122,7 @@ class TraceStore:
         evidence = [r.evidence() for r in records]
         return {
             **summary,
+            "read_at": self._clock(),
             "records": [r.as_json() for r in records],
             "records_dropped": dropped,
             "verdicts": [v.as_json() for v in xray_limits.check(evidence)],

@@ -52,7 +52,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`boundary` is where the handler returned: offset in seconds, None without a handler."""
+    """`boundary` is where the handler returned: offset in seconds, None without a handler.
+
+    The axis of a trace in progress reaches to the moment when it was read.
+    """
 
     start: float
     duration: float
@@ -70,7 +73,10 @@ def lay_out(trace: Mapping[str, Any]) -> Layout:
     if not records:
         return Layout(0.0, 0.0, None, (), ())
     start = min(r["start"] for r in records)
-    duration = max(end_of(r) for r in records) - start
+    end = max(end_of(r) for r in records)
+    if any(r["end"] is None for r in records):
+        end = max(end, trace["read_at"])
+    duration = end - start
     children = _children(records)
     rows = tuple(_rows(children, None, None, 0))
     boundary = _handler_return(records)

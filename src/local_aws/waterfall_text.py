@@ -57,7 +57,7 @@ def render_text(trace: Mapping[str, Any], width: int) -> str:
         marks = failed if row.is_lane or row.folded else {}
         bar = _bar(row, records, layout, marks, axis_width)
         label = _fit(name, count, name_width - 1).ljust(name_width)
-        lines.append(f"{label}{bar} {_value(records)}".rstrip())
+        lines.append(f"{label}{bar} {_value(records, layout)}".rstrip())
     lines += _error_types(trace["records"])
     for gap in layout.gaps:
         lines.append(f"gap: nothing happened from {_time(gap.start)} to {_time(gap.end)}")
@@ -70,7 +70,7 @@ def render_text(trace: Mapping[str, Any], width: int) -> str:
 def _head(
     trace: Mapping[str, Any], layout: Layout, width: int, name_width: int, axis_width: int
 ) -> list[str]:
-    facts = [trace["trace_id"], trace.get("route"), _time(layout.duration)]
+    facts = [trace["trace_id"], trace.get("route"), trace.get("status"), _time(layout.duration)]
     known = ("session_id", "connection_sequence", "end_reason")
     facts += [f"{k}={trace[k]}" for k in known if trace.get(k) is not None]
     said = textwrap.wrap("  ".join(str(f) for f in facts if f), width)
@@ -174,11 +174,12 @@ def _bar(
     return "".join(cells)
 
 
-def _value(records: Sequence[Mapping[str, Any]]) -> str:
+def _value(records: Sequence[Mapping[str, Any]], layout: Layout) -> str:
     """How long it took; of a lane the mean and the longest, roll-ups apart."""
+    if len(records) == 1 and records[0]["end"] is None:
+        return f"{_time(layout.start + layout.duration - records[0]['start'])}…"
     if len(records) == 1:
-        in_progress = "…" if records[0]["end"] is None else ""
-        return _time(end_of(records[0]) - records[0]["start"]) + in_progress
+        return _time(end_of(records[0]) - records[0]["start"])
     single = [r for r in records if not is_rolled_up(r)] or records
     durations = [end_of(r) - r["start"] for r in single]
     return f"ø {_time(sum(durations) / len(durations))}, max {_time(max(durations))}"

@@ -7,7 +7,7 @@ process, and the collector writes that list at debug level only (awsxrayexporter
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ MAX_VALUE_CHARS = 1_000
 
 _QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/xray.html"
 _TRACE_QUOTA = "https://repost.aws/knowledge-center/x-ray-trace-quota-error"
+_OTLP_FAILURES = "https://opentelemetry.io/docs/specs/otlp/#otlphttp-connection"
+_STREAM_ROOT = "sse_stream"
 _ID_SHAPES = {
     "trace_id": (re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}"), 32),
     "id": (re.compile("[0-9a-f]{16}"), 16),
@@ -72,6 +74,7 @@ def sizes(evidence: Sequence[Evidence]) -> Sizes:
 def check(evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
     """Every verdict on one trace's documents, the worst first; empty if X-Ray takes all as sent."""
     found = [
+        *missing_phase(evidence),
         *_trace_size(evidence),
         *_annotation_count(evidence),
         *_missing_parents(evidence),
@@ -84,6 +87,52 @@ def check(evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
                 found += span_rule(one, one.span)
     order = list(Severity)
     return tuple(sorted(found, key=lambda v: order.index(v.severity)))
+
+
+def missing_phase(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
+    """What a stream's documents cannot say themselves: that the streaming phase's are not here.
+
+    Silent on a trace without the segment of its function, as nothing tells whether that has ended.
+    """
+    function = _segment(evidence, "AWS::Lambda::Function")
+    if function is None or not _is_stream(evidence):
+        return
+    spans = [e for e in evidence if e.span is not None]
+    if any(e.name == _STREAM_ROOT for e in spans):
+        return
+    if "end_time" in function:
+        what = "its root span sse_stream never came" if spans else "none of its spans came"
+        yield Verdict(
+            Severity.LOST,
+            "missing_phase",
+            f"the streaming phase is missing: {what}",
+            "the collector did not take them (the function tries a batch once more, after its "
+            "environment's next stream), the process was killed, or OTEL_SDK_DISABLED or "
+            "OTEL_EXPORTER_OTLP_ENDPOINT keeps them from here",
+            _OTLP_FAILURES,
+        )
+    elif not spans:
+        yield Verdict(
+            Severity.NOTE,
+            "missing_phase",
+            "the stream is running: none of the streaming phase's spans has come yet",
+            "the function sends them after its first poll and when the stream has ended",
+            _OTLP_FAILURES,
+        )
+
+
+def _is_stream(evidence: Sequence[Evidence]) -> bool:
+    """Whether the handler named a stream's route and the request was not refused."""
+    routes = [str((e.document.get("annotations") or {}).get("route", "")) for e in evidence]
+    service = _segment(evidence, "AWS::Lambda") or {}
+    status = ((service.get("http") or {}).get("response") or {}).get("status", 200)
+    return status == 200 and any(
+        route.startswith("GET ") and route.endswith("/stream") for route in routes
+    )
+
+
+def _segment(evidence: Sequence[Evidence], origin: str) -> Mapping[str, Any] | None:
+    return next((e.document for e in evidence if e.document.get("origin") == origin), None)
 
 
 def _trace_size(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
@@ -155,7 +204,7 @@ def _function_segment(evidence: Sequence[Evidence]) -> str | None:
     roots = [
         e.document.get("parent_id")
         for e in evidence
-        if e.name == "sse_stream" or e.name.startswith("## ")
+        if e.name == _STREAM_ROOT or e.name.startswith("## ")
     ]
     candidates = [p for p in roots if p in outside]
     return str(max(candidates, key=candidates.count)) if candidates else None

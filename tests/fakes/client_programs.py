@@ -47,6 +47,12 @@ def install_npm_packages() -> None:
     _once(NPM, SOURCES / "package-lock.json", install)
 
 
+def axe_core() -> str:
+    """The script that judges whether a page can be used by everybody. Raises CannotRun."""
+    install_npm_packages()
+    return (NPM / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
 def _install_python_packages() -> None:
     """Beside the environment, so that its own versions stay what they are."""
     wanted = SOURCES / "requirements.txt"

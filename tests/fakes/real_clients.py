@@ -104,28 +104,31 @@ def running_program(argv: list[str], said: Said) -> Iterator[None]:
         lines.close()
 
 
-@contextmanager
-def browser(address: str) -> Iterator[None]:
-    """Headless Chromium on one page. Raises CannotRun."""
+def chromium_argv(profile: str) -> list[str]:
+    """Raises CannotRun."""
     found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         raise CannotRun(f"none of {', '.join(_BROWSERS)} is installed (Debian: chromium)")
+    return [
+        found,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+        "--no-proxy-server",
+        f"--user-data-dir={profile}",
+    ]
+
+
+@contextmanager
+def browser(address: str) -> Iterator[None]:
+    """Headless Chromium on one page. Raises CannotRun."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [
-                found,
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-                "--no-proxy-server",
-                "--remote-debugging-port=0",
-                f"--user-data-dir={profile}",
-                address,
-            ],
+            [*chromium_argv(profile), "--remote-debugging-port=0", address],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

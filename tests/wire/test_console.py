@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,8 +13,15 @@ import pytest
 import uvicorn
 
 from local_aws import waterfall_text
-from local_aws.console import create_console
+from local_aws.console import PAGE, create_console
+from local_aws.fault_proxy import FaultProxy
+from local_aws.fault_switches import FaultSwitches
+from local_aws.faults import THROTTLE, ProxiedRequest
+from local_aws.index_lag import IndexLag
 from local_aws.items import NotWrittenError, complete_item
+from local_aws.otlp_behaviour import REFUSED
+from local_aws.otlp_collector import OtlpCollector
+from local_aws.tables import STACK_ITSELF
 from local_aws.traces import TraceStore
 from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
 
@@ -37,6 +45,22 @@ class MemoryItems:
         return whole
 
 
+class OneStream:
+    """A stream that is open until it is killed."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def as_json(self) -> list[dict[str, Any]]:
+        one = {"trace_id": XRAY_TRACE_ID, "environment": 1, "idle_seconds": 3.5}
+        return [one] if self.is_open else []
+
+    def kill(self, trace_id: str) -> bool:
+        killed = self.is_open and trace_id == XRAY_TRACE_ID
+        self.is_open = self.is_open and not killed
+        return killed
+
+
 @pytest.fixture
 def store() -> TraceStore:
     return TraceStore()
@@ -48,8 +72,30 @@ def items() -> MemoryItems:
 
 
 @pytest.fixture
-async def console(store: TraceStore, items: MemoryItems) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_console(store, items, function_url=FUNCTION_URL, details={"engine": "dynoxide"})
+def proxy() -> FaultProxy:
+    return FaultProxy(index_lag=IndexLag({}, seconds=0.5, monotonic=lambda: 0.0))
+
+
+@pytest.fixture
+async def collector(store: TraceStore) -> AsyncIterator[OtlpCollector]:
+    collector = OtlpCollector(store)
+    await collector.start()
+    yield collector
+    await collector.stop()
+
+
+@pytest.fixture
+async def console(
+    store: TraceStore, items: MemoryItems, proxy: FaultProxy, collector: OtlpCollector
+) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_console(
+        store,
+        items,
+        OneStream(),
+        FaultSwitches(proxy, collector),
+        function_url=FUNCTION_URL,
+        details={"engine": "dynoxide"},
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     # Listening already, so that a request before uvicorn has begun waits instead of failing.
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -70,6 +116,8 @@ async def test_the_page_and_its_files_are_served(console: httpx.AsyncClient) -> 
         answer = await console.get(f"/static/{path}")
         assert answer.status_code == 200
         assert kind in answer.headers["content-type"]
+        # The page's modules belong together: an old one beside a new one would break it.
+        assert answer.headers["cache-control"] == "no-cache"
 
 
 async def test_the_page_may_reach_only_itself_and_the_stream(console: httpx.AsyncClient) -> None:
@@ -78,9 +126,9 @@ async def test_the_page_may_reach_only_itself_and_the_stream(console: httpx.Asyn
     assert policy.startswith("default-src 'self'")
     assert f"connect-src 'self' {FUNCTION_URL}" in policy
     assert "unsafe" not in policy
-    script = (await console.get("/static/console.js")).text
-    for way_in in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
-        assert way_in not in script
+    for script in PAGE.glob("*.js"):
+        for way_in in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert way_in not in script.read_text()
 
 
 async def test_info_tells_the_page_where_the_stream_is(console: httpx.AsyncClient) -> None:
@@ -211,6 +259,99 @@ async def test_an_item_that_could_not_be_written_is_no_fault_of_the_client(
     answer = await console.post("/api/items", json={"sentiment_type": "positive"})
     assert answer.status_code == 503
     assert answer.json() == {"error": {"code": "not_written", "message": "nobody answers"}}
+
+
+async def test_open_streams_say_how_long_they_have_been_silent(
+    console: httpx.AsyncClient,
+) -> None:
+    (stream,) = (await console.get("/api/streams")).json()["streams"]
+    assert stream == {"trace_id": XRAY_TRACE_ID, "environment": 1, "idle_seconds": 3.5}
+
+
+async def test_the_process_behind_an_open_stream_can_be_killed(console: httpx.AsyncClient) -> None:
+    path = f"/api/streams/{XRAY_TRACE_ID}/kill"
+    assert (await console.post(path, json={})).json() == {"killed": XRAY_TRACE_ID}
+    answer = await console.post(path, json={})
+    assert answer.status_code == 404
+    assert XRAY_TRACE_ID in answer.json()["error"]["message"]
+
+
+async def switches(console: httpx.AsyncClient) -> dict[str, bool]:
+    faults = (await console.get("/api/faults")).json()["faults"]
+    return {fault["name"]: fault["on"] for fault in faults}
+
+
+async def switch(console: httpx.AsyncClient, name: str, *, on: bool) -> None:
+    answer = await console.post("/api/faults", json={"name": name, "on": on})
+    assert answer.status_code == 200
+    assert {fault["name"]: fault["on"] for fault in answer.json()["faults"]}[name] is on
+
+
+async def test_every_fault_can_be_switched_on_and_off(console: httpx.AsyncClient) -> None:
+    names = list(await switches(console))
+    assert names == ["throttle", "latency", "lost_answers", "collector_down", "index_lag"]
+    for name in names:
+        for _ in range(2):  # twice is as good as once
+            await switch(console, name, on=True)
+            assert [n for n, on in (await switches(console)).items() if on] == [name]
+        for _ in range(2):
+            await switch(console, name, on=False)
+            assert not any((await switches(console)).values())
+
+
+async def test_a_switched_fault_meets_the_function_alone_and_counts(
+    console: httpx.AsyncClient, proxy: FaultProxy
+) -> None:
+    await switch(console, "throttle", on=True)
+    asked = ProxiedRequest("Query", ("items",), "", {})
+    assert proxy.faults.actions_for(asked) == [THROTTLE]
+    assert proxy.faults.actions_for(replace(asked, caller=STACK_ITSELF)) == []
+    assert (await console.get("/api/faults")).json()["faults"][0]["hits"] == 1
+
+    await switch(console, "throttle", on=False)
+    assert proxy.faults.actions_for(asked) == []
+
+
+async def test_the_lag_that_was_set_comes_before_it_and_remains(
+    console: httpx.AsyncClient, proxy: FaultProxy
+) -> None:
+    assert proxy.index_lag is not None
+    await switch(console, "index_lag", on=True)
+    assert proxy.index_lag.seconds == 3.5
+    await switch(console, "index_lag", on=False)
+    assert proxy.index_lag.seconds == 0.5
+
+
+async def test_a_fault_that_others_have_made_or_taken_back_is_shown(
+    console: httpx.AsyncClient, proxy: FaultProxy, collector: OtlpCollector
+) -> None:
+    await collector.switch(REFUSED)
+    assert (await switches(console))["collector_down"]
+    await switch(console, "throttle", on=True)
+    proxy.faults.clear()
+    assert not (await switches(console))["throttle"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"{", "must be JSON"),
+        (b"\xff", "must be JSON"),
+        (b"[" * 100_000, "must be JSON"),
+        (b"[]", '{"name": '),
+        (b'{"name":"throttle"}', '{"name": '),
+        (b'{"name":"throttle","on":1}', '{"name": '),
+        (b'{"name":"gravity","on":true}', "no fault is named 'gravity': throttle, "),
+    ],
+    ids=lambda value: value[:12].decode(errors="replace") if isinstance(value, bytes) else "",
+)
+async def test_what_is_no_switch_is_refused_by_what_is_wrong(
+    console: httpx.AsyncClient, body: bytes, words: str
+) -> None:
+    answer = await console.post("/api/faults", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["message"]
+    assert not any((await switches(console)).values())
 
 
 @pytest.mark.parametrize(

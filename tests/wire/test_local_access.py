@@ -14,13 +14,16 @@ from local_aws.background import BackgroundStack
 from local_aws.console import create_console
 from local_aws.console_server import ConsoleServer
 from local_aws.engines import find_dynoxide, moto
+from local_aws.fault_proxy import FaultProxy
+from local_aws.fault_switches import FaultSwitches
 from local_aws.http_connection import bound_socket
+from local_aws.otlp_collector import OtlpCollector
 from local_aws.processes import ProcessGuard
 from local_aws.settings import Settings
 from local_aws.traces import TraceStore
 from tests.absence import missing
 from tests.wire.local_lambda import SCRIPTED
-from tests.wire.test_console import MemoryItems
+from tests.wire.test_console import MemoryItems, OneStream
 
 ITEM = {"sentiment_type": "positive"}
 
@@ -32,8 +35,14 @@ def items() -> MemoryItems:
 
 @pytest.fixture
 async def console(items: MemoryItems) -> AsyncIterator[httpx.AsyncClient]:
+    traces = TraceStore()
     app = create_console(
-        TraceStore(), items, function_url="http://127.0.0.1:1", more_hosts=["Box.example:9000"]
+        traces,
+        items,
+        OneStream(),
+        FaultSwitches(FaultProxy(), OtlpCollector(traces)),
+        function_url="http://127.0.0.1:1",
+        more_hosts=["Box.example:9000"],
     )
     sock = bound_socket(0)
     port = sock.getsockname()[1]

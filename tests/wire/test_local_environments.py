@@ -15,6 +15,7 @@ import pytest
 
 from local_aws.environment import Phase
 from local_aws.invocation import Outcome
+from local_aws.open_streams import OpenStreams
 from tests.wire.local_lambda import (
     PRELUDE,
     SCRIPTED,
@@ -105,6 +106,41 @@ async def test_a_python_that_cannot_be_started_is_a_502() -> None:
     async with local_lambda(function=function) as running:
         assert (await running.http.get("/")).status_code == 502
         assert any("could not be started" in line for line in running.said)
+
+
+async def test_an_open_answer_tells_its_silence_and_can_be_killed() -> None:
+    async with local_lambda() as running:
+        streams = OpenStreams(running.service.url, running.service.fleet)
+        speaking = script(*answer(PRELUDE, "x")[:-1], {"sleep": 30})
+        async with running.http.stream("GET", speaking) as response:
+            received = response.aiter_raw()
+            await anext(received)
+            (stream,) = streams.as_json()
+            assert stream["trace_id"] == running.last.trace.root
+            await until(lambda: streams.as_json()[0]["idle_seconds"] > 0.2)
+
+            assert not streams.kill("1-00000000-000000000000000000000000")
+            assert streams.kill(stream["trace_id"])
+            with pytest.raises(httpx.TransportError):
+                await anext(received)
+        assert (await running.finished()).outcome is Outcome.EXITED
+        assert streams.as_json() == []
+
+
+async def test_every_byte_ends_the_silence_of_an_answer() -> None:
+    async with local_lambda() as running:
+        streams = OpenStreams(running.service.url, running.service.fleet)
+        speaking = script(
+            *answer(PRELUDE, "x")[:-1], {"sleep": 0.4}, {"chunk": ":\n"}, {"sleep": 30}
+        )
+        async with running.http.stream("GET", speaking) as response:
+            received = response.aiter_raw()
+            await anext(received)
+            first = running.last.last_byte_at
+            assert await anext(received) == b":\n"
+            await until(lambda: running.last.last_byte_at > first)
+            assert streams.kill(running.last.trace.root)
+        await running.finished()
 
 
 async def test_an_environment_that_died_frozen_is_replaced() -> None:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
+from local_aws.otlp_behaviour import HEALTHY, REFUSED
 from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
 from local_aws.state_file import RunningStack
@@ -100,6 +101,32 @@ def test_the_console_shows_the_trace_of_a_request(stack: BackgroundStack) -> Non
     page = httpx.get(f"{stack.console_url}/api/traces/{root}", trust_env=False).json()
     origins = {record["origin"] for record in page["records"]}
     assert origins == {"AWS::Lambda", "AWS::Lambda::Function"}
+
+
+def test_the_console_knows_what_the_function_is_set_to(stack: BackgroundStack) -> None:
+    info = httpx.get(f"{stack.console_url}/api/info", trust_env=False).json()
+    assert info == {"function_url": stack.url, "heartbeat_seconds": 15.0}
+
+
+def test_the_console_shows_the_streams_and_faults_of_this_stack(stack: BackgroundStack) -> None:
+    def turn(*, on: bool) -> None:
+        body = {"name": "collector_down", "on": on}
+        httpx.post(f"{stack.console_url}/api/faults", json=body, trust_env=False)
+
+    turn(on=True)
+    assert stack.stack.collector.behaviour == REFUSED
+    turn(on=False)
+    assert stack.stack.collector.behaviour == HEALTHY
+    speaking = script(*answer(PRELUDE, "x")[:-1], {"sleep": 30})
+    with httpx.stream("GET", stack.url + speaking, trust_env=False) as response:
+        next(response.iter_raw())
+        root = response.headers["x-amzn-trace-id"][5:40]
+        page = httpx.get(f"{stack.console_url}/api/streams", trust_env=False).json()
+        assert [one["trace_id"] for one in page["streams"]] == [root]
+        killed = httpx.post(
+            f"{stack.console_url}/api/streams/{root}/kill", json={}, trust_env=False
+        )
+        assert killed.status_code == 200
 
 
 def test_the_function_log_is_kept(stack: BackgroundStack) -> None:

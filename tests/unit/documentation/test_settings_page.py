@@ -118,7 +118,10 @@ def test_every_switch_of_the_local_stack_has_its_row() -> None:
 def test_a_default_is_the_local_stacks(name: str) -> None:
     read = local_settings.Settings.from_environ
     if name == "LOCAL_STATE_FILE":
-        assert str(state_file(read({}), port=read({}).port).relative_to(REPOSITORY_ROOT)) == quoted(LOCAL_ROWS[name])[0]
+        assert (
+            str(state_file(read({}), port=read({}).port).relative_to(REPOSITORY_ROOT))
+            == quoted(LOCAL_ROWS[name])[0]
+        )
     elif LOCAL_ROWS[name] not in ("none", "found"):
         assert read({name: quoted(LOCAL_ROWS[name])[0]}) == read({})
 

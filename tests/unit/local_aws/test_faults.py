@@ -31,7 +31,9 @@ def test_the_first_rule_decides_and_every_delay_applies() -> None:
 def test_a_removed_rule_no_longer_applies() -> None:
     plan = FaultPlan()
     rule = plan.add(THROTTLE)
+    assert rule in plan
     plan.remove(rule)
+    assert rule not in plan
     assert plan.actions_for(request()) == []
 
 

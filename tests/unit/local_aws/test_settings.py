@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lambdas.sse_streaming import settings as lambdas_settings
 from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
+from local_aws.stack import DEFAULT_HEARTBEAT_SECONDS
 
 
 def test_nothing_set_gives_the_documented_defaults() -> None:
@@ -15,6 +17,13 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
     assert (settings.show_disconnect, settings.limits, settings.index_lag_ms) == (False, False, 0)
     assert settings.items_per_second == 1.0
     assert settings.function.environment["SSE_MAX_CONNECTIONS"] == "15"
+
+
+def test_the_console_expects_heartbeats_as_often_as_the_function_sends_them() -> None:
+    function = lambdas_settings.Settings.from_environ(
+        Settings.from_environ({}).function.environment
+    )
+    assert function.heartbeat_seconds == DEFAULT_HEARTBEAT_SECONDS
 
 
 def test_an_empty_variable_counts_as_unset() -> None:

@@ -158,6 +158,12 @@ def test_a_segment_in_progress_is_replaced_when_it_ends(store: TraceStore) -> No
     assert store.resends == {}
 
 
+def test_a_trace_says_when_it_was_read(store: TraceStore, clock: Clock) -> None:
+    store.add_segment(document())
+    clock.now += 7
+    assert known(store)["read_at"] == START + 7
+
+
 def test_a_span_sent_again_replaces_the_first_and_is_counted(store: TraceStore) -> None:
     store.add_otel(make_export(make_span(seconds=1)))
     store.add_otel(make_export(make_span(seconds=2)))
@@ -214,6 +220,15 @@ def test_a_summary_says_what_the_stream_says_of_itself(store: TraceStore) -> Non
     assert summary["end_reason"] == "rotate"
     assert summary["connection_id"] is None
     assert summary["duration"] == pytest.approx(3)
+
+
+def test_a_summary_says_what_the_client_got_and_not_what_aws_answered(store: TraceStore) -> None:
+    asked = {"id": "c" * 16, "name": "dynamodb", "start_time": START, "end_time": START + 1}
+    store.add_segment(document(subsegments=[{**asked, "http": {"response": {"status": 200}}}]))
+    assert store.traces()[0]["status"] is None
+    answered = {"http": {"response": {"status": 404}}}
+    store.add_segment(document(id="e" * 16, origin="AWS::Lambda", **answered))
+    assert store.traces()[0]["status"] == 404
 
 
 @pytest.mark.parametrize(

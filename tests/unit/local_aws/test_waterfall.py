@@ -26,7 +26,7 @@ def record(id_: str, name: str, start: float, end: float | None, **values: Any) 
     }
 
 
-def xray(id_: str, name: str, start: float, end: float, **values: Any) -> dict[str, Any]:
+def xray(id_: str, name: str, start: float, end: float | None, **values: Any) -> dict[str, Any]:
     return record(id_, name, start, end, **{"source": "xray", "origin": None, **values})
 
 
@@ -48,6 +48,7 @@ def trace(records: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
     return {
         "trace_id": "1-a-b",
         "route": "GET /stream",
+        "status": 200,
         "records": records,
         "verdicts": [],
         **values,
@@ -84,6 +85,15 @@ def test_both_phases_are_one_tree() -> None:
 def test_the_boundary_is_where_the_handler_returned() -> None:
     assert layout_of(*stream_records()).boundary == pytest.approx(0.05)
     assert layout_of(record(STREAM, "sse_stream", 1.0, 2.0)).boundary is None
+
+
+def test_the_axis_of_a_trace_in_progress_reaches_to_its_reading() -> None:
+    running = xray(FUNCTION, "sse", 100.0, None, origin="AWS::Lambda::Function")
+    early = poll(1, 100.5, parent_id=FUNCTION)
+
+    assert lay_out(trace([running, early], read_at=130.0)).duration == pytest.approx(30.0)
+    text = render_text(trace([running, early], read_at=130.0), width=100)
+    assert "30.0 s…" in next(line for line in text.splitlines() if "sse function" in line)
 
 
 def test_siblings_of_one_name_share_a_lane_from_three_on() -> None:
@@ -164,6 +174,7 @@ def test_the_text_shows_both_phases_lanes_and_failures() -> None:
     )
     lines = text.splitlines()
     assert all(len(line) <= 100 for line in lines)
+    assert "GET /stream  200  " in lines[0]
     assert "session_id=s1" in lines[0]
     assert "end_reason=rotate" in lines[0]
     lane = next(line for line in lines if "dynamodb_poll \N{MULTIPLICATION SIGN}19" in line)

@@ -265,6 +265,51 @@ def test_a_parent_may_still_come_while_the_invocation_runs() -> None:
     assert [v.severity for v in xray_limits.check([ended, *early])] == [Severity.LOST]
 
 
+def invocation(route: str = "GET /stream", *, status: int = 200, ended: bool) -> list[Evidence]:
+    """The segments of Lambda and of the handler phase."""
+    times: dict[str, Any] = {"end_time": 2.0} if ended else {"in_progress": True}
+    answered = {"http": {"response": {"status": status}}} if ended else {}
+    function = {"id": FUNCTION_SEGMENT_ID, "origin": "AWS::Lambda::Function", **times}
+    return [
+        segment(id="e" * 16, origin="AWS::Lambda", **times, **answered),
+        segment(**function, parent_id="e" * 16),
+        segment(type="subsegment", parent_id=FUNCTION_SEGMENT_ID, annotations={"route": route}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spans", "ended", "expected"),
+    [
+        ([], True, [(Severity.LOST, "none of its spans came")]),
+        ([below()], True, [(Severity.LOST, "its root span sse_stream never came")]),
+        ([], False, [(Severity.NOTE, "none of the streaming phase's spans has come yet")]),
+        ([below()], False, []),
+        ([stream()], True, []),
+    ],
+    ids=["nothing came", "the beginning came", "nothing yet", "the beginning so far", "all came"],
+)
+def test_a_stream_without_its_spans_misses_a_phase(
+    spans: list[Span], *, ended: bool, expected: list[tuple[Severity, str]]
+) -> None:
+    found = list(xray_limits.missing_phase([*invocation(ended=ended), *evidence(*spans)]))
+    assert len(found) == len(expected)
+    for verdict, (severity, words) in zip(found, expected, strict=True):
+        assert verdict.severity is severity
+        assert words in verdict.what
+
+
+@pytest.mark.parametrize(
+    ("route", "status"), [("GET /stream/status", 200), ("GET /stream", 400), ("GET /health", 200)]
+)
+def test_an_answer_that_is_no_stream_misses_nothing(route: str, status: int) -> None:
+    assert xray_limits.check(invocation(route, status=status, ended=True)) == ()
+
+
+def test_a_saved_filters_stream_has_a_streaming_phase_too() -> None:
+    saved = invocation("GET /configurations/{config_id}/stream", ended=True)
+    assert rules(xray_limits.check(saved)) == ["missing_phase"]
+
+
 def test_lambda_itself_sends_the_parent_of_both_phases() -> None:
     handler = segment(parent_id=FUNCTION_SEGMENT_ID, type="subsegment")
     assert xray_limits.check([handler, *evidence(stream())]) == ()
