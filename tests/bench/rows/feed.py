@@ -1,0 +1,93 @@
+"""From a poll's result to the socket, unsampled, against what the wire alone costs."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from tests.bench.functions import (
+    SERVICE,
+    Command,
+    Function,
+    adapters_path,
+    program,
+    stream_event,
+)
+from tests.bench.report import Figure, Kind, Target
+from tests.bench.rows.loop import stream
+from tests.bench.run import PEER, Run, figure
+from tests.bench.standins.runtime_api import UNSAMPLED
+from tests.bench.trees import Tree
+
+ROW = "feed"
+_STREAM_BYTES = 8_000_000
+_ITEMS_PER_POLL = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A stream that was served to its end."""
+
+    cpu_ns: float
+    events: int
+    block_bytes: float
+
+    @property
+    def cpu_us_per_event(self) -> float:
+        return self.cpu_ns / self.events / 1000
+
+
+def measure(run: Run, *, stream_bytes: int = _STREAM_BYTES) -> list[Figure]:
+    run.progress.begin("Passing items from polls to the socket")
+    with ExitStack() as opened:
+        functions = {
+            tree.name: opened.enter_context(full_feed(run, tree, stream_bytes))
+            for tree in run.trees
+        }
+        warm = [passed(function) for function in functions.values()]
+        block = "x" * round(warm[0].block_bytes)
+        bare = opened.enter_context(program("bare_socket.py"))
+
+        def on_the_wire() -> Passed:
+            blocks = warm[0].events
+            return Passed(stream(bare, blocks, 0, block).spent.cpu_ns, blocks, len(block))
+
+        subjects = {name: partial(passed, function) for name, function in functions.items()}
+        taken = run.in_turn(run.rounds(7, 25), subjects | {PEER: on_the_wire})
+    return [
+        figure(
+            ROW,
+            "CPU per item, poll result to socket",
+            "µs",
+            taken,
+            lambda stream: stream.cpu_us_per_event,
+            target=Target(Kind.RATIO, 4.0),
+            peer=PEER,
+            peer_name="bare socket loop, same bytes",
+        )
+    ]
+
+
+def full_feed(run: Run, tree: Tree, stream_bytes: int) -> Function:
+    """The service on an index that has new items whenever it is asked, ending at so many bytes.
+
+    The overlap is as short as the polls are frequent, so that a poll's window is as long, in polls,
+    as it is at the defaults.
+    """
+    environ = run.aws.environ(
+        SSE_POLL_SECONDS="0.05",
+        SSE_OVERLAP_SECONDS="0.5",
+        SSE_MAX_STREAM_BYTES=str(stream_bytes),
+        SSE_MAX_STREAM_SECONDS="900",
+    )
+    more = {"BENCH_ITEMS_PER_POLL": str(_ITEMS_PER_POLL), "PYTHONPATH": adapters_path()}
+    argv = [sys.executable, "-m", "awslambdaric", "feed.handler"]
+    return Function(Command(argv, {**environ, **more, "_HANDLER": SERVICE}, tree.source))
+
+
+def passed(function: Function, trace_header: str = UNSAMPLED) -> Passed:
+    answer = function.invoke(stream_event(), trace_header=trace_header)
+    ended = function.last_logged("stream ended")
+    return Passed(answer.spent.cpu_ns, ended["events"], ended["bytes"] / ended["events"])
