@@ -10,6 +10,9 @@ TEST_WORKERS ?= 3
 DYNOXIDE_VERSION := 1.2.1
 CHECKOV_VERSION := 3.3.30
 
+BENCH_OPTIONS = $(if $(ROWS),--rows "$(ROWS)") $(if $(BASE),--base "$(BASE)") \
+  $(if $(JSON),--json "$(JSON)") $(if $(FULL),--full)
+
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=src $(BIN)/python
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder
@@ -113,9 +116,12 @@ trace: setup ## one trace of the running stack as a waterfall: [ID=1-…] (defau
 	@$(RUN) -m local_aws.waterfall_text "" $(ID)
 
 .PHONY: bench
-bench: setup ## what the runtime loop and tracing cost, as ratios; fails beyond its limits
-	@PYTHONPATH=src:. $(BIN)/python tests/bench/bench_runtime.py
-	@PYTHONPATH=src:. $(BIN)/python tests/bench/bench_tracing.py
+bench: setup ## what everything costs, as ratios, in 3 minutes: [ROWS=loop,cold] [BASE=main] [JSON=file] [FULL=1]
+	@PYTHONPATH=src:. $(BIN)/python -m tests.bench $(BENCH_OPTIONS)
+
+.PHONY: bench-peers
+bench-peers: setup ## the same beside Node's client and FastAPI (installs them in build/; compiles for minutes, once)
+	@PYTHONPATH=src:. $(BIN)/python -m tests.bench --peers $(BENCH_OPTIONS)
 
 .PHONY: clean
 clean: ## remove what the targets made

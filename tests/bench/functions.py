@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from local_aws.function_environ import Wiring, function_environ
 from local_aws.settings import FUNCTION_DEFAULTS, FunctionSettings
@@ -22,7 +22,9 @@ from tests.bench.standins.runtime_api import (
     NextAsked,
     RuntimeApi,
 )
-from tests.bench.trees import BENCH, Tree
+from tests.bench.trees import BENCH, ROOT, Tree
+
+T = TypeVar("T")
 
 SERVICE = "lambdas.sse_streaming.entrypoint.handler"
 """The service's `handler` setting, in every layout."""
@@ -40,8 +42,8 @@ class Function:
     def __init__(self, *commands: Command) -> None:
         self._commands = commands
         self._running: list[subprocess.Popen[bytes]] = []
-        self._output = tempfile.TemporaryFile()
-        self.api = RuntimeApi()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
+        self.api = RuntimeApi(self._is_alive)
         self.processes = Processes(())
         self.first_next: NextAsked
 
@@ -78,9 +80,7 @@ class Function:
     ) -> Answer:
         """Raises FunctionFailedError with the end of the function's log."""
         return self._told(
-            lambda: self.api.invoke(
-                self.processes, event, trace_header=trace_header, marker=marker
-            )
+            lambda: self.api.invoke(self.processes, event, trace_header=trace_header, marker=marker)
         )
 
     def begin(self, event: Mapping[str, Any]) -> None:
@@ -98,7 +98,10 @@ class Function:
     def log(self) -> str:
         return os.pread(self._output.fileno(), 1 << 24, 0).decode(errors="replace")
 
-    def _told(self, work: Any) -> Any:
+    def _is_alive(self) -> bool:
+        return all(process.poll() is None for process in self._running)
+
+    def _told(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except (FunctionFailedError, OSError) as error:
@@ -138,7 +141,8 @@ class Aws:
 
     def __enter__(self) -> Aws:
         self._process = subprocess.Popen(
-            [sys.executable, str(BENCH / "standins" / "aws.py")],
+            [sys.executable, "-m", "tests.bench.standins.aws"],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -190,8 +194,8 @@ def service(tree: Tree, aws: Aws, **settings: str) -> Function:
 
 def adapted(tree: Tree, aws: Aws, task: str, **settings: str) -> Function:
     """A task of the revision's adapter (see layouts/), started by the managed runtime's client."""
-    environ = {**aws.environ(**settings), "BENCH_TASK": task, "PYTHONPATH": adapters_path()}
-    argv = [sys.executable, "-m", "awslambdaric", f"{tree.layout}.handler"]
+    environ = {**aws.environ(**settings), "BENCH_TASK": task, "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "awslambdaric", f"{tree.adapter}.handler"]
     return Function(Command(argv, environ, tree.source))
 
 
@@ -199,10 +203,6 @@ def program(name: str, *arguments: str) -> Function:
     """A peer of ours in processes/."""
     argv = [sys.executable, str(BENCH / "processes" / name), *arguments]
     return Function(Command(argv, dict(os.environ), BENCH))
-
-
-def adapters_path() -> str:
-    return os.pathsep.join((str(BENCH / "layouts"), str(BENCH / "processes")))
 
 
 def stream_event(**query: str) -> dict[str, Any]:

@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tests.bench.compare import MIN_ROUNDS
+from tests.bench.figures import Figure, Samples, Target
 from tests.bench.functions import Aws
-from tests.bench.report import MIN_ROUNDS, Figure, Samples, Target
 from tests.bench.trees import BASE, NOW, Tree
 
 T = TypeVar("T")
 
 PEER = "peer"
-_QUIET_SECONDS = 2.0
+_QUIET_SECONDS = 5.0
 
 
 class Progress:
-    """Lines on standard error, so that nobody waits in doubt: at most one in two seconds."""
+    """Lines on standard error, so that nobody waits in doubt: at most one in five seconds."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -59,7 +60,7 @@ class Run:
         machine's speed nor what came right before favours one."""
         taken: dict[str, list[T]] = {name: [] for name in subjects}
         for number in range(rounds):
-            order = list(subjects) if number % 2 == 0 else list(reversed(subjects))
+            order = list(subjects) if number % 2 == 0 else list(subjects)[::-1]
             for name in order:
                 taken[name].append(subjects[name]())
             self.progress.step(f"round {number + 1} of {rounds}")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +42,11 @@ class Tree:
         return self.root / "src"
 
     @property
-    def layout(self) -> str:
-        """The adapter's module. Raises TreeError for a layout that the bench does not know."""
+    def adapter(self) -> str:
+        """The module that knows this revision's names. Raises TreeError where there is none."""
         for marker, adapter in _LAYOUTS.items():
             if (self.source / marker).exists():
-                return adapter
+                return f"tests.bench.layouts.{adapter}"
         raise TreeError(
             f"{self.revision} has none of the layouts in tests/bench/layouts/: write an adapter for"
             " it and name it in tests/bench/trees.py"
@@ -90,23 +90,31 @@ def tree_of(revision: str) -> Iterator[Tree]:
 
 
 def package_of(tree: Tree) -> Package:
-    """Built by the tree's own tool; kept as long as its files do not change.
-
-    Raises TreeError where it cannot be built, for example without a network.
-    """
+    """For this machine and this Python. Raises TreeError where it cannot be built."""
     python = "{}.{}".format(*sys.version_info[:2])
-    place = BUILT / "packages" / _digest(tree, python)
+    # Not the .venv's own interpreter: the packages there are not the zip's.
+    interpreter = getattr(sys, "_base_executable", sys.executable)
+    architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
+    return _built(
+        tree,
+        *("--python", python, "--architecture", architecture, "--interpreter", interpreter),
+    )
+
+
+def default_package_of(tree: Tree) -> Package:
+    """What `make package` builds. Raises TreeError, also where its Python is not installed."""
+    return _built(tree)
+
+
+def _built(tree: Tree, *options: str) -> Package:
+    """Built by the tree's own tool; kept as long as its files do not change."""
+    place = BUILT / "packages" / _digest(tree, options)
     package = Package(place / "function.zip", place / "unpacked")
     if package.unpacked.is_dir():
         return package
     shutil.rmtree(place, ignore_errors=True)
     building = subprocess.run(
-        [
-            *(sys.executable, "-m", "tools.package_zip", "--python", python),
-            *("--architecture", _architecture(), "--output", str(package.zip)),
-            # Not the .venv's own: the packages there are not the zip's.
-            *("--interpreter", getattr(sys, "_base_executable", sys.executable)),
-        ],
+        [sys.executable, "-m", "tools.package_zip", "--output", str(package.zip), *options],
         cwd=tree.root,
         env={**os.environ, "PYTHONPATH": "src"},
         capture_output=True,
@@ -136,19 +144,15 @@ def runtime_packages() -> Path:
     return place
 
 
-def _digest(tree: Tree, python: str) -> str:
+def _digest(tree: Tree, options: Sequence[str]) -> str:
     """Of all that decides what is in the zip."""
-    digest = hashlib.sha256(f"{python} {_architecture()}".encode())
+    digest = hashlib.sha256(" ".join(options).encode())
     for folder in (tree.source, tree.root / "tools"):
         for path in sorted(folder.rglob("*")):
             relative = path.relative_to(tree.root)
             if path.is_file() and "__pycache__" not in path.parts and "local_aws" not in path.parts:
                 digest.update(f"{relative} {path.stat().st_size} ".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _architecture() -> str:
-    return "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
 
 
 def _git(*arguments: str) -> str:

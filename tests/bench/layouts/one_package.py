@@ -1,7 +1,7 @@
 """Where the bench meets code by its name: the layout with everything in `lambdas.sse_streaming`.
 
 An adapter for another layout does the same and is named in tests/bench/trees.py. As the handler
-(`one_package.handler`) its import does BENCH_TASK in the place of a function:
+(`tests.bench.layouts.one_package.handler`) its import does BENCH_TASK in the place of a function:
 - `blocks`: the runtime loop, with a handler whose event says how many ready blocks the body yields
   and the pause before each;
 - `eager`: the service, with everything imported and built before it asks for its first event.
@@ -82,7 +82,7 @@ def serve_eagerly() -> None:
         tracing._own_tracer()
         tracing.delivery._wire = tracing._make_wire()
 
-    Lazy.__init__ = build_at_once  # type: ignore[method-assign]
+    Lazy.__init__ = build_at_once  # type: ignore[method-assign,assignment]
     StreamTracing.__init__ = with_tracer  # type: ignore[method-assign,assignment]
     import_module(_ENTRYPOINT)
 

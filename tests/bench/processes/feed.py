@@ -1,25 +1,21 @@
 """The service on a feed that is always full: every poll finds items that nobody has seen.
 
-Set as the handler (`feed.handler`), it replaces what botocore gives for a Query of the items' index
-and hands over to the service. So what is measured begins where a poll has its result, whatever the
-code that takes it.
+Set as the handler (`tests.bench.processes.feed.handler`), it replaces what botocore gives for a
+Query of the items' index and hands over to the service. So what is measured begins where a poll has
+its result, whatever the code that takes it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from importlib import import_module
 from itertools import count, cycle
-from pathlib import Path
 from typing import Any
 
 from botocore.client import BaseClient
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "standins"))
-
-from aws import item  # type: ignore[import-not-found]  # noqa: E402 (the folder is a program's)
+from tests.bench.standins.items import item
 
 _POLLS_PREPARED = 2
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from tests.bench.figures import Figure, Kind, Target
 from tests.bench.functions import Function, service, stream_event
-from tests.bench.report import Figure, Kind, Target
 from tests.bench.run import Run, figure
 from tests.bench.standins.runtime_api import SAMPLED
 from tests.bench.trees import NOW

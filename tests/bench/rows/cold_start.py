@@ -1,4 +1,4 @@
-"""CPU time of a cold start, from the unpacked zip, against everything imported and built eagerly."""
+"""CPU time of a cold start from the unpacked zip, beside everything imported and built eagerly."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from tests.bench.functions import SERVICE, Command, Function, adapters_path, stream_event
-from tests.bench.report import Figure, Kind, Target
+from tests.bench.figures import Figure, Kind, Target
+from tests.bench.functions import SERVICE, Command, Function, stream_event
 from tests.bench.run import PEER, Run, figure
 from tests.bench.standins.runtime_api import SAMPLED, UNSAMPLED
-from tests.bench.trees import Package, Tree, package_of, runtime_packages
+from tests.bench.trees import ROOT, Package, Tree, package_of, runtime_packages
 
 ROW = "cold"
 ITEM = b"event: sentiment\n"
@@ -35,7 +35,7 @@ def measure(run: Run) -> list[Figure]:
     subjects: dict[str, Callable[[], ColdStart]] = {}
     for sampled, header in (("", UNSAMPLED), ("sampled ", SAMPLED)):
         for tree in run.trees:
-            function = partial(_ours, run, packages[tree.name])
+            function = partial(from_zip, run, packages[tree.name])
             subjects[sampled + tree.name] = partial(started, function, header)
         eager = partial(_eager, run, run.trees[0], packages[run.trees[0].name])
         subjects[sampled + PEER] = partial(started, eager, header)
@@ -66,9 +66,7 @@ def started(make: Callable[[], Function], trace_header: str) -> ColdStart:
     """One cold start, up to an item of its first stream."""
     with make() as function:
         first = function.first_next.usage.cpu_ns
-        answer = function.invoke(
-            stream_event(backfill="1"), trace_header=trace_header, marker=ITEM
-        )
+        answer = function.invoke(stream_event(backfill="1"), trace_header=trace_header, marker=ITEM)
         return ColdStart(first / 1e6, answer.marker_cpu_ns / 1e6, answer.first_byte_ms)
 
 
@@ -84,15 +82,14 @@ def cold_command(
     )
 
 
-def _ours(run: Run, package: Package) -> Function:
+def from_zip(run: Run, package: Package) -> Function:
+    """The service as it is deployed."""
     return Function(cold_command(run, SERVICE, package, _environ(run)))
 
 
 def _eager(run: Run, tree: Tree, package: Package) -> Function:
     environ = {**_environ(run), "BENCH_TASK": "eager"}
-    return Function(
-        cold_command(run, f"{tree.layout}.handler", package, environ, adapters_path())
-    )
+    return Function(cold_command(run, f"{tree.adapter}.handler", package, environ, str(ROOT)))
 
 
 def _environ(run: Run) -> dict[str, str]:

@@ -7,19 +7,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from tests.bench.figures import Figure, Kind, Target
 from tests.bench.functions import (
     SERVICE,
     Command,
     Function,
-    adapters_path,
     program,
     stream_event,
 )
-from tests.bench.report import Figure, Kind, Target
 from tests.bench.rows.loop import stream
 from tests.bench.run import PEER, Run, figure
 from tests.bench.standins.runtime_api import UNSAMPLED
-from tests.bench.trees import Tree
+from tests.bench.trees import ROOT, Tree
 
 ROW = "feed"
 _STREAM_BYTES = 8_000_000
@@ -82,8 +81,8 @@ def full_feed(run: Run, tree: Tree, stream_bytes: int) -> Function:
         SSE_MAX_STREAM_BYTES=str(stream_bytes),
         SSE_MAX_STREAM_SECONDS="900",
     )
-    more = {"BENCH_ITEMS_PER_POLL": str(_ITEMS_PER_POLL), "PYTHONPATH": adapters_path()}
-    argv = [sys.executable, "-m", "awslambdaric", "feed.handler"]
+    more = {"BENCH_ITEMS_PER_POLL": str(_ITEMS_PER_POLL), "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "awslambdaric", "tests.bench.processes.feed.handler"]
     return Function(Command(argv, {**environ, **more, "_HANDLER": SERVICE}, tree.source))
 
 

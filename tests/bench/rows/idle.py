@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
+from tests.bench.figures import Figure, Kind, Target
 from tests.bench.functions import service, stream_event
-from tests.bench.report import Figure, Kind, Target
 from tests.bench.run import Run, figure
 
 ROW = "idle"

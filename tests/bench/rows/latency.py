@@ -21,7 +21,7 @@ from functools import partial
 from typing import IO
 from urllib.parse import urlsplit
 
-from tests.bench.report import Figure, Kind, Target, quantile
+from tests.bench.figures import Figure, Kind, Target, quantile
 from tests.bench.run import Run, figure
 from tests.bench.trees import Tree, TreeError
 
@@ -64,7 +64,7 @@ class _Stack:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._scratch = tempfile.TemporaryDirectory(prefix="bench-stack-")
-        self._output: IO[bytes] = tempfile.TemporaryFile()
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
+from tests.bench.figures import Figure, Kind, Target
 from tests.bench.functions import Function, adapted, program
-from tests.bench.report import Figure, Kind, Target
 from tests.bench.run import PEER, Run, figure
 from tests.bench.standins.runtime_api import Answer
 from tests.bench.trees import NOW

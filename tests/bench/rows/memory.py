@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from tests.bench.figures import Figure, Kind, Target
 from tests.bench.functions import stream_event
-from tests.bench.report import Figure, Kind, Target
 from tests.bench.rows.feed import full_feed, passed
 from tests.bench.run import PEER, Run, figure
 from tests.bench.standins.runtime_api import SAMPLED

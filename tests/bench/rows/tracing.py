@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from tests.bench.functions import adapters_path
-from tests.bench.report import Figure, Kind, Samples, Target
+from tests.bench.figures import Figure, Kind, Samples, Target
 from tests.bench.run import Run
-from tests.bench.trees import BASE, BENCH, NOW, Tree
+from tests.bench.trees import BASE, BENCH, NOW, ROOT, Tree
 
 ROW = "tracing"
 WITHIN_BUDGET_LIMIT = 1.5
@@ -56,10 +55,10 @@ def measure(run: Run, *, rounds: int | None = None) -> list[Figure]:
 def _worker(tree: Tree) -> Iterator[subprocess.Popen[str]]:
     environ = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join((adapters_path(), str(tree.source))),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(tree.source))),
     }
     with subprocess.Popen(
-        [sys.executable, str(BENCH / "processes" / "dispatches.py"), tree.layout],
+        [sys.executable, str(BENCH / "processes" / "dispatches.py"), tree.adapter],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,6 +1,6 @@
 """DynamoDB, CloudWatch, an OTLP collector and an X-Ray daemon that answer at once, in one process.
 
-Started as `python aws.py`; prints its HTTP port and its UDP port and serves until its standard
+Started as a program; prints its HTTP port and its UDP port and serves until its standard
 input ends. The tables are always empty, but a backfill of positive items gets as many as it asks
 for. `GET /spans` says how many spans came since it was asked last.
 
@@ -20,6 +20,8 @@ from itertools import count
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.bench.standins.items import item
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -86,19 +88,6 @@ def _items(query: dict[str, Any], numbers: count[int]) -> list[dict[str, Any]]:
         return []
     now_ms = time.time_ns() // 1_000_000
     return [item(next(numbers), now_ms - age) for age in range(query["Limit"])]
-
-
-def item(number: int, published_at_ms: int) -> dict[str, Any]:
-    """About 200 bytes, as items are."""
-    return {
-        "item_id": {"S": f"bench-{number:012d}"},
-        "sentiment_type": {"S": "positive"},
-        "published_at": {"N": str(published_at_ms)},
-        "ticker": {"S": "AAPL"},
-        "score": {"N": "0.8125"},
-        "headline": {"S": "Shares rise after a quarter that nobody had expected to be so good"},
-        "source": {"S": "newswire"},
-    }
 
 
 def main() -> None:
