@@ -1,7 +1,10 @@
 """The least that can pass blocks to the Runtime API: a socket, and `send` in a loop.
 
-Every invocation's event says how many blocks of how many bytes, and the pause before each. With
-`asyncio` as its argument the same in an event loop, the pause being asyncio's own.
+Every invocation's event says how many blocks. What comes before each block the argument says:
+- `ready`: nothing;
+- `busy`: `busy_us` of CPU time, as if the block had to be made, so that the reader rests between
+  blocks; how much it was in all is logged;
+- `asyncio`: `pause_seconds` in an event loop.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import select
 import socket
 import sys
+import time
 from typing import Any
 
 _HOST, _PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
@@ -66,7 +70,7 @@ def send(sock: socket.socket, block: bytes) -> None:
             select.select([], [sock], [])
 
 
-def plain(sock: socket.socket) -> None:
+def ready(sock: socket.socket) -> None:
     while (event := next_event(sock)) is not None:
         block = bytes(event["block"], "ascii")
         begin(sock)
@@ -75,6 +79,25 @@ def plain(sock: socket.socket) -> None:
             send(sock, block)
         sock.setblocking(True)
         end(sock)
+
+
+def busy(sock: socket.socket) -> None:
+    cpu_ns = time.thread_time_ns
+    while (event := next_event(sock)) is not None:
+        block = bytes(event["block"], "ascii")
+        busy_ns, spent_ns = event["busy_us"] * 1000, 0
+        begin(sock)
+        sock.setblocking(False)
+        for _ in range(event["blocks"]):
+            now = start = cpu_ns()
+            while now - start < busy_ns:
+                now = cpu_ns()
+            spent_ns += now - start
+            send(sock, block)
+        sock.setblocking(True)
+        end(sock)
+        sys.stdout.write(json.dumps({"message": "busy", "ns": spent_ns}) + "\n")
+        sys.stdout.flush()
 
 
 async def in_an_event_loop(sock: socket.socket) -> None:
@@ -92,10 +115,13 @@ async def in_an_event_loop(sock: socket.socket) -> None:
 def main() -> None:
     with socket.create_connection((_HOST, int(_PORT))) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if sys.argv[1:] == ["asyncio"]:
-            asyncio.run(in_an_event_loop(sock))
-        else:
-            plain(sock)
+        match sys.argv[1]:
+            case "ready":
+                ready(sock)
+            case "busy":
+                busy(sock)
+            case "asyncio":
+                asyncio.run(in_an_event_loop(sock))
 
 
 if __name__ == "__main__":

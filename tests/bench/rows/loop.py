@@ -32,7 +32,7 @@ def ready(run: Run, blocks: int = _READY_BLOCKS) -> list[Figure]:
     run.progress.begin("Passing blocks that are ready")
     with ExitStack() as opened:
         functions = _ours(run, opened)
-        functions[PEER] = opened.enter_context(program("bare_socket.py"))
+        functions[PEER] = opened.enter_context(program("bare_socket.py", "ready"))
         taken = run.in_turn(run.rounds(7, 25), _streams(functions, blocks, 0))
     busiest = max(answer.utilisation for answer in taken[NOW])
     drained = min(blocks / answer.own_cpu_ns * 1e9 for answer in taken[NOW])

@@ -53,7 +53,7 @@ def measure_streaming(run: Run) -> list[Figure]:
         subjects[WEB_ADAPTER] = _by_query(
             opened.enter_context(_behind_web_adapter(run, python, adapter))
         )
-        bare = _by_body(opened.enter_context(program("bare_socket.py")))
+        bare = _by_body(opened.enter_context(program("bare_socket.py", "ready")))
         run.progress.begin("Streaming beside other runtimes: blocks that are ready")
         warmed = {name: partial(_warm, serve) for name, serve in subjects.items()}
         run.in_turn(1, warmed)
