@@ -1,7 +1,7 @@
 """What a row found: samples, round by round, and what they are held against. Pure.
 
-Noise on a shared machine only ever adds time, so a ratio is that of the best of both sides. Whether
-two revisions differ is told from the rounds, pair by pair (compare.py): the machine's speed may
+Noise on a shared machine only adds time, so a ratio is that of the best of both sides, as a rule.
+Whether two revisions differ is told from the rounds, pair by pair (compare.py): the machine's speed may
 change between them, and less within one.
 """
 
@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 
 class Kind(enum.Enum):
-    """What the target bounds."""
+    """What the target bounds. The median of the rounds' ratios is for what takes its time rather than
+    CPU, and for peers that are now and then cheap by luck."""
 
     RATIO = "ratio"
+    MEDIAN_RATIO = "median ratio"
     DIFFERENCE = "difference"
     VALUE = "value"
 
@@ -95,6 +97,8 @@ class Figure:
             return self.ours.median
         if self.target.kind is Kind.RATIO:
             return self.ratio
+        if self.target.kind is Kind.MEDIAN_RATIO:
+            return None if self.ratios is None else self.ratios.median
         assert self.peer is not None
         return pairwise(self.ours, self.peer, lambda ours, peer: ours - peer).median
 

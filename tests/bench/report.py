@@ -46,6 +46,8 @@ def _target(figure: Figure) -> str:
             return ""
         case Target(kind=Kind.RATIO, limit=limit):
             return f"≤ {limit:g} x"
+        case Target(kind=Kind.MEDIAN_RATIO, limit=limit):
+            return f"≤ {limit:g} x, rounds"
         case Target(kind=Kind.DIFFERENCE, limit=limit):
             return f"{figure.held:+.2f}, ≤ {limit:g} more"
         case Target(limit=limit):

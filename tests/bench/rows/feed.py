@@ -1,4 +1,8 @@
-"""From a poll's result to the socket, unsampled, against what the wire alone costs."""
+"""From a poll's result to the socket, unsampled, against what the wire alone costs.
+
+The bare loop is cheap by luck in rounds in which its reader never sleeps and so is never woken. Ours
+makes each block first, and its reader always sleeps meanwhile: the median is compared.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from tests.bench.trees import ROOT, Tree
 
 ROW = "feed"
 PACED = "paced wire"
-_STREAM_BYTES = 8_000_000
+_STREAM_BYTES = 3_000_000
 _ITEMS_PER_POLL = 1_000
 
 
@@ -51,7 +55,7 @@ def measure(run: Run, *, stream_bytes: int = _STREAM_BYTES) -> list[Figure]:
         busy = opened.enter_context(program("bare_socket.py", "busy"))
         subjects = {name: partial(passed, function) for name, function in functions.items()}
         subjects |= {PEER: partial(_wire, ready, like), PACED: partial(_paced_wire, busy, like)}
-        taken = run.in_turn(run.rounds(7, 25), subjects)
+        taken = run.in_turn(run.rounds(15, 45), subjects)
     paced_us = statistics.median(wire.cpu_us_per_event for wire in taken[PACED])
     return [
         figure(
@@ -60,10 +64,10 @@ def measure(run: Run, *, stream_bytes: int = _STREAM_BYTES) -> list[Figure]:
             "µs",
             taken,
             lambda stream: stream.cpu_us_per_event,
-            target=Target(Kind.RATIO, 4.0),
+            target=Target(Kind.MEDIAN_RATIO, 4.0),
             peer=PEER,
             peer_name="bare socket loop, same bytes",
-            note=f"at the same pace, with a reader to be woken, the wire alone takes {paced_us:.1f} µs",
+            note=f"at the same pace, with a reader to wake, the wire alone takes {paced_us:.1f} µs",
         )
     ]
 

@@ -77,6 +77,7 @@ def measure_streaming(run: Run) -> list[Figure]:
             first,
             lambda answer: answer.first_byte_ms,
             {NODE: 0.6, WEB_ADAPTER: 0.4},
+            kind=Kind.MEDIAN_RATIO,
             note=f"of it the stand-in's part: a bare socket loop takes {floor:.2f} ms (median)",
         ),
         *_each(
@@ -116,6 +117,8 @@ def _each(
     taken: Mapping[str, list[Any]],
     value: Callable[[Any], float],
     limits: Mapping[str, float | None],
+    *,
+    kind: Kind = Kind.RATIO,
     note: str = "",
 ) -> Iterable[Figure]:
     row = COLD_ROW if MANGUM in limits else STREAMING_ROW
@@ -126,7 +129,7 @@ def _each(
             unit,
             taken,
             value,
-            target=None if limit is None else Target(Kind.RATIO, limit),
+            target=None if limit is None else Target(kind, limit),
             peer=peer,
             peer_name=peer,
             note=note,
