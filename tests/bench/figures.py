@@ -1,8 +1,8 @@
 """What a row found: samples, round by round, and what they are held against. Pure.
 
 Noise on a shared machine only adds time, so a ratio is that of the best of both sides, as a rule.
-Whether two revisions differ is told from the rounds, pair by pair (compare.py): the machine's speed may
-change between them, and less within one.
+Whether two revisions differ is told from the rounds, pair by pair (compare.py): the machine's speed
+changes between rounds more than within one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 
 class Kind(enum.Enum):
-    """What the target bounds. The median of the rounds' ratios is for what takes its time rather than
-    CPU, and for peers that are now and then cheap by luck."""
+    """What the target bounds. The median of the rounds' ratios is for elapsed time, and for a peer
+    that is now and then cheap by luck."""
 
     RATIO = "ratio"
     MEDIAN_RATIO = "median ratio"

@@ -49,7 +49,7 @@ def _target(figure: Figure) -> str:
         case Target(kind=Kind.MEDIAN_RATIO, limit=limit):
             return f"≤ {limit:g} x, rounds"
         case Target(kind=Kind.DIFFERENCE, limit=limit):
-            return f"{figure.held:+.2f}, ≤ {limit:g} more"
+            return f"{figure.held:.2f}, ≤ {limit:g} more"
         case Target(limit=limit):
             return f"≤ {limit:g} {figure.unit}"
 

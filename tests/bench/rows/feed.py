@@ -1,7 +1,7 @@
 """From a poll's result to the socket, unsampled, against what the wire alone costs.
 
-The bare loop is cheap by luck in rounds in which its reader never sleeps and so is never woken. Ours
-makes each block first, and its reader always sleeps meanwhile: the median is compared.
+The bare loop is cheap by luck in rounds in which its reader never sleeps, so that `send` has nobody
+to wake. Behind ours the reader always sleeps while the next block is made. So medians are compared.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:bench"
 UNSAMPLED = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"
 SAMPLED = UNSAMPLED.replace("Sampled=0", "Sampled=1")
 
+_RUNTIME_PATH = "/2018-06-01/runtime/"
 _BUFFER_BYTES = 1 << 20
 _HEAD_END = b"\r\n\r\n"
 _PRELUDE_END = bytes(8) + b"\r\n"
@@ -132,10 +133,10 @@ class RuntimeApi:
             f"Lambda-Runtime-Invoked-Function-Arn: {FUNCTION_ARN}\r\n"
             f"Lambda-Runtime-Trace-Id: {trace_header}\r\n\r\n"
         )
-        self._acknowledge_at_once()
         self._usage = processes.usage()
         self._answer = Answer(time.monotonic_ns())
         self._asking.sendall(head.encode() + body)
+        self._acknowledge_at_once()
         self._asking = None
 
     def finish(self, processes: Processes, *, marker: bytes | None = None) -> Answer:
@@ -197,8 +198,12 @@ class RuntimeApi:
                         b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: bench\r\n"
                         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
                     )
-                elif not request.path.endswith("/extension/event/next"):
+                elif request.path.startswith(_RUNTIME_PATH):
                     return request
+                elif not request.path.endswith("/extension/event/next"):
+                    # Not the function's: somebody else on this computer looks for a port of theirs.
+                    self._selector.unregister(request.connection)
+                    request.connection.close()
 
     def _read_stream(
         self, request: _Request, answer: Answer, processes: Processes, marker: bytes | None
