@@ -36,7 +36,7 @@ _LOG_TAIL_BYTES = 3000
 class Function:
     """One execution environment: a process (or several that belong together) and its Runtime API.
 
-    Use it with `with`. `command` may name more than one process; the first is waited for.
+    Use it with `with`, whose end ends the processes.
     """
 
     def __init__(self, *commands: Command) -> None:
@@ -84,7 +84,7 @@ class Function:
         )
 
     def begin(self, event: Mapping[str, Any]) -> None:
-        """Hands out an event whose answer goes on; `stop` is what ends it."""
+        """Hands out an event whose answer nobody takes."""
         self.api.begin(self.processes, event)
 
     def last_logged(self, message: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ def measure(run: Run) -> list[Figure]:
         reason = str(error).partition(". ")[0]
         note = f"the one for this machine's Python and CPU, since {reason}"
         packages = {tree.name: package_of(tree) for tree in run.trees}
-    taken = {name: [package.zip.stat().st_size] for name, package in packages.items()}
+    rounds = run.rounds(1, 1)  # all the same
+    taken = {name: [package.zip.stat().st_size] * rounds for name, package in packages.items()}
     return [
         figure(
             ROW,
