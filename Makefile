@@ -9,6 +9,9 @@ TEST_WORKERS ?= 3
 DYNOXIDE_VERSION := 1.2.1
 CHECKOV_VERSION := 3.3.30
 
+BENCH_OPTIONS = $(if $(ROWS),--rows "$(ROWS)") $(if $(BASE),--base "$(BASE)") \
+  $(if $(JSON),--json "$(JSON)") $(if $(FULL),--full)
+
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=src $(BIN)/python
 # For what is silent for more than two seconds.
@@ -140,9 +143,12 @@ trace: setup ## the running stack's newest stream as a waterfall, or the trace I
 	@PORT="$(PORT)" $(RUN) -m local_aws.waterfall_text "" $(ID)
 
 .PHONY: bench
-bench: setup ## what the runtime loop and tracing cost, as ratios; fails beyond its limits
-	@$(PATIENTLY) --output "Measuring the runtime loop" $(BIN)/python tests/bench/bench_runtime.py
-	@$(PATIENTLY) --output "Measuring the tracing" $(BIN)/python tests/bench/bench_tracing.py
+bench: setup ## what everything costs, as ratios, in 3 minutes: [ROWS=loop,cold] [BASE=main] [JSON=file] [FULL=1]
+	@PYTHONPATH=src:. $(BIN)/python -m tests.bench $(BENCH_OPTIONS)
+
+.PHONY: bench-peers
+bench-peers: setup ## the same beside Node's client and FastAPI (installs them in build/; compiles for minutes, once)
+	@PYTHONPATH=src:. $(BIN)/python -m tests.bench --peers $(BENCH_OPTIONS)
 
 .PHONY: clean
 clean: ## remove what the targets made

@@ -6,6 +6,7 @@ between. `python -m tests.fakes.client_programs` installs everything and says so
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -151,12 +152,15 @@ def _script(path: Path, beginning: str, code: str) -> str:
 
 def _once(folder: Path, wanted: Path, install: Callable[[], None]) -> None:
     marker = folder / ".installed"
-    if marker.exists() and marker.read_bytes() == wanted.read_bytes():
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    install()
-    marker.write_bytes(wanted.read_bytes())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests of several files want it at once
+        if marker.exists() and marker.read_bytes() == wanted.read_bytes():
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        install()
+        marker.write_bytes(wanted.read_bytes())
 
 
 def _tool(name: str) -> str:

@@ -54,6 +54,13 @@ def test_a_zip_can_be_built_without_that_python() -> None:
     assert "--no-bytecode" not in printed
 
 
+def test_the_bench_is_told_what_to_measure() -> None:
+    printed = printed_by_make("bench", "ROWS=loop,cold", "BASE=main", "JSON=bench.json", "FULL=1")
+    assert '-m tests.bench --rows "loop,cold" --base "main" --json "bench.json" --full' in printed
+    assert "--" not in printed_by_make("bench").split("-m tests.bench")[1]
+    assert "-m tests.bench --peers" in printed_by_make("bench-peers")
+
+
 def test_clean_removes_what_the_targets_made(tmp_path: Path) -> None:
     made = [
         *(".venv/bin", ".venv-checkov/bin", ".local", "build"),
