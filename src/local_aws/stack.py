@@ -120,8 +120,8 @@ class Stack:
             await part.start()
             self._resources.push_async_callback(part.stop)
         await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
-        await patiently("Creating tables", self._prepare_tables(), self._say)
         self.lambda_service = self._make_lambda_service()
+        await patiently("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
         await self._start_lambda(url_socket)
 
