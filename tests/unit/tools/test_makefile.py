@@ -114,12 +114,12 @@ def test_drain_needs_no_table() -> None:
     assert 'drain "mine" ' in printed_by_make("drain", "TABLE=mine")
 
 
-SILENT = ["-m venv", "pip install", "npm install", "bin/mypy", "tools.package_zip", "bench_"]
+SILENT = ["-m venv", "pip install", "npm install", "bin/mypy", "tools.package_zip"]
 
 
 @pytest.mark.parametrize("command", SILENT)
 def test_what_is_silent_for_long_shows_that_it_goes_on(command: str) -> None:
-    printed = printed_by_make("--always-make", "setup", "checkov", "lint", "package", "bench")
+    printed = printed_by_make("--always-make", "setup", "checkov", "lint", "package")
     commands = [line for line in printed.splitlines() if command in line]
     assert commands
     assert [line for line in commands if "-m tools.patiently" not in line] == []
