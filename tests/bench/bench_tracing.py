@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.tracing.operation import StreamTrace
+from lambdas.sse_streaming.tracing.step import Trace
 from tests.fakes.spans import SAMPLED, TracingWorld
 from tests.fakes.streams import make_settings
 
@@ -41,7 +41,7 @@ def bare_span() -> Callable[[], None]:
 
 
 def dispatch(
-    settings: Settings, header: str, prepare: Callable[[StreamTrace], None]
+    settings: Settings, header: str, prepare: Callable[[Trace], None]
 ) -> Callable[[], None]:
     world = TracingWorld(settings)
     trace = world.start(header)
@@ -49,14 +49,26 @@ def dispatch(
     wall_ns = time.time_ns
 
     def one() -> None:
-        trace.dispatched(wall_ns(), "sentiment", 12.0, False)
+        trace.record(
+            "sse_event_dispatch",
+            wall_ns(),
+            event_type="sentiment",
+            is_cold_start=False,
+            latency_ms=12.0,
+        )
 
     return one
 
 
-def spend_budget(trace: StreamTrace) -> None:
+def spend_budget(trace: Trace) -> None:
     for _ in range(1000):
-        trace.dispatched(time.time_ns(), "sentiment", 12.0, False)
+        trace.record(
+            "sse_event_dispatch",
+            time.time_ns(),
+            event_type="sentiment",
+            is_cold_start=False,
+            latency_ms=12.0,
+        )
 
 
 def microseconds(one: Callable[[], None]) -> float:
@@ -71,7 +83,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=300)
     rounds = parser.parse_args().rounds
 
-    def nothing(trace: StreamTrace) -> None: ...
+    def nothing(trace: Trace) -> None: ...
 
     budget = make_settings()
     off = make_settings(OTEL_SDK_DISABLED="true")

@@ -18,14 +18,13 @@ LOCAL_FILES = sorted((SRC / "local_aws").rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"catch_up", "clock", "cursor", "errors", "runtime", "sse", "wake"}),
-    frozenset({"settings", "request", "ending", "lease", "position_clock"}),
     frozenset({"tracing"}),
+    frozenset({"settings", "request", "ending", "lease", "position_clock"}),
     frozenset({"routes", "answers", "aws"}),
     frozenset({"items", "connection", "metrics", "configurations"}),
     frozenset({"polling", "arrival"}),
     frozenset({"reading", "blocks"}),
     frozenset({"parts"}),
-    frozenset({"steps"}),
     frozenset({"poller"}),
     frozenset({"work"}),
     frozenset({"stream"}),
@@ -203,7 +202,7 @@ def test_only_the_handler_is_captured_and_its_response_is_not() -> None:
 def test_an_exec_wrapper_is_only_ever_refused(path: Path) -> None:
     uses = any("AWS_LAMBDA_EXEC_WRAPPER" in text for text in texts_used(path))
 
-    assert uses is (path.name == "settings.py" and path.parent == PACKAGE)
+    assert uses is (path == PACKAGE / "tracing" / "settings.py")
 
 
 # State

@@ -21,6 +21,7 @@ from typing import NoReturn, TypeVar
 from aws_lambda_powertools import Logger, Tracer
 from aws_xray_sdk.core import xray_recorder
 
+from lambdas.sse_streaming import __version__
 from lambdas.sse_streaming.aws import AwsClients, Lazy
 from lambdas.sse_streaming.clock import SystemClock
 from lambdas.sse_streaming.configurations import DynamoConfigurations
@@ -34,11 +35,12 @@ from lambdas.sse_streaming.reading import FeedReader
 from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambdas.sse_streaming.runtime.loop import run
 from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
 from lambdas.sse_streaming.tracing.correlation import LogCorrelation
-from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
-from lambdas.sse_streaming.tracing.seam import install_gate
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.tracer import Tracing
 
 T = TypeVar("T")
 
@@ -65,7 +67,7 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     # botocore alone: narrower than everything that Powertools could patch, and the handler phase
     # calls nothing else.
     tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
-    install_gate(xray_recorder)
+    record_aws_requests(xray_recorder, clock.wall_ns)
     pool = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="aws")
     # Of its own, so that hung AWS requests cannot keep a flush waiting.
     flushing = ThreadPoolExecutor(1, thread_name_prefix="flush")
@@ -74,10 +76,10 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         return asyncio.get_running_loop().run_in_executor(pool, work)
 
     clients = AwsClients(environ, settings.aws_timeout_seconds)
-    dynamodb = Lazy(lambda: clients.make("dynamodb", "dynamodb", clock.wall_ns))
-    cloudwatch = Lazy(lambda: clients.make("cloudwatch", "monitoring", clock.wall_ns))
+    dynamodb = Lazy(lambda: clients.make("dynamodb"))
+    cloudwatch = Lazy(lambda: clients.make("cloudwatch"))
     metrics = Metrics()
-    tracing = StreamTracing(settings, environ, clock)
+    tracing = Tracing(settings.tracing, environ, clock, offload)
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -97,7 +99,6 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         reader=FeedReader(DynamoItemsIndex(dynamodb, settings.items_table, settings.items_index)),
         metrics=metrics,
         sink=CloudWatchSink(cloudwatch, settings.metrics_namespace),
-        offload=offload,
         log=logger,
     )
     application = Application(
@@ -108,7 +109,12 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
             if settings.configurations_table
             else None
         ),
-        diagnosis=Diagnosis(settings, environ, tracing, clock),
+        diagnosis=Diagnosis(
+            DiagnosisSettings(settings.tracing, __version__, "SSE_TRACE_SPAN_BUDGET"),
+            environ,
+            tracing,
+            clock,
+        ),
         environ=environ,
         bind_log=correlation.bind_span,
         name_route=route_annotation(xray_recorder),

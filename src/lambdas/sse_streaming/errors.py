@@ -31,11 +31,16 @@ class RequestError(SseStreamingError):
 
 
 class AwsError(SseStreamingError):
-    """An AWS service did not do what was asked. `code` is AWS's error code or a word of ours."""
+    """An AWS service did not do what was asked. `code` is AWS's error code or a word of ours.
+
+    `aws_error_code` and `is_fault` are what the tracing reads (tracing/failures.py).
+    """
+
+    is_fault = True
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code = code
+        self.code = self.aws_error_code = code
 
 
 class AwsUnavailable(AwsError):
@@ -45,6 +50,10 @@ class AwsUnavailable(AwsError):
 class AwsThrottled(AwsUnavailable):
     """Passing, and answered with a 4xx: the table's or the account's limit was reached."""
 
+    is_fault = False
+
 
 class AwsRefused(AwsError):
     """Permanent until somebody changes the deployment: denied, no such table, invalid request."""
+
+    is_fault = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger, Tracer
 
@@ -37,13 +37,19 @@ from lambdas.sse_streaming.routes import Match, Route, find_route
 from lambdas.sse_streaming.runtime.invocation import LambdaContext
 from lambdas.sse_streaming.runtime.response import Response, Result, StreamingResponse
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.seam import Recorder
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.tracer import Tracing
 
 _STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})
 _SAVED_STREAM_PARAMETERS = frozenset({"backfill"})
+
+
+class Recorder(Protocol):
+    """The part of aws_xray_sdk's recorder that names the handler phase."""
+
+    def clear_trace_entities(self) -> None: ...
+    def current_subsegment(self) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -51,7 +57,7 @@ class Application:
     """The routes. `environ` is read per invocation for the trace header alone."""
 
     parts: Parts
-    tracing: StreamTracing
+    tracing: Tracing
     configurations: Configurations | None
     diagnosis: Diagnosis
     environ: Mapping[str, str]
@@ -133,7 +139,7 @@ class Application:
             overlap_ms=settings.overlap_ms,
             replay_ms=settings.replay_ms,
         )
-        trace = self.tracing.start_stream(header, arrival.previous)
+        trace = self.tracing.start("sse_stream", header, link_to=arrival.previous)
         self.bind_log(trace.span_id)
         stream = Stream(
             self.parts,
@@ -174,7 +180,7 @@ class Application:
                 "max": limit,
                 "available": max(0, limit - current),
                 "version": __version__,
-                "uptime_seconds": round(self.parts.clock.steady_seconds() - self.diagnosis.born),
+                "uptime_seconds": round(self.parts.clock.steady_seconds() - self.diagnosis.started),
             },
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lambdas.sse_streaming.errors import SettingsError
+from lambdas.sse_streaming.tracing.settings import TracingSettings, exec_wrapper_problem
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 _SECRET_SUFFIXES = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")
@@ -65,6 +66,18 @@ class Settings:
     def replay_ms(self) -> int:
         return round(self.replay_seconds * 1000)
 
+    @property
+    def tracing(self) -> TracingSettings:
+        return TracingSettings(
+            service_name=self.service_name,
+            otlp_endpoint=self.otlp_endpoint,
+            is_disabled=self.otel_disabled,
+            is_full_detail=self.trace_full_detail,
+            span_budget=self.trace_span_budget,
+            slow_ms=self.trace_slow_ms,
+            flush_seconds=self.flush_seconds,
+        )
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read and check everything.
@@ -72,7 +85,8 @@ class Settings:
         Raises SettingsError naming the first variable that is missing or wrong.
         """
         read = _Reader(environ)
-        read.refuse_exec_wrapper()
+        if (problem := exec_wrapper_problem(environ)) is not None:
+            raise SettingsError(problem)
         poll_seconds, poll_max_seconds = read.poll_intervals()
         overlap_seconds, replay_seconds = read.windows()
         return cls(
@@ -222,13 +236,6 @@ class _Reader:
                 " set both to the same name, or X-Ray shows one function as two services"
             )
         return powertools
-
-    def refuse_exec_wrapper(self) -> None:
-        if self._raw("AWS_LAMBDA_EXEC_WRAPPER"):
-            raise SettingsError(
-                "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
-                " only; a wrapper would instrument the process a second time"
-            )
 
 
 def _is_base_url(text: str) -> bool:

@@ -22,10 +22,10 @@ from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, TRACE_CEILING_BYTES
 from lambdas.sse_streaming.tracing.delivery import SpanDelivery
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.operation import Operation, Scalar, StreamFacts, StreamTrace
 from lambdas.sse_streaming.tracing.rollup import MAX_ROLLUPS
-from lambdas.sse_streaming.tracing.spans import SampledStream
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.sampled import SampledTrace
+from lambdas.sse_streaming.tracing.step import Scalar, Step, Trace
+from lambdas.sse_streaming.tracing.tracer import Tracing
 from local_aws.xray_documents import document_bytes, to_document
 from tests.counts import count
 from tests.fakes.memory_aws import make_item
@@ -53,33 +53,28 @@ class Totals:
     errors: Counter[str] = field(default_factory=Counter)
 
 
-class Witness:
-    """Implements StreamTrace: counts what a stream tells its trace, and passes it on."""
+class Witness(Trace):
+    """Counts what a stream tells its trace, and passes it on."""
 
-    def __init__(self, trace: StreamTrace, now_ns: Callable[[], int]) -> None:
+    def __init__(self, trace: Trace, world: World) -> None:
+        super().__init__(trace.trace_id, world.offload)
         self._trace = trace
-        self._now_ns = now_ns
-        self.trace_id, self.span_id = trace.trace_id, trace.span_id
+        self._now_ns = world.clock.wall_ns
+        self.span_id = trace.span_id
         self.totals: defaultdict[str, Totals] = defaultdict(Totals)
-        self.facts: StreamFacts | None = None
 
-    def begin(self, name: str, **attributes: Scalar) -> Operation:
-        return self._trace.begin(name, **attributes)
+    def step_began(self, step: Step) -> None:
+        self._trace.step_began(step)
 
-    def finish(self, step: Operation, error: BaseException | None = None) -> None:
-        self._trace.finish(step, error)
+    def step_ended(self, step: Step, error: BaseException | None) -> None:
+        self._trace.step_ended(step, error)
         self._count(step)
         if error is not None:
             self.totals[step.name].errors[str(getattr(error, "code", ""))] += 1
 
-    def dispatched(
-        self, started_ns: int, event_type: str, latency_ms: float | None, is_cold_start: bool
-    ) -> None:
-        self._trace.dispatched(started_ns, event_type, latency_ms, is_cold_start)
-        attributes: dict[str, Scalar] = {} if latency_ms is None else {"latency_ms": latency_ms}
-        self._count(
-            Operation("sse_event_dispatch", started_ns, attributes, ended_ns=self._now_ns())
-        )
+    def record(self, name: str, started_ns: int, /, **attributes: Scalar) -> None:
+        self._trace.record(name, started_ns, **attributes)
+        self._count(Step(name, started_ns, attributes, ended_ns=self._now_ns()))
 
     def export_early(self) -> None:
         self._trace.export_early()
@@ -87,19 +82,18 @@ class Witness:
     def export(self) -> None:
         self._trace.export()
 
-    def end(self, facts: StreamFacts, error: BaseException | None) -> None:
-        self.facts = facts
-        self._trace.end(facts, error)
+    def end(self, attributes: Mapping[str, Scalar], **said: Any) -> None:
+        self._trace.end(attributes, **said)
 
     @property
     def span_count(self) -> int:
         return 1 + sum(total.steps + total.requests for total in self.totals.values())
 
-    def _count(self, step: Operation) -> None:
+    def _count(self, step: Step) -> None:
         total = self.totals[step.name]
         total.steps += 1
         total.requests += len(step.requests)
-        total.duration_ms += step.duration_ms
+        total.duration_ms += step.duration_ns / 1e6
         for name, value in step.attributes.items():
             if not isinstance(value, str | bool) and name != "request_count":
                 total.sums[name] += value  # type: ignore[assignment]  # Counter holds floats
@@ -163,12 +157,12 @@ def simulate(
     async def scenario() -> Outcome:
         world = World(0, **{**QUARTER_OF_AN_HOUR, **settings})
         wire, pending = MemoryWire(), 0
-        tracing = StreamTracing(world.settings, {}, world.clock)
+        tracing = Tracing(world.settings.tracing, {}, world.clock, world.offload)
         tracing.delivery = ImmediateDelivery(
             lambda: wire, flush_seconds=5, batch_spans=_batch_spans(world.settings)
         )
-        trace = tracing.start_stream(parse_trace_header(SAMPLED))
-        witness = Witness(trace, world.clock.wall_ns)
+        trace = tracing.start("sse_stream", parse_trace_header(SAMPLED))
+        witness = Witness(trace, world)
         writing = asyncio.create_task(_write(world, events, seconds))
         received = Received()
         streaming = asyncio.create_task(consume(world.open(trace=witness), received))
@@ -181,7 +175,7 @@ def simulate(
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         tracing.delivery.flush()
-        assert isinstance(trace, SampledStream)
+        assert isinstance(trace, SampledTrace)
         estimated = TRACE_CEILING_BYTES - trace._budget.root_bytes
         return Outcome(await streaming, witness, wire, pending, estimated)
 

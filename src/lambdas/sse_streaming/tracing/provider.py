@@ -60,7 +60,7 @@ def build_tracer(service_name: str, delivery: SpanDelivery, environ: Mapping[str
         shutdown_on_exit=False,
     )
     provider.add_span_processor(_HandOver(delivery))
-    tracer = provider.get_tracer("lambdas.sse_streaming")
+    tracer = provider.get_tracer(__name__)
     assert isinstance(tracer, Tracer), "OTEL_SDK_DISABLED was not looked at before"
     return tracer
 

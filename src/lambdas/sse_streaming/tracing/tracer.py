@@ -1,4 +1,4 @@
-"""One door to the streaming phase's tracing: a trace per stream, and the flush after it."""
+"""The streaming phase's tracing of one process: starts traces, hands their spans over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lambdas.sse_streaming.clock import Clock
-from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
 from lambdas.sse_streaming.tracing.delivery import (
     FULL_DETAIL_BATCH_SPANS,
@@ -16,7 +15,8 @@ from lambdas.sse_streaming.tracing.delivery import (
     Wire,
 )
 from lambdas.sse_streaming.tracing.header import TraceHeader
-from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream
+from lambdas.sse_streaming.tracing.settings import TracingSettings
+from lambdas.sse_streaming.tracing.step import Offload, Trace, default_offload
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Tracer
@@ -27,13 +27,23 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class StreamTracing:
-    """Built once at init; OpenTelemetry itself is imported with the first sampled stream."""
+class Tracing:
+    """Built once at init; OpenTelemetry itself is imported with the first sampled trace.
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], clock: Clock) -> None:
+    `offload` runs the blocking work of steps on worker threads.
+    """
+
+    def __init__(
+        self,
+        settings: TracingSettings,
+        environ: Mapping[str, str],
+        clock: Clock,
+        offload: Offload = default_offload,
+    ) -> None:
         self._settings = settings
         self._environ = environ
         self._clock = clock
+        self._offload = offload
         self._tracer: Tracer | None = None
         self._wire: OtlpWire | None = None
         self.defect: str | None = None
@@ -41,54 +51,58 @@ class StreamTracing:
         self.delivery = SpanDelivery(
             self._make_wire,
             settings.flush_seconds,
-            batch_spans=FULL_DETAIL_BATCH_SPANS if settings.trace_full_detail else None,
+            batch_spans=FULL_DETAIL_BATCH_SPANS if settings.is_full_detail else None,
         )
 
-    def start_stream(
-        self, header: TraceHeader, previous: tuple[str, str] | None = None
-    ) -> StreamTrace:
-        """Begin the trace of a stream. `previous` is the (trace id, root span id) in hex of the
-        connection that the client had before."""
-        if not header.records or self._settings.otel_disabled or self.defect is not None:
-            return UntracedStream(header.root)
+    def start(
+        self, name: str, header: TraceHeader, *, link_to: tuple[str, str] | None = None
+    ) -> Trace:
+        """Begin the trace of a streaming phase, with a root span of this name.
+
+        `link_to` is the (trace id, span id) in hex of a span to link the root to.
+        """
+        if not header.records or self._settings.is_disabled or self.defect is not None:
+            return Trace(header.root, self._offload)
         try:
-            return self._sampled(header, previous)
+            return self._sampled(name, header, link_to)
         except Exception as error:
             self._go_without(error)
-            return UntracedStream(header.root)
+            return Trace(header.root, self._offload)
 
-    def _sampled(self, header: TraceHeader, previous: tuple[str, str] | None) -> StreamTrace:
-        from lambdas.sse_streaming.tracing.spans import SampledStream
+    def _sampled(self, name: str, header: TraceHeader, link_to: tuple[str, str] | None) -> Trace:
+        from lambdas.sse_streaming.tracing.sampled import SampledTrace
 
         assert header.trace_id is not None
         trace_id = int(header.trace_id, 16)
         delivery = self.delivery
-        return SampledStream(
+        return SampledTrace(
             self._own_tracer(),
+            name,
             header,
+            offload=self._offload,
             now_ns=self._clock.wall_ns,
             budget=(
                 UnlimitedBudget()
-                if self._settings.trace_full_detail
-                else SpanBudget(self._settings.trace_span_budget)
+                if self._settings.is_full_detail
+                else SpanBudget(self._settings.span_budget)
             ),
-            slow_ms=self._settings.trace_slow_ms,
-            previous=previous,
+            slow_ms=self._settings.slow_ms,
+            link_to=link_to,
             spans_lost=lambda: delivery.lost_spans_of(trace_id),
             export=delivery.flush_in_background,
             on_lost=lambda count: delivery.lose(count, trace_id),
         )
 
-    def probe(self, header: TraceHeader) -> Outcome | None:
+    def probe(self, name: str, header: TraceHeader) -> Outcome | None:
         """Make one span and export it now. None where nothing is recorded."""
-        if not header.records or self._settings.otel_disabled:
+        if not header.records or self._settings.is_disabled:
             return None
         if self.defect is not None:
             return Outcome.FAILED
         try:
-            from lambdas.sse_streaming.tracing.spans import probe_span
+            from lambdas.sse_streaming.tracing.sampled import probe_span
 
-            probe_span(self._own_tracer(), header, self._clock.wall_ns())
+            probe_span(self._own_tracer(), name, header, self._clock.wall_ns())
         except Exception as error:
             self._go_without(error)
             return Outcome.FAILED
@@ -103,7 +117,7 @@ class StreamTracing:
         return self._tracer
 
     def _go_without(self, error: Exception) -> None:
-        """Streams come first. A tracer that cannot be built once will not be the next time."""
+        """Streams come first. A tracer that cannot be built once cannot be built later either."""
         if self._tracer is None:
             self.defect = type(error).__name__
         _log.warning(
