@@ -40,7 +40,9 @@ from lambdas.sse_streaming.tracing.correlation import LogCorrelation
 from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
 from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
+from lambdas.sse_streaming.tracing.invocations import Invocations
 from lambdas.sse_streaming.tracing.tracer import Tracing
+from lambdas.sse_streaming.tracing.xray_context import XRayContext
 
 T = TypeVar("T")
 
@@ -63,10 +65,12 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     settings = Settings.from_environ(environ)
     clock, random = SystemClock(), SystemRandom()
     logger = Logger(service=settings.service_name)
-    correlation = LogCorrelation(logger)
+    invocations = Invocations()
+    correlation = LogCorrelation(logger, invocations, ["lambdas.sse_streaming"])
     # botocore alone: narrower than everything that Powertools could patch, and the handler phase
     # calls nothing else.
     tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
+    xray_recorder.configure(context=XRayContext(invocations))
     record_aws_requests(xray_recorder, clock.wall_ns)
     pool = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="aws")
     # Of its own, so that hung AWS requests cannot keep a flush waiting.
@@ -121,13 +125,15 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     )
 
     def begin(invocation: Invocation) -> None:
-        correlation.begin(invocation.request_id)
+        invocations.begin(invocation.request_id, invocation.trace_header)
         clients.wake(time.time())
 
     async def settle() -> None:
-        await flush()
-        clients.rest(time.time())
-        correlation.forget()
+        try:
+            await flush()
+        finally:
+            clients.rest(time.time())
+            invocations.end()
 
     async def flush() -> None:
         if tracing.delivery.has_work:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
 
@@ -38,18 +38,12 @@ from lambdas.sse_streaming.runtime.invocation import LambdaContext
 from lambdas.sse_streaming.runtime.response import Response, Result, StreamingResponse
 from lambdas.sse_streaming.stream import Stream
 from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
+from lambdas.sse_streaming.tracing.handler_phase import Recorder, subsegment_id
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.tracer import Tracing
 
 _STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})
 _SAVED_STREAM_PARAMETERS = frozenset({"backfill"})
-
-
-class Recorder(Protocol):
-    """The part of aws_xray_sdk's recorder that names the handler phase."""
-
-    def clear_trace_entities(self) -> None: ...
-    def current_subsegment(self) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -220,16 +214,8 @@ def traced_handler(
     @logger.inject_lambda_context(clear_state=True, log_event=False)
     @tracer.capture_lambda_handler(capture_response=False)
     def handler(event: bytes, context: Any) -> Result:
-        subsegment = recorder.current_subsegment()
-        is_recorded = getattr(subsegment, "sampled", False)  # one that is not has an id of zeros
-        application.bind_log(subsegment.id if is_recorded else None)
+        application.bind_log(subsegment_id(recorder.current_subsegment()))
         return application.answer(event, context)
 
-    def with_clean_trace(event: bytes, context: LambdaContext) -> Result:
-        # The SDK renews its segment only when the Root changes; a retry repeats the Root under a
-        # new Parent (aws_xray_sdk/core/lambda_launcher.py, 2.15.0).
-        recorder.clear_trace_entities()
-        result: Result = handler(event, context)
-        return result
-
-    return with_clean_trace
+    traced: Callable[[bytes, LambdaContext], Result] = handler
+    return traced

@@ -113,13 +113,18 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     from lambdas.sse_streaming.errors import AwsThrottled
     from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
     from lambdas.sse_streaming.tracing.header import parse_trace_header
+    from lambdas.sse_streaming.tracing.invocations import Invocations
     from lambdas.sse_streaming.tracing.step import Step
+    from lambdas.sse_streaming.tracing.xray_context import XRayContext
     from tests.fakes.spans import TracingWorld, end
     from tests.fakes.streams import make_settings
 
     read = parse_trace_header(header)
     if (normalised := read.normalised()) is not None:
-        os.environ["_X_AMZN_TRACE_ID"] = normalised
+        os.environ["_X_AMZN_TRACE_ID"] = normalised  # botocore reads Lineage there
+    invocations = Invocations()
+    invocations.begin("request", header)
+    xray_recorder.configure(context=XRayContext(invocations))
     tracer = Tracer(service="sse-streaming", patch_modules=["botocore"])
     record_aws_requests(xray_recorder, lambda: 1)
     client = AwsClients(os.environ, 5).make("dynamodb")
@@ -134,7 +139,6 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
         def handler(event: object, context: object) -> None:
             work()
 
-        xray_recorder.clear_trace_entities()
         handler({}, None)
 
     handler_of(call)
