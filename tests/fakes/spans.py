@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.stream import ANNOTATIONS
-from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
+from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
+from lambdas.sse_streaming.tracing.export.one_try import ExportReport, Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader, parse_trace_header
 from lambdas.sse_streaming.tracing.step import (
     Keep,
@@ -32,20 +33,21 @@ START_NS = 1_795_000_000_000_000_000
 
 
 @dataclass(slots=True)
-class MemoryWire:
-    """Implements Wire: keeps every batch, and answers as told (the last answer over and over)."""
+class MemoryExporter:
+    """Implements OneTryExporter: keeps batches, answers as told, the last answer over and over."""
 
     outcomes: list[Outcome] = field(default_factory=lambda: [Outcome.DELIVERED])
     batches: list[list[ReadableSpan]] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
-    on_post: Callable[[], None] = lambda: None
+    on_export: Callable[[], None] = lambda: None
     rejected_spans: int = 0
 
-    def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome:
+    def export_within(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> ExportReport:
         self.batches.append(list(spans))
         self.timeouts.append(timeout_seconds)
-        self.on_post()
-        return self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        self.on_export()
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        return ExportReport(outcome, self.rejected_spans)
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -77,13 +79,13 @@ class TracingWorld:
     def __init__(
         self,
         settings: Settings | None = None,
-        wire: MemoryWire | None = None,
+        exporter: MemoryExporter | None = None,
         offload: Offload = default_offload,
     ) -> None:
-        self.wire = wire or MemoryWire()
+        self.exporter = exporter or MemoryExporter()
         self.clock = StepClock()
         self.tracing = Tracing((settings or make_settings()).tracing, {}, self.clock, offload)
-        self.tracing.delivery = SpanDelivery(lambda: self.wire, flush_seconds=5)
+        self.tracing.buffer = SpanBuffer(lambda: self.exporter, flush_seconds=5)
 
     def start(
         self, header: str | TraceHeader = SAMPLED, link_to: tuple[str, str] | None = None
@@ -93,8 +95,8 @@ class TracingWorld:
 
     def flushed(self) -> list[ReadableSpan]:
         """Everything exported so far, after a flush."""
-        self.tracing.delivery.flush()
-        return self.wire.spans
+        self.tracing.buffer.flush()
+        return self.exporter.spans
 
 
 def facts(end_reason: str = "rotate", **changes: Scalar) -> dict[str, Scalar]:

@@ -136,17 +136,17 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
             invocations.end()
 
     async def flush() -> None:
-        if tracing.delivery.has_work:
-            await asyncio.get_running_loop().run_in_executor(flushing, tracing.delivery.flush)
-        lost, failed = tracing.delivery.take_counts()
+        if tracing.buffer.has_work:
+            await asyncio.get_running_loop().run_in_executor(flushing, tracing.buffer.flush)
+        lost, failed = tracing.buffer.take_counts()
         if lost:
             metrics.count("SpansLost", lost)
         if failed:
             metrics.count("FlushFailures", failed)
 
     def flush_and_give_up() -> None:
-        tracing.delivery.flush(_SHUTDOWN_FLUSH_SECONDS)
-        tracing.delivery.give_up()
+        tracing.buffer.flush(_SHUTDOWN_FLUSH_SECONDS)
+        tracing.buffer.give_up()
 
     async def flush_before_exit() -> None:
         await asyncio.get_running_loop().run_in_executor(flushing, flush_and_give_up)

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from lambdas.sse_streaming import __version__
-from lambdas.sse_streaming.tracing.delivery import Outcome
 from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
 from lambdas.sse_streaming.tracing.diagnosis.daemon import parse_daemon_address
 from lambdas.sse_streaming.tracing.diagnosis.problems import why_not_taken
 from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader, parse_trace_header
 from lambdas.sse_streaming.tracing.tracer import Tracing
-from tests.fakes.spans import START_NS, MemoryWire, StepClock, TracingWorld
+from tests.fakes.spans import START_NS, MemoryExporter, StepClock, TracingWorld
 from tests.fakes.streams import make_settings
 
 NOW_SECONDS = START_NS // 1_000_000_000
@@ -45,7 +45,7 @@ def report(
     defect: str | None = None,
     **settings: str,
 ) -> dict[str, Any]:
-    world = TracingWorld(make_settings(**settings), MemoryWire([outcome]))
+    world = TracingWorld(make_settings(**settings), MemoryExporter([outcome]))
     world.tracing.defect = defect
     diagnosis = Diagnosis(
         DiagnosisSettings(make_settings(**settings).tracing, __version__),

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.tracing import provider
-from lambdas.sse_streaming.tracing.delivery import Outcome
+from lambdas.sse_streaming.tracing.export import provider
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.step import Trace
 from tests.fakes.spans import ROOT, SAMPLED, TracingWorld, end

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from lambdas.sse_streaming.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, TRACE_CEILING_BYTES
-from lambdas.sse_streaming.tracing.delivery import SpanDelivery
+from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
 from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.rollup import MAX_ROLLUPS
 from lambdas.sse_streaming.tracing.sampled import SampledTrace
@@ -29,7 +29,7 @@ from lambdas.sse_streaming.tracing.tracer import Tracing
 from local_aws.xray_documents import document_bytes, to_document
 from tests.counts import count
 from tests.fakes.memory_aws import make_item
-from tests.fakes.spans import SAMPLED, MemoryWire
+from tests.fakes.spans import SAMPLED, MemoryExporter
 from tests.fakes.streams import Received, World, consume
 from tests.fakes.virtual_time import run_virtually
 
@@ -99,7 +99,7 @@ class Witness(Trace):
                 total.sums[name] += value  # type: ignore[assignment]  # Counter holds floats
 
 
-class ImmediateDelivery(SpanDelivery):
+class ImmediateBuffer(SpanBuffer):
     """Sends in the caller's thread: virtual time has no use for another."""
 
     def flush_in_background(self) -> None:
@@ -112,13 +112,13 @@ class Outcome:
 
     received: Received
     witness: Witness
-    wire: MemoryWire
+    exporter: MemoryExporter
     most_pending_spans: int
     estimated_bytes: int
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        return self.wire.spans
+        return self.exporter.spans
 
     @property
     def root(self) -> Mapping[str, Any]:
@@ -156,10 +156,10 @@ def simulate(
 
     async def scenario() -> Outcome:
         world = World(0, **{**QUARTER_OF_AN_HOUR, **settings})
-        wire, pending = MemoryWire(), 0
+        exporter, pending = MemoryExporter(), 0
         tracing = Tracing(world.settings.tracing, {}, world.clock, world.offload)
-        tracing.delivery = ImmediateDelivery(
-            lambda: wire, flush_seconds=5, batch_spans=_batch_spans(world.settings)
+        tracing.buffer = ImmediateBuffer(
+            lambda: exporter, flush_seconds=5, batch_spans=_batch_spans(world.settings)
         )
         trace = tracing.start("sse_stream", parse_trace_header(SAMPLED))
         witness = Witness(trace, world)
@@ -170,14 +170,14 @@ def simulate(
         assert received.names == ["ready"]
         prepare(world)
         while not streaming.done():
-            pending = max(pending, len(tracing.delivery._ended) + len(tracing.delivery._kept))
+            pending = max(pending, len(tracing.buffer._ended) + len(tracing.buffer._kept))
             await asyncio.sleep(1)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
-        tracing.delivery.flush()
+        tracing.buffer.flush()
         assert isinstance(trace, SampledTrace)
         estimated = TRACE_CEILING_BYTES - trace._budget.root_bytes
-        return Outcome(await streaming, witness, wire, pending, estimated)
+        return Outcome(await streaming, witness, exporter, pending, estimated)
 
     return run_virtually(scenario())
 
@@ -239,7 +239,7 @@ def assert_xray_takes_all_of_it(outcome: Outcome) -> None:
     (root,) = (d for d in outcome.documents() if d["name"] == "sse_stream")
     assert outcome.estimated_bytes == pytest.approx(sum(sizes) - document_bytes(root), rel=0.05)
     assert max(sizes) < 64_000
-    assert len(outcome.wire.batches) <= 2
+    assert len(outcome.exporter.batches) <= 2
 
 
 def test_a_quarter_of_an_hour_with_five_events_a_second() -> None:
@@ -429,7 +429,7 @@ def test_full_detail_exports_every_one(events: int) -> None:
     assert outcome.root["spans_rolled_up"] == 0
     assert outcome.root["spans_lost"] == 0
     assert outcome.most_pending_spans <= 512
-    assert len(outcome.wire.batches) >= len(outcome.spans) // 512
+    assert len(outcome.exporter.batches) >= len(outcome.spans) // 512
 
 
 def test_own_spans_and_rolled_up_ones_are_what_full_detail_exports() -> None:

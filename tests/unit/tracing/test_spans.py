@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, RESERVED_KINDS
-from lambdas.sse_streaming.tracing.delivery import Outcome
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.rollup import WINDOW_NS
 from lambdas.sse_streaming.tracing.step import Keep, Step, Trace
 from tests.fakes.aws_requests import aws_request
@@ -21,7 +21,7 @@ from tests.fakes.spans import (
     PARENT_ID,
     ROOT,
     TRACE_ID,
-    MemoryWire,
+    MemoryExporter,
     TracingWorld,
     begin,
     end,
@@ -643,15 +643,15 @@ def test_the_early_export_happens_once(world: TracingWorld) -> None:
     trace = world.start()
     poll(trace, world)
     trace.export_early()
-    world.tracing.delivery.flush()
+    world.tracing.buffer.flush()
     poll(trace, world)
     trace.export_early()
-    early = list(world.wire.batches)
+    early = list(world.exporter.batches)
     end(trace)
     world.flushed()
 
     assert [len(batch) for batch in early] == [2]
-    assert [len(batch) for batch in world.wire.batches] == [2, 3]
+    assert [len(batch) for batch in world.exporter.batches] == [2, 3]
 
 
 @pytest.mark.parametrize("settings", [{}, {"SSE_TRACE_DETAIL": "full"}])
@@ -681,7 +681,7 @@ def test_a_step_that_hangs_past_the_end_is_recorded_then_and_not_again(
     assert step.end_time == ended_ns
     assert step.status.status_code is StatusCode.ERROR
     assert [one["exception.type"] for one in exceptions(step)] == ["unfinished"]
-    assert world.tracing.delivery.take_counts() == (0, 0)
+    assert world.tracing.buffer.take_counts() == (0, 0)
 
 
 def test_what_a_shutdown_interrupts_is_no_fault_unless_it_hung(world: TracingWorld) -> None:
@@ -731,7 +731,7 @@ def test_a_slot_released_while_the_spans_leave_is_recorded(settings: dict[str, s
         step = only(spans, name)
         assert step.parent is not None
         assert step.parent.span_id == span_id(only(spans, "sse_stream"))
-    assert world.tracing.delivery.take_counts()[0] == 0
+    assert world.tracing.buffer.take_counts()[0] == 0
 
 
 def test_anything_else_after_the_end_is_counted_as_lost(world: TracingWorld) -> None:
@@ -740,29 +740,29 @@ def test_anything_else_after_the_end_is_counted_as_lost(world: TracingWorld) -> 
     poll(trace, world)
 
     assert [span.name for span in world.flushed()] == ["sse_stream"]
-    assert world.tracing.delivery.take_counts() == (2, 0)
+    assert world.tracing.buffer.take_counts() == (2, 0)
 
 
 def test_a_root_says_what_its_own_trace_lost_and_no_other() -> None:
     world = TracingWorld(
-        make_settings(SSE_TRACE_DETAIL="full"), MemoryWire([Outcome.FAILED, Outcome.FAILED])
+        make_settings(SSE_TRACE_DETAIL="full"), MemoryExporter([Outcome.FAILED, Outcome.FAILED])
     )
     first = world.start()
     poll(first, world)
     end(first)
-    world.tracing.delivery.flush()
+    world.tracing.buffer.flush()
     other_root = f"Root=1-5759e989-{'c' * 24};Parent={PARENT_ID};Sampled=1"
     second = world.start(other_root)
     poll(second, world)
-    world.tracing.delivery.flush()  # the first trace's three are lost with it
+    world.tracing.buffer.flush()  # the first trace's three are lost with it
     poll(second, world)
-    world.tracing.delivery.flush()  # and two of the second's
+    world.tracing.buffer.flush()  # and two of the second's
     end(second)
-    world.tracing.delivery.flush()
+    world.tracing.buffer.flush()
 
-    root = world.wire.batches[-1][-1]
+    root = world.exporter.batches[-1][-1]
     assert attributes(root)["spans_lost"] == 2
-    assert world.tracing.delivery.lost_spans == 3 + 2 + 2
+    assert world.tracing.buffer.lost_spans == 3 + 2 + 2
 
 
 def test_the_kill_switch_leaves_no_trace() -> None:

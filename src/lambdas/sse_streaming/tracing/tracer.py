@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lambdas.sse_streaming.clock import Clock
 from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
-from lambdas.sse_streaming.tracing.delivery import (
-    FULL_DETAIL_BATCH_SPANS,
-    Outcome,
-    SpanDelivery,
-    Wire,
-)
+from lambdas.sse_streaming.tracing.export.buffer import FULL_DETAIL_BATCH_SPANS, SpanBuffer
+from lambdas.sse_streaming.tracing.export.one_try import AnyExporter, OneTryExporter, Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader
 from lambdas.sse_streaming.tracing.settings import TracingSettings
 from lambdas.sse_streaming.tracing.step import Offload, Trace, default_offload
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Tracer
-
-    from lambdas.sse_streaming.tracing.otlp import OtlpWire
-
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +24,8 @@ _log = logging.getLogger(__name__)
 class Tracing:
     """Built once at init; OpenTelemetry itself is imported with the first sampled trace.
 
-    `offload` runs the blocking work of steps on worker threads.
+    `offload` runs the blocking work of steps on worker threads. `make_exporter` replaces OTLP to
+    the collector; it is called with the first export.
     """
 
     def __init__(
@@ -39,17 +34,18 @@ class Tracing:
         environ: Mapping[str, str],
         clock: Clock,
         offload: Offload = default_offload,
+        make_exporter: Callable[[], SpanExporter] | None = None,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._clock = clock
         self._offload = offload
         self._tracer: Tracer | None = None
-        self._wire: OtlpWire | None = None
+        self._make_other_exporter = make_exporter
         self.defect: str | None = None
         """The name of the exception that keeps OpenTelemetry from making spans here."""
-        self.delivery = SpanDelivery(
-            self._make_wire,
+        self.buffer = SpanBuffer(
+            self._make_exporter,
             settings.flush_seconds,
             batch_spans=FULL_DETAIL_BATCH_SPANS if settings.is_full_detail else None,
         )
@@ -74,7 +70,7 @@ class Tracing:
 
         assert header.trace_id is not None
         trace_id = int(header.trace_id, 16)
-        delivery = self.delivery
+        buffer = self.buffer
         return SampledTrace(
             self._own_tracer(),
             name,
@@ -88,9 +84,9 @@ class Tracing:
             ),
             slow_ms=self._settings.slow_ms,
             link_to=link_to,
-            spans_lost=lambda: delivery.lost_spans_of(trace_id),
-            export=delivery.flush_in_background,
-            on_lost=lambda count: delivery.lose(count, trace_id),
+            spans_lost=lambda: buffer.lost_spans_of(trace_id),
+            export=buffer.flush_in_background,
+            on_lost=lambda count: buffer.lose(count, trace_id),
         )
 
     def probe(self, name: str, header: TraceHeader) -> Outcome | None:
@@ -106,14 +102,14 @@ class Tracing:
         except Exception as error:
             self._go_without(error)
             return Outcome.FAILED
-        self.delivery.flush()
-        return self.delivery.last_outcome
+        self.buffer.flush()
+        return self.buffer.last_outcome
 
     def _own_tracer(self) -> Tracer:
         if self._tracer is None:
-            from lambdas.sse_streaming.tracing.provider import build_tracer
+            from lambdas.sse_streaming.tracing.export.provider import build_tracer
 
-            self._tracer = build_tracer(self._settings.service_name, self.delivery, self._environ)
+            self._tracer = build_tracer(self._settings.service_name, self.buffer, self._environ)
         return self._tracer
 
     def _go_without(self, error: Exception) -> None:
@@ -130,12 +126,11 @@ class Tracing:
     @property
     def last_problem(self) -> str | None:
         """Why the latest export was not delivered: `HTTP 500` or an exception's name."""
-        if self.defect is not None:
-            return self.defect
-        return self._wire.last_problem if self._wire else None
+        return self.defect or self.buffer.last_problem
 
-    def _make_wire(self) -> Wire:
-        from lambdas.sse_streaming.tracing.otlp import OtlpWire
+    def _make_exporter(self) -> OneTryExporter:
+        if self._make_other_exporter is not None:
+            return AnyExporter(self._make_other_exporter())
+        from lambdas.sse_streaming.tracing.export.otlp import OtlpExporter
 
-        self._wire = OtlpWire(self._settings.otlp_endpoint)
-        return self._wire
+        return OtlpExporter(self._settings.otlp_endpoint)

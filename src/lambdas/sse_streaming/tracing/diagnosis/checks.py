@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from aws_xray_sdk import global_sdk_config
 
 from lambdas.sse_streaming.clock import Clock
-from lambdas.sse_streaming.tracing.delivery import Outcome
 from lambdas.sse_streaming.tracing.diagnosis.daemon import daemon_refuses, parse_daemon_address
 from lambdas.sse_streaming.tracing.diagnosis.problems import why_not_taken
 from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader
 from lambdas.sse_streaming.tracing.tracer import Tracing
 
@@ -84,7 +84,7 @@ class Diagnosis:
             _guarded("double_instrumentation", self._double_instrumentation),
             _guarded("clock", lambda: self._clock_skew(header)),
         ]
-        delivery, service = self._tracing.delivery, self._settings.tracing.service_name
+        buffer, service = self._tracing.buffer, self._settings.tracing.service_name
         return {
             "trace_id": header.root,
             "sampled": header.records,
@@ -92,9 +92,9 @@ class Diagnosis:
             "checks": [asdict(check) for check in checks],
             "versions": _versions(self._settings.function_version),
             "last_flush": {
-                "outcome": delivery.last_outcome.value if delivery.last_outcome else None,
-                "ms": None if delivery.last_flush_ms is None else round(delivery.last_flush_ms, 1),
-                "spans_lost": delivery.lost_spans,
+                "outcome": buffer.last_outcome.value if buffer.last_outcome else None,
+                "ms": None if buffer.last_flush_ms is None else round(buffer.last_flush_ms, 1),
+                "spans_lost": buffer.lost_spans,
             },
         }
 
