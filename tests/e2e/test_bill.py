@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.operation import UntracedStream
+from lambdas.sse_streaming.tracing.step import Trace
 from local_aws.fault_proxy import FaultProxy
 from local_aws.loop_thread import LoopThread
 from local_aws.tables import TableNames, create_tables, local_client
@@ -102,9 +101,7 @@ def till() -> Iterator[Till]:
             environment.setenv("AWS_ACCESS_KEY_ID", "TEST")
             environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
             clients = AwsClients(os.environ, timeout_seconds=10)
-            yield Till(
-                proxy, Lazy(lambda: clients.make("dynamodb", "dynamodb", time.time_ns)), admin
-            )
+            yield Till(proxy, Lazy(lambda: clients.make("dynamodb")), admin)
 
 
 @contextmanager
@@ -168,7 +165,7 @@ async def _watch(
             parts,
             StreamRequest(StreamFilter(), 0, last_id),
             arrival,
-            UntracedStream(None),
+            Trace(None, _offload),
             position_clock=position_clock,
             deadline=loop.time() + left + parts.settings.deadline_margin_seconds,
             is_cold_start=False,
@@ -184,14 +181,15 @@ async def _watch(
     return polls, connections
 
 
+def _offload(work: Callable[[], T]) -> Awaitable[T]:
+    """Real requests, at once: virtual time must not run on meanwhile."""
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    done.set_result(work())
+    return done
+
+
 def _parts(till: Till, through: Callable[[ItemsIndex], ItemsIndex], clock: VirtualClock) -> Parts:
     settings = make_settings()
-
-    def offload(work: Callable[[], T]) -> Awaitable[T]:
-        """Real requests, at once: virtual time must not run on meanwhile."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        done.set_result(work())
-        return done
 
     random = Random(1)
     index = DynamoItemsIndex(till.client, settings.items_table, settings.items_index)
@@ -214,7 +212,6 @@ def _parts(till: Till, through: Callable[[ItemsIndex], ItemsIndex], clock: Virtu
         reader=FeedReader(through(index)),
         metrics=Metrics(),
         sink=MemorySink(),
-        offload=offload,
         log=logging.getLogger("tests.bill"),
     )
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
-from lambdas.sse_streaming.tracing.operation import AwsRequest, Operation
-from lambdas.sse_streaming.tracing.seam import streaming_requests
+from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
+from lambdas.sse_streaming.tracing.step import AwsRequest, Trace
 from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.loop_thread import LoopThread
 from local_aws.processes import ProcessGuard, Spawner
@@ -128,12 +128,12 @@ class Database:
 def function_client() -> Lazy[Any]:
     """Its endpoint and credentials come from the environment, as in Lambda."""
     clients = AwsClients(os.environ, timeout_seconds=10)
-    return Lazy(lambda: clients.make("dynamodb", "dynamodb", lambda: 0))
+    return Lazy(lambda: clients.make("dynamodb"))
 
 
 @contextmanager
 def counted_requests() -> Iterator[list[AwsRequest]]:
     """The AWS requests made inside, in this thread, as the tracing sees them."""
-    operation = Operation("counted", 0)
-    with streaming_requests(operation):
-        yield operation.requests
+    record_aws_requests(None, lambda: 0)
+    with Trace(None).step("counted") as step:
+        yield step.requests

@@ -20,7 +20,8 @@ from lambdas.sse_streaming.connections.lease import (
     SessionRecord,
 )
 from lambdas.sse_streaming.feed.items import Item, Page, StartKey, read_item
-from lambdas.sse_streaming.tracing.seam import current_operation
+from lambdas.sse_streaming.tracing.step import current_step
+from tests.fakes.aws_requests import aws_request
 
 
 def make_item(
@@ -50,7 +51,7 @@ _Entry = tuple[int, str, int, Item]
 class MemoryIndex:
     """Implements ItemsIndex. `fail` may raise in place of an answer.
 
-    Every query is reported to the operation around it, as the hooks of a real client do.
+    Every query is reported to the step around it, as the seam does.
     """
 
     latency_ms = 4
@@ -116,22 +117,20 @@ class MemoryIndex:
             del entries[: bisect.bisect_left(entries, before_ms, key=lambda e: e[0])]
 
     def _report(self, error: AwsError | None) -> None:
-        operation = current_operation()
-        if operation is None:
+        step = current_step()
+        if step is None:
             return
         ended_ns = self._now_ms() * 1_000_000
-        operation.add_request(
-            service="dynamodb",
-            region="eu-central-1",
-            name="Query",
-            started_ns=ended_ns - self.latency_ms * 1_000_000,
-            ended_ns=ended_ns,
-            status=200 if error is None else 400 if isinstance(error, AwsThrottled) else 500,
-            request_id="A" * 52,
-            table="items",
-            error_code=error.code if error else None,
-            error_message=str(error) if error else None,
-            error=None,
+        step.add_request(
+            aws_request(
+                ended_ns - self.latency_ms * 1_000_000,
+                ended_ns,
+                region="eu-central-1",
+                status=200 if error is None else 400 if isinstance(error, AwsThrottled) else 500,
+                request_id="A" * 52,
+                error_code=error.code if error else None,
+                error_message=str(error) if error else "",
+            )
         )
 
 

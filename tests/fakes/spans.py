@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
+from lambdas.sse_streaming.stream import ANNOTATIONS
+from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
+from lambdas.sse_streaming.tracing.export.one_try import ExportReport, Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader, parse_trace_header
-from lambdas.sse_streaming.tracing.operation import StreamFacts, StreamTrace
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.step import (
+    Keep,
+    Offload,
+    Scalar,
+    Step,
+    Trace,
+    default_offload,
+)
+from lambdas.sse_streaming.tracing.tracer import Tracing
 from tests.fakes.streams import make_settings
 
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"
@@ -23,20 +33,21 @@ START_NS = 1_795_000_000_000_000_000
 
 
 @dataclass(slots=True)
-class MemoryWire:
-    """Implements Wire: keeps every batch, and answers as told (the last answer over and over)."""
+class MemoryExporter:
+    """Implements OneTryExporter: keeps batches, answers as told, the last answer over and over."""
 
     outcomes: list[Outcome] = field(default_factory=lambda: [Outcome.DELIVERED])
     batches: list[list[ReadableSpan]] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
-    on_post: Callable[[], None] = lambda: None
+    on_export: Callable[[], None] = lambda: None
     rejected_spans: int = 0
 
-    def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome:
+    def export_within(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> ExportReport:
         self.batches.append(list(spans))
         self.timeouts.append(timeout_seconds)
-        self.on_post()
-        return self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        self.on_export()
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        return ExportReport(outcome, self.rejected_spans)
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -65,35 +76,66 @@ class StepClock:
 class TracingWorld:
     """One process's streaming-phase tracing."""
 
-    def __init__(self, settings: Settings | None = None, wire: MemoryWire | None = None) -> None:
-        self.wire = wire or MemoryWire()
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        exporter: MemoryExporter | None = None,
+        offload: Offload = default_offload,
+    ) -> None:
+        self.exporter = exporter or MemoryExporter()
         self.clock = StepClock()
-        self.tracing = StreamTracing(settings or make_settings(), {}, self.clock)
-        self.tracing.delivery = SpanDelivery(lambda: self.wire, flush_seconds=5)
+        self.tracing = Tracing((settings or make_settings()).tracing, {}, self.clock, offload)
+        self.tracing.buffer = SpanBuffer(lambda: self.exporter, flush_seconds=5)
 
     def start(
-        self,
-        header: str | TraceHeader = SAMPLED,
-        previous: tuple[str, str] | None = None,
-    ) -> StreamTrace:
+        self, header: str | TraceHeader = SAMPLED, link_to: tuple[str, str] | None = None
+    ) -> Trace:
         read = parse_trace_header(header) if isinstance(header, str) else header
-        return self.tracing.start_stream(read, previous)
+        return self.tracing.start("sse_stream", read, link_to=link_to)
 
     def flushed(self) -> list[ReadableSpan]:
         """Everything exported so far, after a flush."""
-        self.tracing.delivery.flush()
-        return self.wire.spans
+        self.tracing.buffer.flush()
+        return self.exporter.spans
 
 
-def facts(end_reason: str = "rotate", connection_id: str | None = "7.abc") -> StreamFacts:
-    return StreamFacts(
-        connection_id=connection_id,
-        session_id="0" * 18,
-        connection_sequence=3,
-        events_yielded=5,
-        bytes_sent=700,
-        polls=9,
-        stream_ms=1234.5678,
-        end_reason=end_reason,
-        is_cold_start=True,
+def facts(end_reason: str = "rotate", **changes: Scalar) -> dict[str, Scalar]:
+    """What a stream says at its end."""
+    return {
+        "session_id": "0" * 18,
+        "connection_sequence": 3,
+        "events_yielded": 5,
+        "bytes_sent": 700,
+        "polls": 9,
+        "stream_ms": 1234.568,
+        "end_reason": end_reason,
+        "is_cold_start": True,
+        "connection_id": "7.abc",
+        **changes,
+    }
+
+
+def end(
+    trace: Trace,
+    end_reason: str = "rotate",
+    error: BaseException | None = None,
+    attributes: Mapping[str, Scalar] | None = None,
+) -> None:
+    """End the trace as a stream does."""
+    trace.end(
+        attributes or facts(end_reason),
+        annotations=ANNOTATIONS,
+        error=error,
+        is_fault=end_reason == "error",
+        interrupted=end_reason == "shutdown",
     )
+
+
+def begin(trace: Trace, name: str, *, keep: Keep = Keep.BUDGET, **attributes: Scalar) -> Step:
+    """A step under way that is not current here, as another task's would not be."""
+    step = trace.step(name, keep=keep, **attributes)
+    return copy_context().run(step.__enter__)
+
+
+def finish(step: Step, error: BaseException | None = None) -> None:
+    step.__exit__(None if error is None else type(error), error, None)

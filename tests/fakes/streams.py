@@ -20,7 +20,7 @@ from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.operation import StreamTrace, UntracedStream
+from lambdas.sse_streaming.tracing.step import Trace
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
 from tests.fakes.virtual_time import VirtualClock
 
@@ -95,7 +95,6 @@ class World:
             reader=FeedReader(self.index),
             metrics=Metrics(),
             sink=self.sink,
-            offload=self._offload,
             log=logging.getLogger("tests.stream"),
         )
 
@@ -107,7 +106,7 @@ class World:
         wanted: StreamFilter | None = None,
         backfill: int = 0,
         deadline: float | None = None,
-        trace: StreamTrace | None = None,
+        trace: Trace | None = None,
         requested_ms: int | None = None,
     ) -> Stream:
         """`requested_ms`: the front door's time stamp of the request."""
@@ -124,13 +123,13 @@ class World:
             parts,
             StreamRequest(wanted or StreamFilter(), backfill, last_event_id),
             arrival,
-            trace or UntracedStream(None),
+            trace or Trace(None, self.offload),
             position_clock=position_clock,
             deadline=deadline,
             is_cold_start=True,
         )
 
-    def _offload(self, work: Callable[[], T]) -> Awaitable[T]:
+    def offload(self, work: Callable[[], T]) -> Awaitable[T]:
         async def later() -> T:
             await asyncio.sleep(self.aws_latency_seconds())
             return work()

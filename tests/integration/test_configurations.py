@@ -48,7 +48,7 @@ def test_a_saved_filter_is_found_with_its_owner(
     assert found is not None
     assert found.owner == ALICE
     assert found.filter() == StreamFilter(("negative", "positive"), frozenset({"AAPL", "MSFT"}))
-    assert [request.name for request in requests] == ["GetItem"]
+    assert [request.operation for request in requests] == ["GetItem"]
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_not_even_the_unluckiest_acquire_costs_a_sixth_request(world: World) -> 
     finally:
         events.unregister("before-send.dynamodb.PutItem", interfere)
 
-    assert [request.name for request in requests].count("PutItem") == 3
+    assert [request.operation for request in requests].count("PutItem") == 3
     assert len(requests) == MAX_ACQUIRE_REQUESTS
 
 
@@ -204,7 +204,7 @@ def test_the_slot_used_last_is_asked_for_first(world: World) -> None:
         second = arrive(connections)
 
     assert second.slot == first.slot
-    assert [request.name for request in requests] == ["GetItem", "PutItem"]
+    assert [request.operation for request in requests] == ["GetItem", "PutItem"]
 
 
 def test_losing_a_race_for_a_free_slot_tries_another(world: World) -> None:
@@ -309,7 +309,7 @@ def test_a_renewal_is_one_request(world: World) -> None:
     with counted_requests() as requests:
         connections.renew(lease)
 
-    assert [request.name for request in requests] == ["UpdateItem"]
+    assert [request.operation for request in requests] == ["UpdateItem"]
 
 
 def test_a_lease_that_ran_out_is_held_again_while_nobody_took_it(world: World) -> None:
@@ -436,7 +436,7 @@ def test_a_cut_client_takes_its_own_slot_over_and_the_old_stream_ends(world: Wor
     with counted_requests() as requests:
         resumed = arrive(new, **vars_of(resume_of(lease)))
 
-    assert [request.name for request in requests] == ["GetItem", "PutItem"]
+    assert [request.operation for request in requests] == ["GetItem", "PutItem"]
     assert resumed.slot == lease.slot
     assert (resumed.session_id, resumed.sequence) == (lease.session_id, 2)
     assert old.renew(lease) is Renewal.SUPERSEDED
@@ -558,7 +558,7 @@ def test_a_drain_refuses_newcomers_with_one_read_and_ends_by_itself(world: World
         answer = connections.acquire(AcquireRequest(new_session_id(), 1, None))
 
     assert answer is Refusal.DRAINING
-    assert [request.name for request in requests] == ["GetItem"]
+    assert [request.operation for request in requests] == ["GetItem"]
     assert connections.is_draining()
     world.now += 600
     assert not connections.is_draining()

@@ -15,8 +15,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from lambda_streaming.environ import EnvironReader
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
-from tests.fakes.spans import MemoryWire
+from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
+from tests.fakes.spans import MemoryExporter
 from tests.terraform.terraform_cli import MODULE, ROOT, Terraform
 
 ACCOUNT = "123456789012"
@@ -345,7 +346,7 @@ def test_lost_spans_are_seen_in_the_log(
     plans: dict[str, Plan], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The function's own metric of them leaves with the environment's next stream, if there is
-    one. The filter is tried on the lines that the delivery writes."""
+    one. The filter is tried on the lines that the buffer writes."""
     address = 'aws_cloudwatch_log_metric_filter.collector["SpanLosses"]'
     pattern = plans["defaults"].resources[address]["pattern"]
     conditions = re.findall(r'\(\$\.message (!?=) "([^"]+)"\)', pattern)
@@ -358,26 +359,26 @@ def test_lost_spans_are_seen_in_the_log(
     def seen(*outcomes: Outcome, rejected_spans: int = 0) -> list[str]:
         """Those of the lines written by flushes of one span each that the filter counts."""
         caplog.clear()
-        collector = MemoryWire(list(outcomes), rejected_spans=rejected_spans)
-        delivery = SpanDelivery(lambda: collector, 1.0)
+        collector = MemoryExporter(list(outcomes), rejected_spans=rejected_spans)
+        buffer = SpanBuffer(lambda: collector, 1.0)
         for _ in outcomes:
-            delivery.add(ReadableSpan("any"))
-            delivery.flush()
+            buffer.add(ReadableSpan("any"))
+            buffer.flush()
         return list(filter(is_counted, caplog.messages))
 
-    def seen_otherwise(lose: Callable[[SpanDelivery], None]) -> int:
+    def seen_otherwise(lose: Callable[[SpanBuffer], None]) -> int:
         caplog.clear()
-        delivery = SpanDelivery(lambda: MemoryWire([Outcome.FAILED]), 1.0)
-        lose(delivery)
+        buffer = SpanBuffer(lambda: MemoryExporter([Outcome.FAILED]), 1.0)
+        lose(buffer)
         return sum(map(is_counted, caplog.messages))
 
-    def exit_with_spans(delivery: SpanDelivery) -> None:
-        delivery.add(ReadableSpan("any"))
-        delivery.flush()
-        delivery.give_up()
+    def exit_with_spans(buffer: SpanBuffer) -> None:
+        buffer.add(ReadableSpan("any"))
+        buffer.flush()
+        buffer.give_up()
 
     assert seen_otherwise(exit_with_spans) == 1
-    assert seen_otherwise(lambda delivery: delivery.lose(2, trace_id=1)) == 1
+    assert seen_otherwise(lambda buffer: buffer.lose(2, trace_id=1)) == 1
     assert seen(Outcome.DELIVERED) == seen(Outcome.FAILED, Outcome.DELIVERED) == []
     assert len(seen(Outcome.FAILED, Outcome.FAILED, Outcome.FAILED)) == 2
     assert len(seen(Outcome.REJECTED)) == 1

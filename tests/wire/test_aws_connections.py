@@ -69,7 +69,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgetfulServer]:
 
 def test_a_connection_kept_through_a_freeze_is_not_used_again(forgetful: ForgetfulServer) -> None:
     clients = AwsClients({"AWS_REGION": "us-east-1"}, timeout_seconds=2)
-    client = clients.make("dynamodb", "dynamodb", lambda: 0)
+    client = clients.make("dynamodb")
 
     def request() -> None:
         with aws_failures():

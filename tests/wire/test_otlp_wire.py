@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from http.client import parse_headers
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceResponse,
 )
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
-from lambdas.sse_streaming.tracing.otlp import OtlpWire
+from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
+from lambdas.sse_streaming.tracing.export.one_try import AnyExporter, ExportReport, Outcome
+from lambdas.sse_streaming.tracing.export.otlp import OtlpExporter
 from local_aws.otlp_behaviour import (
     DIES_MID_ANSWER,
     HEALTHY,
@@ -55,6 +57,12 @@ def spans(count: int = 1, text: str = "") -> list[ReadableSpan]:
     return list(memory.get_finished_spans())
 
 
+def export(
+    endpoint: str, batch: list[ReadableSpan] | None = None, seconds: float = BUDGET_SECONDS
+) -> ExportReport:
+    return OtlpExporter(endpoint).export_within(batch or spans(), seconds)
+
+
 @pytest.mark.parametrize(
     ("behaviour", "outcome"),
     [
@@ -81,7 +89,7 @@ def test_every_answer_has_its_meaning_within_the_time_allowed(
     collector.switch(behaviour)
     started = time.monotonic()
 
-    assert OtlpWire(collector.endpoint).post(spans(), BUDGET_SECONDS) is outcome
+    assert export(collector.endpoint).outcome is outcome
 
     assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
 
@@ -91,7 +99,7 @@ def test_an_answer_that_breaks_off_behind_its_status_counts_by_the_status(
 ) -> None:
     collector.switch(DIES_MID_ANSWER)
 
-    assert OtlpWire(collector.endpoint).post(spans(), BUDGET_SECONDS) is Outcome.DELIVERED
+    assert export(collector.endpoint).outcome is Outcome.DELIVERED
     assert len(collector.spans) == 1
 
 
@@ -155,10 +163,9 @@ def test_what_a_200_says_besides(
 ) -> None:
     """Spans that were not wanted, or that no collector is there at all."""
     with answering(head(content_type, len(body)) + body) as endpoint:
-        wire = OtlpWire(endpoint)
+        report = export(endpoint, spans(3), 5)
 
-        assert wire.post(spans(3), 5) is outcome
-        assert (wire.rejected_spans, wire.last_problem) == (rejected, problem)
+        assert report == ExportReport(outcome, rejected, problem)
 
 
 def test_the_rest_of_an_answer_has_no_more_time_than_its_beginning() -> None:
@@ -166,7 +173,7 @@ def test_the_rest_of_an_answer_has_no_more_time_than_its_beginning() -> None:
     with answering(head(PROTOBUF, 100) + partial(1), and_hold=True) as endpoint:
         started = time.monotonic()
 
-        assert OtlpWire(endpoint).post(spans(3), BUDGET_SECONDS) is Outcome.DELIVERED
+        assert export(endpoint, spans(3)).outcome is Outcome.DELIVERED
 
         assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
         wait_until(lambda: threading.active_count() <= before + 1, "only the server's is left")
@@ -175,7 +182,7 @@ def test_the_rest_of_an_answer_has_no_more_time_than_its_beginning() -> None:
 def test_the_spans_arrive_as_they_were(collector: CollectorThread) -> None:
     batch = spans(3, text="é\u2028")
 
-    OtlpWire(collector.endpoint).post(batch, 5)
+    export(collector.endpoint, batch, 5)
 
     (request,) = collector.requests
     assert request.path == "/v1/traces"
@@ -185,20 +192,20 @@ def test_the_spans_arrive_as_they_were(collector: CollectorThread) -> None:
 
 
 def test_an_endpoint_may_have_a_path(collector: CollectorThread) -> None:
-    OtlpWire(collector.endpoint + "/prefix/").post(spans(), 5)
+    export(collector.endpoint + "/prefix/")
 
     assert collector.requests[0].path == "/prefix/v1/traces"
 
 
 def test_each_export_has_a_connection_of_its_own(collector: CollectorThread) -> None:
     """A kept one may be dead after the environment was frozen, or the collector restarted."""
-    wire = OtlpWire(collector.endpoint)
-    assert wire.post(spans(), 5) is Outcome.DELIVERED
+    exporter = OtlpExporter(collector.endpoint)
+    assert exporter.export_within(spans(), 5).outcome is Outcome.DELIVERED
     collector.stop()
-    assert wire.post(spans(), 5) is Outcome.FAILED
+    assert exporter.export_within(spans(), 5).outcome is Outcome.FAILED
     collector.start()
 
-    assert wire.post(spans(), 5) is Outcome.DELIVERED
+    assert exporter.export_within(spans(), 5).outcome is Outcome.DELIVERED
 
 
 def test_a_batch_that_could_not_be_written_whole_has_failed() -> None:
@@ -207,34 +214,74 @@ def test_a_batch_that_could_not_be_written_whole_has_failed() -> None:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         large = spans(200, text="x" * 60_000)
 
-        assert OtlpWire(endpoint).post(large, BUDGET_SECONDS) is Outcome.FAILED
+        assert export(endpoint, large).outcome is Outcome.FAILED
 
 
 def test_a_collector_that_comes_back_gets_what_it_missed_once(collector: CollectorThread) -> None:
-    delivery = SpanDelivery(lambda: OtlpWire(collector.endpoint), flush_seconds=5)
+    buffer = SpanBuffer(lambda: OtlpExporter(collector.endpoint), flush_seconds=5)
     first, second = spans(2), spans(1)
     collector.switch(REFUSED)
     for span in first:
-        delivery.add(span)
-    delivery.flush()
+        buffer.add(span)
+    buffer.flush()
     collector.switch(HEALTHY)
     for span in second:
-        delivery.add(span)
-    delivery.flush()
+        buffer.add(span)
+    buffer.flush()
 
     assert len(collector.requests) == 1
     assert len(collector.spans) == 3
-    assert delivery.take_counts() == (0, 1)
+    assert buffer.take_counts() == (0, 1)
 
 
 def test_what_a_silent_collector_took_is_not_sent_again(collector: CollectorThread) -> None:
-    delivery = SpanDelivery(lambda: OtlpWire(collector.endpoint), flush_seconds=BUDGET_SECONDS)
+    buffer = SpanBuffer(lambda: OtlpExporter(collector.endpoint), flush_seconds=BUDGET_SECONDS)
     collector.switch(SILENT)
     for span in spans(2):
-        delivery.add(span)
-    delivery.flush()
+        buffer.add(span)
+    buffer.flush()
     collector.switch(HEALTHY)
-    delivery.flush()
+    buffer.flush()
 
     assert len(collector.requests) == 1
-    assert delivery.last_outcome is Outcome.UNCONFIRMED
+    assert buffer.last_outcome is Outcome.UNCONFIRMED
+
+
+# OpenTelemetry's interface
+
+
+def test_it_is_an_exporter_for_anybody(collector: CollectorThread) -> None:
+    exporter = OtlpExporter(collector.endpoint, BUDGET_SECONDS)
+    assert exporter.export(spans()) is SpanExportResult.SUCCESS
+    collector.switch(answers_status(503))
+    assert exporter.export(spans()) is SpanExportResult.FAILURE
+
+    assert len(collector.requests) == 2, "one try each"
+
+
+def test_the_stock_exporters_variables_hold(
+    collector: CollectorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "tenant=blue")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+
+    assert export(collector.endpoint, seconds=5).outcome is Outcome.DELIVERED
+
+    (request,) = collector.requests
+    assert request.headers["tenant"] == "blue"
+    assert request.headers["content-encoding"] == "gzip"
+    assert len(collector.spans) == 1
+
+
+def test_an_apps_own_exporter_may_stand_in_its_place(collector: CollectorThread) -> None:
+    """The stock one, with its retries: they end with the time allowed."""
+    stock = OTLPSpanExporter(endpoint=f"{collector.endpoint}/v1/traces", timeout=BUDGET_SECONDS)
+    bounded = AnyExporter(stock)
+
+    assert bounded.export_within(spans(), 5).outcome is Outcome.DELIVERED
+    collector.switch(answers_status(500))
+    assert bounded.export_within(spans(), 5).outcome is Outcome.FAILED
+    collector.switch(SILENT)
+    started = time.monotonic()
+    assert bounded.export_within(spans(), 0.05).outcome is Outcome.UNCONFIRMED
+    assert time.monotonic() - started < SLACK_SECONDS

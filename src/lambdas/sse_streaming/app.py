@@ -33,10 +33,10 @@ from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest, parse_stream_request
 from lambdas.sse_streaming.routes import Match, Route, find_route
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
+from lambdas.sse_streaming.tracing.handler_phase import Recorder, subsegment_id
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.seam import Recorder
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.tracer import Tracing
 
 _STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})
 _SAVED_STREAM_PARAMETERS = frozenset({"backfill"})
@@ -47,7 +47,7 @@ class Application:
     """The routes. `environ` is read per invocation for the trace header alone."""
 
     parts: Parts
-    tracing: StreamTracing
+    tracing: Tracing
     configurations: Configurations | None
     diagnosis: Diagnosis
     environ: Mapping[str, str]
@@ -134,7 +134,7 @@ class Application:
             overlap_ms=settings.overlap_ms,
             replay_ms=settings.replay_ms,
         )
-        trace = self.tracing.start_stream(header, arrival.previous)
+        trace = self.tracing.start("sse_stream", header, link_to=arrival.previous)
         self.bind_log(trace.span_id)
         stream = Stream(
             self.parts,
@@ -175,7 +175,7 @@ class Application:
                 "max": limit,
                 "available": max(0, limit - current),
                 "version": __version__,
-                "uptime_seconds": round(self.parts.clock.steady_seconds() - self.diagnosis.born),
+                "uptime_seconds": round(self.parts.clock.steady_seconds() - self.diagnosis.started),
             },
         )
 
@@ -215,16 +215,8 @@ def traced_handler(
     @logger.inject_lambda_context(clear_state=True, log_event=False)
     @tracer.capture_lambda_handler(capture_response=False)
     def handler(event: bytes, context: Any) -> Result:
-        subsegment = recorder.current_subsegment()
-        is_recorded = getattr(subsegment, "sampled", False)  # one that is not has an id of zeros
-        application.bind_log(subsegment.id if is_recorded else None)
+        application.bind_log(subsegment_id(recorder.current_subsegment()))
         return application.answer(event, context)
 
-    def with_clean_trace(event: bytes, context: LambdaContext) -> Result:
-        # The SDK renews its segment only when the Root changes; a retry repeats the Root under a
-        # new Parent (aws_xray_sdk/core/lambda_launcher.py, 2.15.0).
-        recorder.clear_trace_entities()
-        result: Result = handler(event, context)
-        return result
-
-    return with_clean_trace
+    traced: Callable[[bytes, LambdaContext], Result] = handler
+    return traced

@@ -24,6 +24,7 @@ from aws_xray_sdk.core import xray_recorder
 from lambda_streaming.clock import SystemClock
 from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambda_streaming.runtime.loop import run
+from lambdas.sse_streaming import __version__
 from lambdas.sse_streaming.app import Application, route_annotation, traced_handler
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.configurations import DynamoConfigurations
@@ -34,11 +35,14 @@ from lambdas.sse_streaming.feed.reader import FeedReader
 from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.settings import Settings, unknown_settings
+from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
 from lambdas.sse_streaming.tracing.correlation import LogCorrelation
-from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambdas.sse_streaming.tracing.header import normalise_trace_header
-from lambdas.sse_streaming.tracing.seam import install_gate
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.invocations import Invocations
+from lambdas.sse_streaming.tracing.tracer import Tracing
+from lambdas.sse_streaming.tracing.xray_context import XRayContext
 
 T = TypeVar("T")
 
@@ -60,14 +64,16 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
     settings = Settings.from_environ(environ)
     clock, random = SystemClock(), SystemRandom()
     logger = Logger(service=settings.service_name)
+    invocations = Invocations()
+    correlation = LogCorrelation(logger, invocations, ["lambda_streaming", "lambdas.sse_streaming"])
     for name, nearest in unknown_settings(environ):
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
         logger.warning("%s is set and has no effect: %s", name, hint)
-    correlation = LogCorrelation(logger)
     # botocore alone: narrower than everything that Powertools could patch, and the handler phase
     # calls nothing else.
     tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
-    install_gate(xray_recorder)
+    xray_recorder.configure(context=XRayContext(invocations))
+    record_aws_requests(xray_recorder, clock.wall_ns)
     pool = ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="aws")
     # Of its own, so that hung AWS requests cannot keep a flush waiting.
     flushing = ThreadPoolExecutor(1, thread_name_prefix="flush")
@@ -76,10 +82,10 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         return asyncio.get_running_loop().run_in_executor(pool, work)
 
     clients = AwsClients(environ, settings.aws_timeout_seconds)
-    dynamodb = Lazy(lambda: clients.make("dynamodb", "dynamodb", clock.wall_ns))
-    cloudwatch = Lazy(lambda: clients.make("cloudwatch", "monitoring", clock.wall_ns))
+    dynamodb = Lazy(lambda: clients.make("dynamodb"))
+    cloudwatch = Lazy(lambda: clients.make("cloudwatch"))
     metrics = Metrics()
-    tracing = StreamTracing(settings, environ, clock)
+    tracing = Tracing(settings.tracing, environ, clock, offload)
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -99,7 +105,6 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
         reader=FeedReader(DynamoItemsIndex(dynamodb, settings.items_table, settings.items_index)),
         metrics=metrics,
         sink=CloudWatchSink(cloudwatch, settings.metrics_namespace),
-        offload=offload,
         log=logger,
     )
     application = Application(
@@ -110,25 +115,32 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
             if settings.configurations_table
             else None
         ),
-        diagnosis=Diagnosis(settings, environ, tracing, clock),
+        diagnosis=Diagnosis(
+            DiagnosisSettings(settings.tracing, __version__, "SSE_TRACE_SPAN_BUDGET"),
+            environ,
+            tracing,
+            clock,
+        ),
         environ=environ,
         bind_log=correlation.bind_span,
         name_route=route_annotation(xray_recorder),
     )
 
     def begin(invocation: Invocation) -> None:
-        correlation.begin(invocation.request_id)
+        invocations.begin(invocation.request_id, invocation.trace_header)
         clients.wake(time.time())
 
     async def settle() -> None:
-        await flush()
-        clients.rest(time.time())
-        correlation.forget()
+        try:
+            await flush()
+        finally:
+            clients.rest(time.time())
+            invocations.end()
 
     async def flush() -> None:
-        if tracing.delivery.has_work:
-            await asyncio.get_running_loop().run_in_executor(flushing, tracing.delivery.flush)
-        lost, failed = tracing.delivery.take_counts()
+        if tracing.buffer.has_work:
+            await asyncio.get_running_loop().run_in_executor(flushing, tracing.buffer.flush)
+        lost, failed = tracing.buffer.take_counts()
         if lost:
             metrics.count("SpansLost", lost)
         if failed:
@@ -136,9 +148,9 @@ def serve(environ: MutableMapping[str, str]) -> NoReturn:
 
     async def flush_before_exit() -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(flushing, tracing.delivery.flush)
+            await asyncio.get_running_loop().run_in_executor(flushing, tracing.buffer.flush)
         finally:  # also where the collector takes longer than there is time
-            tracing.delivery.give_up()
+            tracing.buffer.give_up()
 
     run(
         traced_handler(application, tracer, logger, xray_recorder),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from lambda_streaming.clock import Clock
 from lambdas.sse_streaming.connections.lease import Connections
@@ -13,14 +13,6 @@ from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.reader import FeedReader
 from lambdas.sse_streaming.metrics import Metrics, MetricSink
 from lambdas.sse_streaming.settings import Settings
-
-T = TypeVar("T")
-
-
-class Offload(Protocol):
-    """Run blocking work on a worker thread."""
-
-    def __call__(self, work: Callable[[], T]) -> Awaitable[T]: ...
 
 
 class Log(Protocol):
@@ -44,5 +36,4 @@ class Parts:
     reader: FeedReader
     metrics: Metrics
     sink: MetricSink
-    offload: Offload
     log: Log

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lambda_streaming.environ import EnvironReader, SettingsError, unknown_names
+from lambdas.sse_streaming.tracing.settings import TracingSettings, exec_wrapper_problem
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
@@ -60,6 +61,18 @@ class Settings:
     def replay_ms(self) -> int:
         return round(self.replay_seconds * 1000)
 
+    @property
+    def tracing(self) -> TracingSettings:
+        return TracingSettings(
+            service_name=self.service_name,
+            otlp_endpoint=self.otlp_endpoint,
+            is_disabled=self.otel_disabled,
+            is_full_detail=self.trace_full_detail,
+            span_budget=self.trace_span_budget,
+            slow_ms=self.trace_slow_ms,
+            flush_seconds=self.flush_seconds,
+        )
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read and check everything.
@@ -71,7 +84,8 @@ class Settings:
     @classmethod
     def read(cls, read: EnvironReader) -> Settings:
         """The same from a reader. Raises SettingsError."""
-        _refuse_exec_wrapper(read)
+        if (problem := exec_wrapper_problem(read)) is not None:
+            raise SettingsError(problem)
         poll_seconds, poll_max_seconds = _poll_intervals(read)
         overlap_seconds, replay_seconds = _windows(read)
         return cls(
@@ -174,11 +188,3 @@ def _service_name(read: EnvironReader) -> str:
             " set both to the same name, or X-Ray shows one function as two services"
         )
     return powertools
-
-
-def _refuse_exec_wrapper(read: EnvironReader) -> None:
-    if read.optional("AWS_LAMBDA_EXEC_WRAPPER"):
-        raise SettingsError(
-            "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar"
-            " only; a wrapper would instrument the process a second time"
-        )

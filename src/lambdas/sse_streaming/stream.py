@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from lambda_streaming.responses import StreamOutcome
@@ -22,13 +22,22 @@ from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.tracing.header import hex_trace_id
-from lambdas.sse_streaming.tracing.operation import StreamFacts, StreamTrace
+from lambdas.sse_streaming.tracing.header import hex_trace_id, xray_trace_id
+from lambdas.sse_streaming.tracing.step import Scalar, Trace
 from lambdas.sse_streaming.work import Work
 
 OPENING = encode_comment("open")
 """Sent before anything is asked of anyone: the client's `onopen` fires, and no proxy waits."""
 HEARTBEAT = encode_comment()
+ANNOTATIONS = (
+    "connection_id",
+    "session_id",
+    "connection_sequence",
+    "previous_trace_id",
+    "end_reason",
+    "is_cold_start",
+)
+"""Attributes of the root span that X-Ray indexes."""
 
 _RECORD_SECONDS = 1.0
 _FINISH_SECONDS = 2.0
@@ -48,7 +57,7 @@ class Stream:
         parts: Parts,
         request: StreamRequest,
         arrival: Arrival,
-        trace: StreamTrace,
+        trace: Trace,
         *,
         position_clock: PositionClock,
         deadline: float | None,
@@ -101,6 +110,7 @@ class Stream:
 
         After an `end` of reason error, raises the error for the trailers.
         """
+        self._trace.enter_streaming_phase()
         self._bytes += len(OPENING)
         yield OPENING
         loop, wake, work = self._loop, self._wake, self._work
@@ -228,8 +238,10 @@ class Stream:
         """The Runtime API has the block."""
         self._events += 1
         self._bytes += len(block.data)
-        latency_ms = None if block.latency_ms is None else float(block.latency_ms)
-        self._trace.dispatched(block.started_ns, block.event, latency_ms, self._is_cold_start)
+        said: dict[str, Scalar] = {"event_type": block.event, "is_cold_start": self._is_cold_start}
+        if block.latency_ms is not None:
+            said["latency_ms"] = float(block.latency_ms)
+        self._trace.record("sse_event_dispatch", block.started_ns, **said)
         if block.latency_ms is not None:
             self._parts.metrics.count("EventsSent")
             if block.is_live:
@@ -279,7 +291,7 @@ class Stream:
                 if not task.cancelled() and (defect := task.exception()) is not None:
                     self._parts.log.error("finishing the stream failed by a defect: %r", defect)
             if outcome is not StreamOutcome.SHUTDOWN:
-                await self._work.settle(max(0.0, budget - (self._seconds_alive() - lived)))
+                await self._trace.settle(max(0.0, budget - (self._seconds_alive() - lived)))
         finally:  # also where SIGTERM came meanwhile and leaves no time for the rest
             if outcome is not StreamOutcome.SHUTDOWN:
                 self._end_trace(reason, lived, error)
@@ -287,7 +299,13 @@ class Stream:
     def _end_trace(self, reason: str, lived: float, error: BaseException | None) -> None:
         facts = self._facts(reason)
         try:
-            self._trace.end(facts, error)
+            self._trace.end(
+                facts,
+                annotations=ANNOTATIONS,
+                error=error if reason == "error" else None,
+                is_fault=reason == "error",
+                interrupted=reason == StreamOutcome.SHUTDOWN.value,
+            )
         finally:
             self._log_end(facts, lived)
 
@@ -304,36 +322,41 @@ class Stream:
         left = self._deadline - self._parts.clock.steady_seconds()
         return min(_FINISH_SECONDS, max(_MIN_FINISH_SECONDS, left - self._settings.flush_seconds))
 
-    def _facts(self, reason: str) -> StreamFacts:
-        lease = self._work.lease
-        return StreamFacts(
-            connection_id=lease.connection_id if lease else None,
-            session_id=lease.session_id if lease else self._arrival.session_id,
-            connection_sequence=lease.sequence if lease else self._arrival.sequence,
-            events_yielded=self._events,
-            bytes_sent=self._bytes,
-            polls=self._work.poller.polls,
-            stream_ms=self._seconds_alive() * 1000,
-            end_reason=reason,
-            is_cold_start=self._is_cold_start,
-            clock_facts=self._work.poller.clock_facts,
-        )
+    def _facts(self, reason: str) -> dict[str, Scalar]:
+        """What the root span says."""
+        lease, previous = self._work.lease, self._arrival.previous
+        facts: dict[str, Scalar] = {
+            "session_id": lease.session_id if lease else self._arrival.session_id,
+            "connection_sequence": lease.sequence if lease else self._arrival.sequence,
+            "events_yielded": self._events,
+            "bytes_sent": self._bytes,
+            "polls": self._work.poller.polls,
+            "stream_ms": round(self._seconds_alive() * 1000, 3),
+            "end_reason": reason,
+            "is_cold_start": self._is_cold_start,
+            **self._work.poller.clock_facts,
+        }
+        if lease is not None:
+            facts["connection_id"] = lease.connection_id
+        if previous is not None:
+            facts["previous_trace_id"] = xray_trace_id(previous[0])
+        return facts
 
-    def _log_end(self, facts: StreamFacts, lived: float) -> None:
+    def _log_end(self, facts: Mapping[str, Scalar], lived: float) -> None:
         feed = self._blocks.feed
         self._parts.log.info(
             "stream ended",
             extra={
                 # Empty where there is none: Powertools leaves a None out.
-                "connection_id": facts.connection_id or "",
-                "session_id": facts.session_id,
-                "sequence": facts.connection_sequence,
+                "connection_id": facts.get("connection_id", ""),
+                "session_id": facts["session_id"],
+                "sequence": facts["connection_sequence"],
                 "trace_id": self._trace.trace_id or "",
-                "reason": facts.end_reason,
+                "reason": facts["end_reason"],
                 "seconds": round(lived, 3),
-                "events": facts.events_yielded,
-                "bytes": facts.bytes_sent,
-                "polls": facts.polls,
+                "events": facts["events_yielded"],
+                "bytes": facts["bytes_sent"],
+                "polls": facts["polls"],
                 "poll_errors": self._work.poller.poll_errors,
                 "duplicates_dropped": feed.duplicates_dropped if feed is not None else 0,
                 "lease_seconds": self._settings.lease_seconds,

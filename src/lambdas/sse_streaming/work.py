@@ -14,8 +14,7 @@ from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.steps import Steps
-from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace
+from lambdas.sse_streaming.tracing.step import Keep, Step, Trace
 
 
 class Work:
@@ -27,7 +26,7 @@ class Work:
         parts: Parts,
         request: StreamRequest,
         arrival: Arrival,
-        trace: StreamTrace,
+        trace: Trace,
         position_clock: PositionClock,
         *,
         wake: Callable[[], None],
@@ -37,8 +36,7 @@ class Work:
         self._arrival = arrival
         self._trace = trace
         self._stop = stop
-        self._steps = Steps(trace, parts.offload)
-        self.poller = Poller(parts, request, arrival, trace, self._steps, position_clock, wake=wake)
+        self.poller = Poller(parts, request, arrival, trace, position_clock, wake=wake)
         self.lease: Lease | None = None
 
     # Opening
@@ -61,23 +59,24 @@ class Work:
 
     async def _acquire(self) -> Refusal | None:
         limit = self._parts.settings.max_connections
-        step = self._trace.begin("connection_acquire", max_connections=limit)
         request = self._arrival.acquire_request()
-        granted = await self._steps.run(
-            step, lambda: self._parts.connections.acquire(request), unwanted=self._give_back
-        )
-        if isinstance(granted, Granted):
-            self.lease = granted.lease
+        async with self._trace.step(
+            "connection_acquire", keep=Keep.LAST, max_connections=limit
+        ) as step:
+            granted = await step.in_thread(
+                lambda: self._parts.connections.acquire(request), on_late_result=self._remember
+            )
+            self._remember(granted)
+            if isinstance(granted, Refusal):
+                step.set(refused=granted.value)
+                return granted
             step.set(connection_id=granted.lease.connection_id)
             if granted.current_count is not None:
                 step.set(current_count=granted.current_count)
-        else:
-            step.set(refused=granted.value)
-        self._trace.finish(step)
-        return None if isinstance(granted, Granted) else granted
+            return None
 
-    def _give_back(self, granted: Granted | Refusal) -> None:
-        """A slot that came when the stream had ended already."""
+    def _remember(self, granted: Granted | Refusal) -> None:
+        """A slot that comes after the stream has ended has to be released too."""
         if isinstance(granted, Granted):
             self.lease = granted.lease
 
@@ -113,14 +112,14 @@ class Work:
                 return str(renewal)
             return "drain" if looks_for_drain and connections.is_draining() else None
 
-        step = self._begin_with_slot("connection_renew", lease)
-        ended = await self._steps.run(step, renew)
-        self._trace.finish(step)
-        return ended
+        async with self._slot_step("connection_renew", lease) as step:
+            return await step.in_thread(renew)
 
-    def _begin_with_slot(self, name: str, lease: Lease) -> Operation:
+    def _slot_step(self, name: str, lease: Lease, keep: Keep = Keep.BUDGET) -> Step:
         limit = self._parts.settings.max_connections
-        return self._trace.begin(name, connection_id=lease.connection_id, max_connections=limit)
+        return self._trace.step(
+            name, keep=keep, connection_id=lease.connection_id, max_connections=limit
+        )
 
     async def _put_metrics_forever(self) -> None:
         while True:
@@ -135,9 +134,6 @@ class Work:
         datums = parts.metrics.take(parts.clock.wall_ms() / 1000)
         if not datums:
             return
-        step = self._trace.begin(
-            "cloudwatch_put_metric", metric_count=len(datums), namespace=parts.sink.namespace
-        )
 
         def put() -> None:
             try:
@@ -147,38 +143,36 @@ class Work:
                 raise
 
         try:
-            await self._steps.run(step, put)
+            async with self._trace.step(
+                "cloudwatch_put_metric",
+                keep=Keep.LAST,
+                metric_count=len(datums),
+                namespace=parts.sink.namespace,
+            ) as step:
+                await step.in_thread(put)
         except AwsUnavailable as error:
             parts.log.warning("metrics were not put, kept for the next time: %s", error)
         except AwsRefused as error:
             parts.log.error("metrics were refused and are lost: %s", error)
-        else:
-            self._trace.finish(step)
 
     async def release(self) -> None:
         """Give the slot back, if there is one, or when it comes: an acquire may be under way."""
         if self.lease is None:
-            await self._steps.settle()
+            await self._trace.settle()
         lease = self.lease
         if lease is None:
             return
-        step = self._begin_with_slot("connection_release", lease)
         try:
-            await self._steps.run(step, lambda: self._parts.connections.release(lease))
+            async with self._slot_step("connection_release", lease, Keep.LAST) as step:
+                await step.in_thread(lambda: self._parts.connections.release(lease))
         except AwsError as error:
             self._parts.log.warning("the slot is not released, its lease will run out: %s", error)
-        else:
-            self._trace.finish(step)
-
-    async def settle(self, timeout_seconds: float) -> None:
-        """Wait for requests under way, so that they are in the trace; not longer than bounded."""
-        await self._steps.settle(timeout_seconds)
 
     async def save_record(self, lease: Lease, record: SessionRecord) -> None:
         """Raises AwsError, and ValueError for a window that does not fit."""
-        step = self._trace.begin(
-            "session_record_save", hash_count=len(record.long_hashes) + len(record.short_hashes)
-        )
         save = self._parts.connections.save_record
-        await self._steps.run(step, lambda: save(lease.session_id, record))
-        self._trace.finish(step)
+        hash_count = len(record.long_hashes) + len(record.short_hashes)
+        async with self._trace.step(
+            "session_record_save", keep=Keep.LAST, hash_count=hash_count
+        ) as step:
+            await step.in_thread(lambda: save(lease.session_id, record))

@@ -63,27 +63,28 @@ def serve_blocks() -> None:
 
 
 def serve_eagerly() -> None:
+
     from lambdas.sse_streaming.aws.clients import Lazy
-    from lambdas.sse_streaming.tracing.streaming import StreamTracing
+    from lambdas.sse_streaming.tracing.tracer import Tracing
 
     for name in ("lambda_streaming", _PACKAGE):
         for module in pkgutil.walk_packages(import_module(name).__path__, f"{name}."):
             if module.name != _ENTRYPOINT:
                 import_module(module.name)
 
-    make_lazy, make_tracing = Lazy.__init__, StreamTracing.__init__
+    make_lazy, make_tracing = Lazy.__init__, Tracing.__init__
 
     def build_at_once(lazy: Lazy[Any], build: Callable[[], Any]) -> None:
         make_lazy(lazy, build)
         lazy()
 
-    def with_tracer(tracing: StreamTracing, *arguments: Any) -> None:
-        make_tracing(tracing, *arguments)
+    def with_tracer(tracing: Tracing, *arguments: Any, **named: Any) -> None:
+        make_tracing(tracing, *arguments, **named)
         tracing._own_tracer()
-        tracing.delivery._wire = tracing._make_wire()
+        tracing._make_exporter()
 
     Lazy.__init__ = build_at_once  # type: ignore[method-assign,assignment]
-    StreamTracing.__init__ = with_tracer  # type: ignore[method-assign,assignment]
+    Tracing.__init__ = with_tracer  # type: ignore[method-assign,assignment]
     import_module(_ENTRYPOINT)
 
 
@@ -92,34 +93,37 @@ def serve_eagerly() -> None:
 
 def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
     """By kind, what makes a stream's dispatch; called anew for each measurement."""
+
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
     from lambda_streaming.clock import SystemClock
-    from lambdas.sse_streaming.settings import Settings
-    from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
     from lambdas.sse_streaming.tracing.header import parse_trace_header
-    from lambdas.sse_streaming.tracing.streaming import StreamTracing
+    from lambdas.sse_streaming.tracing.settings import TracingSettings
+    from lambdas.sse_streaming.tracing.tracer import Tracing
 
-    class NoWire:
-        rejected_spans = 0
+    class NoExporter(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
 
-        def post(self, spans: object, timeout_seconds: float) -> Outcome:
-            return Outcome.DELIVERED
-
-    required = {
-        "SSE_ITEMS_TABLE": "items",
-        "SSE_CONNECTIONS_TABLE": "connections",
-        "POWERTOOLS_SERVICE_NAME": "bench",
-        "OTEL_SERVICE_NAME": "bench",
-    }
     header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled="
 
-    def dispatch(sampled: str, spent: int = 0, **settings: str) -> Callable[[], None]:
-        tracing = StreamTracing(Settings.from_environ({**required, **settings}), {}, SystemClock())
-        tracing.delivery = SpanDelivery(NoWire, flush_seconds=5)
-        trace = tracing.start_stream(parse_trace_header(header + sampled))
+    def dispatch(sampled: str, spent: int = 0, *, is_disabled: bool = False) -> Callable[[], None]:
+        settings = TracingSettings("bench", is_disabled=is_disabled, flush_seconds=5)
+        tracing = Tracing(settings, {}, SystemClock(), make_exporter=NoExporter)
+        trace = tracing.start("sse_stream", parse_trace_header(header + sampled))
         wall_ns = time.time_ns
 
         def one() -> None:
-            trace.dispatched(wall_ns(), "sentiment", 12.0, False)
+            trace.record(
+                "sse_event_dispatch",
+                wall_ns(),
+                event_type="sentiment",
+                is_cold_start=False,
+                latency_ms=12.0,
+            )
 
         for _ in range(spent):
             one()
@@ -129,7 +133,7 @@ def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
         "within": lambda: dispatch("1"),
         "beyond": lambda: dispatch("1", spent=1000),
         "unsampled": lambda: dispatch("0"),
-        "off": lambda: dispatch("1", OTEL_SDK_DISABLED="true"),
+        "off": lambda: dispatch("1", is_disabled=True),
     }
 
 

@@ -21,7 +21,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-STREAM_REQUESTS = 1 + 8 + 4 + 3 + 1
+STEP_REQUESTS = 1 + 8 + 4 + 3 + 1 + 1
+STRAY_REQUESTS = 2
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
 _SIGNATURE_MESSAGE = (
     "The request signature we calculated does not match the signature you provided."
@@ -99,26 +100,35 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
         "AWS_ACCESS_KEY_ID": "TEST",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
     }
 
+    import boto3
     from aws_lambda_powertools import Tracer
     from aws_xray_sdk.core import xray_recorder
+    from botocore.config import Config
     from opentelemetry.trace import SpanKind
 
     from lambdas.sse_streaming.aws.clients import AwsClients, aws_failures
     from lambdas.sse_streaming.aws.errors import AwsThrottled
+    from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
     from lambdas.sse_streaming.tracing.header import parse_trace_header
-    from lambdas.sse_streaming.tracing.operation import Operation
-    from lambdas.sse_streaming.tracing.seam import install_gate
-    from tests.fakes.spans import TracingWorld, facts
+    from lambdas.sse_streaming.tracing.invocations import Invocations
+    from lambdas.sse_streaming.tracing.step import Step
+    from lambdas.sse_streaming.tracing.xray_context import XRayContext
+    from tests.fakes.spans import TracingWorld, end
     from tests.fakes.streams import make_settings
 
     read = parse_trace_header(header)
     if (normalised := read.normalised()) is not None:
-        os.environ["_X_AMZN_TRACE_ID"] = normalised
+        os.environ["_X_AMZN_TRACE_ID"] = normalised  # botocore reads Lineage there
+    invocations = Invocations()
+    invocations.begin("request", header)
+    xray_recorder.configure(context=XRayContext(invocations))
     tracer = Tracer(service="sse-streaming", patch_modules=["botocore"])
-    install_gate(xray_recorder)
-    client = AwsClients(os.environ, 5).make("dynamodb", "dynamodb", lambda: 1)
+    record_aws_requests(xray_recorder, lambda: 1)
+    client = AwsClients(os.environ, 5).make("dynamodb")
+    not_ours = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
     key = {"Key": {"pk": {"S": "a"}}, "TableName": "t"}
 
     def call() -> None:
@@ -129,7 +139,6 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
         def handler(event: object, context: object) -> None:
             work()
 
-        xray_recorder.clear_trace_entities()
         handler({}, None)
 
     handler_of(call)
@@ -138,11 +147,17 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
 
     world = TracingWorld(make_settings(OTEL_SDK_DISABLED="true" if disabled else "false"))
     trace = world.start(read)
-    steps: list[Operation] = []
+    steps: list[Step] = []
 
-    def step() -> Operation:
-        steps.append(trace.begin("dynamodb_poll"))
-        return steps[-1]
+    def in_step(work: Callable[[], None]) -> None:
+        with trace.step("dynamodb_poll") as step:
+            steps.append(step)
+            work()
+
+    async def in_thread_of_step(work: Callable[[], None]) -> None:
+        async with trace.step("dynamodb_poll") as step:
+            steps.append(step)
+            await step.in_thread(work)
 
     def paginate() -> None:
         pages = client.get_paginator("query").paginate(
@@ -159,26 +174,31 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
 
     async def stream() -> None:
         loop = asyncio.get_running_loop()
-        step().run(call)
+        in_step(call)
         with ThreadPoolExecutor(8) as pool:
             await asyncio.gather(
-                *(loop.run_in_executor(pool, step().run, call) for _ in range(8)),
-                *(asyncio.to_thread(step().run, call) for _ in range(4)),
-                loop.run_in_executor(pool, step().run, paginate),
-                loop.run_in_executor(pool, step().run, throttled),
+                *(loop.run_in_executor(pool, in_step, call) for _ in range(8)),
+                *(asyncio.to_thread(in_step, call) for _ in range(4)),
+                in_thread_of_step(paginate),
+                in_thread_of_step(throttled),
+                in_thread_of_step(lambda: not_ours.get_item(**key)),
             )
 
+    async def stream_without_steps() -> None:
+        trace.enter_streaming_phase()
+        call()
+        await asyncio.to_thread(call)
+
     asyncio.run(stream())
-    for one in steps:
-        trace.finish(one)
-    trace.end(facts(), None)
+    asyncio.run(stream_without_steps())
+    end(trace)
     spans = world.flushed()
     answer = {
         "handler_documents": handler_documents,
         "handler_requests": handler_requests,
         "stream_documents": _documents(daemon),
         "stream_requests": [
-            [request.name, request.status, request.table, request.request_id]
+            [request.operation, request.status, request.table, request.request_id]
             for one in steps
             for request in one.requests
         ],

@@ -12,7 +12,7 @@ from lambdas.sse_streaming import app, endings, stream
 from lambdas.sse_streaming.connections.lease import Refusal
 from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
 from lambdas.sse_streaming.routes import Route, find_route
-from lambdas.sse_streaming.tracing.spans import ANNOTATIONS
+from lambdas.sse_streaming.stream import ANNOTATIONS
 from local_aws.tables import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings
 from tests.fakes.virtual_time import run_virtually
@@ -103,15 +103,16 @@ def test_every_metric_has_its_row() -> None:
 def test_every_span_has_its_row() -> None:
     rows = rows_of(text_of(TRACING), "span")
     named = {name for row in rows for name in quoted(row[0])} - {"DynamoDB.Query"}
-    begun = re.findall(r'(?:\.begin|_begin_with_slot|Operation)\(\s*"(\w+)"', source())
-    assert named == {"sse_stream", *begun}
+    begun = re.findall(
+        r'(?:trace\.(?:step|record|start)|tracing\.start|_slot_step)\(\s*"(\w+)"', source()
+    )
+    assert named == {*begun}
     assert set(quoted(rows[0][1])) == set(ANNOTATIONS)
 
 
 def test_every_check_of_the_trace_route_is_explained() -> None:
     named = [quoted(row[0])[0] for row in rows_of(text_of("docs/symptoms.md"), "check")]
-    diagnosis = (FUNCTION / "tracing" / "diagnosis.py").read_text(encoding="utf-8")
-    assert named == re.findall(r'_guarded\("(\w+)"', diagnosis)
+    assert named == re.findall(r'_guarded\("(\w+)"', source())
 
 
 def test_the_members_of_the_log_line_are_named() -> None:

@@ -10,9 +10,10 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.budget import TRACE_CEILING_BYTES
-from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace
+from lambdas.sse_streaming.tracing.step import Keep, Step, Trace
 from local_aws.xray_documents import document_bytes, to_document
-from tests.fakes.spans import TracingWorld, facts
+from tests.fakes.aws_requests import aws_request
+from tests.fakes.spans import TracingWorld, begin, end, finish
 from tests.fakes.streams import make_settings
 
 NAMES = (
@@ -23,6 +24,7 @@ NAMES = (
     "session_record_save",
     "connection_release",
 )
+KEEP = {name: Keep.BUDGET if name in NAMES[1:3] else Keep.LAST for name in NAMES}
 TEXTS = ("m" * 2000, "<&>" * 500, "\u2028" * 1000, "\x01" * 1000, "😀" * 1000, "no")
 
 
@@ -44,8 +46,8 @@ def deeply(error: BaseException, depth: int) -> BaseException:
     raise AssertionError("it raised nothing")
 
 
-def one_step(trace: StreamTrace, world: TracingWorld, chance: random.Random, name: str) -> None:
-    step = trace.begin(name, connection_id="7.abc", item_count=3)
+def one_step(trace: Trace, world: TracingWorld, chance: random.Random, name: str) -> None:
+    step = begin(trace, name, keep=KEEP[name], connection_id="7.abc", item_count=3)
     for _ in range(chance.randrange(4)):
         a_request(step, world)
     error: BaseException | None = None
@@ -54,25 +56,16 @@ def one_step(trace: StreamTrace, world: TracingWorld, chance: random.Random, nam
         code, text = f"Kind{chance.randrange(30)}", chance.choice(TEXTS)
         make = chance.choice((AwsThrottled, AwsUnavailable))
         error = deeply(make(code, text), chance.randrange(3))
-    trace.finish(step, error)
+    finish(step, error)
 
 
-def a_request(step: Operation, world: TracingWorld) -> None:
+def a_request(step: Step, world: TracingWorld) -> None:
     started_ns = world.clock.now_ns
     world.clock.pass_ms(3)
-    step.add_request(
-        service="dynamodb",
-        region="eu-central-1",
-        name="Query",
-        started_ns=started_ns,
-        ended_ns=world.clock.now_ns,
-        status=200,
-        request_id="R" * 52,
-        table="items",
-        error_code=None,
-        error_message=None,
-        error=None,
+    request = aws_request(
+        started_ns, world.clock.now_ns, region="eu-central-1", request_id="R" * 52
     )
+    step.add_request(request)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -82,18 +75,18 @@ def test_a_stream_of_nothing_but_trouble_fits_in_and_counts_everything(
 ) -> None:
     chance = random.Random(seed)
     world = TracingWorld(make_settings(SSE_TRACE_SPAN_BUDGET=max_spans))
-    trace = world.start(previous=("5759e988" + "a" * 24, "b" * 16))
+    trace = world.start(link_to=("5759e988" + "a" * 24, "b" * 16))
     steps = Counter[str]()
     for _ in range(600):
         name = chance.choice(NAMES)
         one_step(trace, world, chance, name)
         steps[name] += 1
-        trace.dispatched(world.clock.now_ns, "sentiment", 12.0, is_cold_start=False)
+        trace.record("sse_event_dispatch", world.clock.now_ns, latency_ms=12.0)
         world.clock.pass_ms(chance.choice((0, 5_000)))
     for name in NAMES:
-        trace.begin(name)
+        begin(trace, name, keep=KEEP[name])
         steps[name] += 1
-    trace.end(facts("error"), deeply(ValueError("<&>" * 400), 4))
+    end(trace, "error", deeply(ValueError("<&>" * 400), 4))
 
     spans = world.flushed()
     documents = [

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.tracing.daemon import parse_daemon_address
-from lambdas.sse_streaming.tracing.delivery import Outcome
-from lambdas.sse_streaming.tracing.diagnosis import Diagnosis
-from lambdas.sse_streaming.tracing.export_problems import why_not_taken
+from lambdas.sse_streaming import __version__
+from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
+from lambdas.sse_streaming.tracing.diagnosis.daemon import parse_daemon_address
+from lambdas.sse_streaming.tracing.diagnosis.problems import why_not_taken
+from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader, parse_trace_header
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
-from tests.fakes.spans import START_NS, MemoryWire, StepClock, TracingWorld
+from lambdas.sse_streaming.tracing.tracer import Tracing
+from tests.fakes.spans import START_NS, MemoryExporter, StepClock, TracingWorld
 from tests.fakes.streams import make_settings
 
 NOW_SECONDS = START_NS // 1_000_000_000
@@ -43,10 +45,10 @@ def report(
     defect: str | None = None,
     **settings: str,
 ) -> dict[str, Any]:
-    world = TracingWorld(make_settings(**settings), MemoryWire([outcome]))
+    world = TracingWorld(make_settings(**settings), MemoryExporter([outcome]))
     world.tracing.defect = defect
     diagnosis = Diagnosis(
-        make_settings(**settings),
+        DiagnosisSettings(make_settings(**settings).tracing, __version__),
         environ or {},
         world.tracing,
         world.clock,
@@ -165,7 +167,7 @@ def test_what_became_of_the_probe(outcome: Outcome, status: str) -> None:
 def test_why_a_collector_took_nothing(
     problem: str | None, word_of_why: str, word_of_fix: str
 ) -> None:
-    why, fix = why_not_taken(problem)
+    why, fix = why_not_taken(problem, "SSE_TRACE_SPAN_BUDGET")
 
     assert word_of_why in why
     assert word_of_fix in fix
@@ -217,32 +219,35 @@ def test_a_check_that_fails_itself_is_unknown_and_the_others_go_on() -> None:
         assert check(made, "clock")["status"] == "ok"
 
 
-class RejectingTracing(StreamTracing):
+def report_of(tracing_class: type[Tracing]) -> dict[str, Any]:
+    settings, clock = make_settings().tracing, StepClock()
+    tracing = tracing_class(settings, {}, clock)
+    diagnosis = Diagnosis(DiagnosisSettings(settings, __version__), {}, tracing, clock)
+    return diagnosis.report(parse_trace_header(header()))
+
+
+class RejectingTracing(Tracing):
     """A collector that takes the batch and would not have the probe in it."""
 
     last_problem = "rejected spans"
 
-    def probe(self, header: TraceHeader) -> Outcome | None:
+    def probe(self, name: str, header: TraceHeader) -> Outcome | None:
         return Outcome.DELIVERED
 
 
 def test_a_probe_that_was_taken_and_rejected_is_not_ok() -> None:
-    settings, clock = make_settings(), StepClock()
-    diagnosis = Diagnosis(settings, {}, RejectingTracing(settings, {}, clock), clock)
-    made: dict[str, Any] = diagnosis.report(parse_trace_header(header()))
+    made = report_of(RejectingTracing)
 
     assert check(made, "collector")["status"] == "failed"
 
 
-class BrokenTracing(StreamTracing):
-    def probe(self, header: TraceHeader) -> Outcome | None:
+class BrokenTracing(Tracing):
+    def probe(self, name: str, header: TraceHeader) -> Outcome | None:
         raise RuntimeError("token=hunter2")
 
 
 def test_a_probe_that_raises_does_not_break_the_answer() -> None:
-    settings, clock = make_settings(), StepClock()
-    diagnosis = Diagnosis(settings, {}, BrokenTracing(settings, {}, clock), clock)
-    made: dict[str, Any] = diagnosis.report(parse_trace_header(header()))
+    made = report_of(BrokenTracing)
 
     assert check(made, "collector")["why"] == "the check itself failed: RuntimeError"
     assert "hunter2" not in json.dumps(made)

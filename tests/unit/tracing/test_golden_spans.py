@@ -1,4 +1,4 @@
-"""Every kind of span, as exported and as X-Ray gets it, pinned in tests/data/golden-spans.json.
+"""Every kind of span, as exported and as X-Ray gets it, pinned in tests/data/golden-spans.jsonl.
 
 A refactor cannot change by accident what X-Ray shows. After a change that is meant:
 `REWRITE_GOLDEN=1 pytest tests/unit/tracing/test_golden_spans.py`, and read the difference.
@@ -19,14 +19,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.operation import Operation
-from lambdas.sse_streaming.tracing.spans import probe_span
+from lambdas.sse_streaming.tracing.sampled import probe_span
+from lambdas.sse_streaming.tracing.step import Keep, Step
 from local_aws.xray_documents import to_document
-from tests.fakes.spans import SAMPLED, TracingWorld, facts
+from tests.fakes.aws_requests import aws_request
+from tests.fakes.spans import SAMPLED, TracingWorld, begin, end, facts, finish
 from tests.fakes.streams import make_settings
 
-GOLDEN = Path(__file__).parents[2] / "data" / "golden-spans.json"
+GOLDEN = Path(__file__).parents[2] / "data" / "golden-spans.jsonl"
 PREVIOUS = ("5759e988" + "a" * 24, "b" * 16)
+KEPT = ("connection_acquire", "connection_release", "cloudwatch_put_metric")
 REQUEST_ID = "VJ9AVO1QHQ6TCKDNAOTVGSMMRVVV4KQNSO5AEMVJF66Q9ASUAAJG"
 
 
@@ -35,7 +37,7 @@ class _Recording:
 
     def __init__(self, **settings: str) -> None:
         self.world = TracingWorld(make_settings(**settings))
-        self.trace = self.world.start(previous=PREVIOUS)
+        self.trace = self.world.start(link_to=PREVIOUS)
         self.world.clock.pass_ms(1)
 
     def step(
@@ -45,33 +47,23 @@ class _Recording:
         error: BaseException | None = None,
         **attributes: Any,
     ) -> None:
-        step = self.trace.begin(name)
+        step = begin(self.trace, name, keep=Keep.LAST if name in KEPT else Keep.BUDGET)
         for request in requests:
             self._request(step, **request)
         self.world.clock.pass_ms(1)
         step.set(**attributes)
-        self.trace.finish(step, error)
+        finish(step, error)
 
-    def _request(self, step: Operation, name: str = "Query", **changes: Any) -> None:
+    def _request(self, step: Step, **changes: Any) -> None:
         started_ns = self.world.clock.now_ns
         self.world.clock.pass_ms(4)
-        known: dict[str, Any] = {
-            "service": "dynamodb",
-            "region": "eu-central-1",
-            "status": 200,
-            "request_id": REQUEST_ID,
-            "table": "items",
-            "error_code": None,
-            "error_message": None,
-            "error": None,
-        }
-        step.add_request(
-            name=name, started_ns=started_ns, ended_ns=self.world.clock.now_ns, **known | changes
-        )
+        known: dict[str, Any] = {"region": "eu-central-1", "request_id": REQUEST_ID}
+        step.add_request(aws_request(started_ns, self.world.clock.now_ns, **known | changes))
 
     def ended(self, reason: str = "rotate", error: BaseException | None = None) -> None:
         self.world.clock.pass_ms(1)
-        self.trace.end(facts(reason), error)
+        attributes = facts(reason, previous_trace_id=f"1-5759e988-{'a' * 24}")
+        end(self.trace, reason, error, attributes)
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
@@ -107,7 +99,13 @@ def ordinary(record: _Recording) -> None:
     )
     started_ns = record.world.clock.now_ns
     record.world.clock.pass_ms(1)
-    record.trace.dispatched(started_ns, "sentiment", 12.0, is_cold_start=False)
+    record.trace.record(
+        "sse_event_dispatch",
+        started_ns,
+        event_type="sentiment",
+        is_cold_start=False,
+        latency_ms=12.0,
+    )
     record.step(
         "connection_renew", {"name": "UpdateItem", "table": "connections"}, connection_id="7.abc"
     )
@@ -189,10 +187,10 @@ def rolled_up(record: _Recording) -> None:
 
 def unfinished(record: _Recording) -> None:
     """A poll that hangs when the process is told to exit, and the release that begins then."""
-    step = record.trace.begin("dynamodb_poll", sentiment_type="positive")
+    step = begin(record.trace, "dynamodb_poll", sentiment_type="positive")
     record._request(step)
     record.world.clock.pass_ms(3000)
-    record.trace.begin("connection_release", connection_id="7.abc")
+    begin(record.trace, "connection_release", keep=Keep.LAST, connection_id="7.abc")
     record.ended("shutdown")
 
 
@@ -206,8 +204,8 @@ def counted_only(record: _Recording) -> None:
 
 
 def probed(record: _Recording) -> None:
-    tracing = record.world.tracing
-    probe_span(tracing._own_tracer(), parse_trace_header(SAMPLED), record.world.clock.now_ns)
+    tracer, header = record.world.tracing._own_tracer(), parse_trace_header(SAMPLED)
+    probe_span(tracer, "trace_probe", header, record.world.clock.now_ns)
 
 
 CASES: dict[str, tuple[Callable[[_Recording], None], dict[str, str]]] = {
@@ -242,6 +240,7 @@ def exported(case: str) -> list[dict[str, Any]]:
                 told = json_format.MessageToDict(span)
                 told["traceId"] = span.trace_id.hex()
                 told["spanId"] = "*"
+                told.get("attributes", []).sort(key=lambda one: one["key"])
                 parent = int.from_bytes(span.parent_span_id, "big")
                 told["parentSpanId"] = names.get(parent, span.parent_span_id.hex())
                 for link, sent in zip(told.get("links", ()), span.links, strict=True):
@@ -274,10 +273,15 @@ def _masked(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, list[dict[str, Any]]]:
+    """By case, one line a span."""
     if os.environ.get("REWRITE_GOLDEN") == "1":
-        made = {case: exported(case) for case in CASES}
-        GOLDEN.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
-    pinned: dict[str, list[dict[str, Any]]] = json.loads(GOLDEN.read_text())
+        lines = ({"case": case, **one} for case in CASES for one in exported(case))
+        compact = (json.dumps(line, sort_keys=True, separators=(",", ":")) for line in lines)
+        GOLDEN.write_text("".join(f"{line}\n" for line in compact))
+    pinned: dict[str, list[dict[str, Any]]] = {}
+    for line in GOLDEN.read_text().splitlines():
+        one = json.loads(line)
+        pinned.setdefault(one.pop("case"), []).append(one)
     return pinned
 
 
@@ -360,7 +364,7 @@ def test_a_chained_cause_is_named_with_its_own_stack() -> None:
     assert causes("unanswered", "dynamodb_poll") == [
         ("TimeoutError", "read timed out", True),
         (
-            "lambdas.sse_streaming.errors.AwsUnavailable",
+            "lambdas.sse_streaming.aws.errors.AwsUnavailable",
             "ReadTimeoutError: no usable answer in time",
             True,
         ),

@@ -23,9 +23,9 @@ from lambdas.sse_streaming.tracing.header import (
     parse_trace_header,
     xray_trace_id,
 )
-from lambdas.sse_streaming.tracing.operation import UntracedStream
+from lambdas.sse_streaming.tracing.step import Trace
 from tests.fakes import xray_reader
-from tests.fakes.spans import PARENT_ID, ROOT, TRACE_ID, TracingWorld, facts
+from tests.fakes.spans import PARENT_ID, ROOT, TRACE_ID, TracingWorld, end
 
 R, P = f"Root={ROOT}", f"Parent={PARENT_ID}"
 ARABIC_ONES = "\u0661" * 8  # str.isdigit and int() take them
@@ -139,11 +139,12 @@ def test_the_stream_agrees(form: Form) -> None:
     world = TracingWorld()
 
     trace = world.start(parse_trace_header(form.header))
-    trace.finish(trace.begin("dynamodb_poll"))
-    trace.end(facts(), None)
+    with trace.step("dynamodb_poll"):
+        pass
+    end(trace)
 
     spans = world.flushed()
-    assert isinstance(trace, UntracedStream) is not form.records
+    assert (type(trace) is Trace) is not form.records
     if form.records:
         assert [span.name for span in spans] == ["dynamodb_poll", "sse_stream"]
         assert {f"{span.context.trace_id:032x}" for span in spans if span.context} == {TRACE_ID}

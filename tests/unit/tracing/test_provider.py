@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.tracing import provider
-from lambdas.sse_streaming.tracing.delivery import Outcome
+from lambdas.sse_streaming.tracing.export import provider
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.operation import UntracedStream
-from tests.fakes.spans import ROOT, SAMPLED, TracingWorld, facts
+from lambdas.sse_streaming.tracing.step import Trace
+from tests.fakes.spans import ROOT, SAMPLED, TracingWorld, end
 
 PREVIOUS = ("5759e988" + "a" * 24, "b" * 16)
 
 ONE_STREAM = """
 import json, logging
 logging.basicConfig(format="%(levelname)s %(message)s")
-from tests.fakes.spans import TracingWorld, facts
+from tests.fakes.spans import TracingWorld, begin, end, finish
 world = TracingWorld()
-trace = world.start(previous=("5759e988" + "a" * 24, "b" * 16))
-trace.finish(trace.begin("dynamodb_poll"), ValueError("a defect"))
-trace.end(facts(), None)
+trace = world.start(link_to=("5759e988" + "a" * 24, "b" * 16))
+finish(begin(trace, "dynamodb_poll"), ValueError("a defect"))
+end(trace)
 spans = world.flushed()
 print(json.dumps({
     "type": type(trace).__name__,
@@ -42,11 +42,11 @@ import json, logging
 logging.basicConfig(format="%(levelname)s %(message)s")
 from lambda_streaming.clock import SystemClock
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.tracer import Tracing
 from tests.fakes.streams import make_settings
-tracing = StreamTracing(make_settings(), {}, SystemClock())
+tracing = Tracing(make_settings().tracing, {}, SystemClock())
 header = parse_trace_header("HEADER")
-print(json.dumps([type(tracing.start_stream(header)).__name__ for _ in range(3)]))
+print(json.dumps([type(tracing.start("root", header)).__name__ for _ in range(3)]))
 """.replace("HEADER", SAMPLED)
 
 
@@ -78,7 +78,7 @@ def test_limits_from_the_environment_take_nothing_from_a_span() -> None:
         OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT="5",
     )
 
-    assert usual["type"] == "SampledStream"
+    assert usual["type"] == "SampledTrace"
     assert limited == usual
     assert log == ""
 
@@ -87,7 +87,7 @@ def test_a_variable_that_the_sdk_cannot_read_leaves_streams_untraced_and_is_name
     """It fails when it is imported."""
     told, log = run_program(NO_STREAM, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="abc")
 
-    assert told == ["UntracedStream"] * 3
+    assert told == ["Trace"] * 3
     (line,) = log.splitlines()
     assert line.startswith("WARNING")
     assert "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" in line
@@ -103,12 +103,13 @@ def test_a_tracer_that_cannot_be_built_costs_the_spans_and_one_line(
     world = TracingWorld()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            trace = world.start(previous=PREVIOUS)
-            trace.finish(trace.begin("dynamodb_poll"))
-            trace.end(facts(), None)
-        outcome = world.tracing.probe(parse_trace_header(SAMPLED))
+            trace = world.start(link_to=PREVIOUS)
+            with trace.step("dynamodb_poll"):
+                pass
+            end(trace)
+        outcome = world.tracing.probe("trace_probe", parse_trace_header(SAMPLED))
 
-    assert isinstance(trace, UntracedStream)
+    assert type(trace) is Trace
     assert trace.trace_id == ROOT
     (record,) = caplog.records
     assert record.getMessage() == (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.sse_streaming.tracing.operation import ExceptionRecord, Failure, Operation, Scalar
+from lambdas.sse_streaming.tracing.failures import ExceptionRecord, Failure
 from lambdas.sse_streaming.tracing.rollup import (
     MAX_ERROR_TYPES,
     MAX_ROLLUPS,
@@ -16,15 +16,14 @@ from lambdas.sse_streaming.tracing.rollup import (
     Rollups,
 )
 from lambdas.sse_streaming.tracing.size import estimated_bytes
+from lambdas.sse_streaming.tracing.step import Scalar, Step
 
 
-def step(started_ms: float, ended_ms: float, **attributes: Scalar) -> Operation:
-    return Operation(
-        "poll", round(started_ms * 1e6), dict(attributes), ended_ns=round(ended_ms * 1e6)
-    )
+def step(started_ms: float, ended_ms: float, **attributes: Scalar) -> Step:
+    return Step("poll", round(started_ms * 1e6), dict(attributes), ended_ns=round(ended_ms * 1e6))
 
 
-def rolled(*steps: Operation, error_type: str | None = None) -> Rollup:
+def rolled(*steps: Step, error_type: str | None = None) -> Rollup:
     rollup = Rollup("poll", error_type, steps[0].started_ns)
     for one in steps:
         rollup.add(one)
@@ -88,7 +87,7 @@ def test_sums_are_exact_whatever_comes(given_steps: list[tuple[int, int]]) -> No
 # All of a stream's
 
 
-def failed(started_ms: float, error_type: str, *, is_fault: bool = True) -> Operation:
+def failed(started_ms: float, error_type: str, *, is_fault: bool = True) -> Step:
     made = step(started_ms, started_ms + 1, item_count=1)
     made.failure = Failure((ExceptionRecord("E", "m", "", ""),), error_type, is_fault)
     return made

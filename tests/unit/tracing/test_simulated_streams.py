@@ -20,16 +20,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, TRACE_CEILING_BYTES
-from lambdas.sse_streaming.tracing.delivery import SpanDelivery
+from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
 from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.operation import Operation, Scalar, StreamFacts, StreamTrace
 from lambdas.sse_streaming.tracing.rollup import MAX_ROLLUPS
-from lambdas.sse_streaming.tracing.spans import SampledStream
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.sampled import SampledTrace
+from lambdas.sse_streaming.tracing.step import Scalar, Step, Trace
+from lambdas.sse_streaming.tracing.tracer import Tracing
 from local_aws.xray_documents import document_bytes, to_document
 from tests.counts import count
 from tests.fakes.memory_aws import make_item
-from tests.fakes.spans import SAMPLED, MemoryWire
+from tests.fakes.spans import SAMPLED, MemoryExporter
 from tests.fakes.streams import Received, World, consume
 from tests.fakes.virtual_time import run_virtually
 
@@ -53,33 +53,28 @@ class Totals:
     errors: Counter[str] = field(default_factory=Counter)
 
 
-class Witness:
-    """Implements StreamTrace: counts what a stream tells its trace, and passes it on."""
+class Witness(Trace):
+    """Counts what a stream tells its trace, and passes it on."""
 
-    def __init__(self, trace: StreamTrace, now_ns: Callable[[], int]) -> None:
+    def __init__(self, trace: Trace, world: World) -> None:
+        super().__init__(trace.trace_id, world.offload)
         self._trace = trace
-        self._now_ns = now_ns
-        self.trace_id, self.span_id = trace.trace_id, trace.span_id
+        self._now_ns = world.clock.wall_ns
+        self.span_id = trace.span_id
         self.totals: defaultdict[str, Totals] = defaultdict(Totals)
-        self.facts: StreamFacts | None = None
 
-    def begin(self, name: str, **attributes: Scalar) -> Operation:
-        return self._trace.begin(name, **attributes)
+    def step_began(self, step: Step) -> None:
+        self._trace.step_began(step)
 
-    def finish(self, step: Operation, error: BaseException | None = None) -> None:
-        self._trace.finish(step, error)
+    def step_ended(self, step: Step, error: BaseException | None) -> None:
+        self._trace.step_ended(step, error)
         self._count(step)
         if error is not None:
             self.totals[step.name].errors[str(getattr(error, "code", ""))] += 1
 
-    def dispatched(
-        self, started_ns: int, event_type: str, latency_ms: float | None, is_cold_start: bool
-    ) -> None:
-        self._trace.dispatched(started_ns, event_type, latency_ms, is_cold_start)
-        attributes: dict[str, Scalar] = {} if latency_ms is None else {"latency_ms": latency_ms}
-        self._count(
-            Operation("sse_event_dispatch", started_ns, attributes, ended_ns=self._now_ns())
-        )
+    def record(self, name: str, started_ns: int, /, **attributes: Scalar) -> None:
+        self._trace.record(name, started_ns, **attributes)
+        self._count(Step(name, started_ns, attributes, ended_ns=self._now_ns()))
 
     def export_early(self) -> None:
         self._trace.export_early()
@@ -87,25 +82,24 @@ class Witness:
     def export(self) -> None:
         self._trace.export()
 
-    def end(self, facts: StreamFacts, error: BaseException | None) -> None:
-        self.facts = facts
-        self._trace.end(facts, error)
+    def end(self, attributes: Mapping[str, Scalar], **said: Any) -> None:
+        self._trace.end(attributes, **said)
 
     @property
     def span_count(self) -> int:
         return 1 + sum(total.steps + total.requests for total in self.totals.values())
 
-    def _count(self, step: Operation) -> None:
+    def _count(self, step: Step) -> None:
         total = self.totals[step.name]
         total.steps += 1
         total.requests += len(step.requests)
-        total.duration_ms += step.duration_ms
+        total.duration_ms += step.duration_ns / 1e6
         for name, value in step.attributes.items():
             if not isinstance(value, str | bool) and name != "request_count":
                 total.sums[name] += value  # type: ignore[assignment]  # Counter holds floats
 
 
-class ImmediateDelivery(SpanDelivery):
+class ImmediateBuffer(SpanBuffer):
     """Sends in the caller's thread: virtual time has no use for another."""
 
     def flush_in_background(self) -> None:
@@ -118,13 +112,13 @@ class Outcome:
 
     received: Received
     witness: Witness
-    wire: MemoryWire
+    exporter: MemoryExporter
     most_pending_spans: int
     estimated_bytes: int
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        return self.wire.spans
+        return self.exporter.spans
 
     @property
     def root(self) -> Mapping[str, Any]:
@@ -162,13 +156,13 @@ def simulate(
 
     async def scenario() -> Outcome:
         world = World(0, **{**QUARTER_OF_AN_HOUR, **settings})
-        wire, pending = MemoryWire(), 0
-        tracing = StreamTracing(world.settings, {}, world.clock)
-        tracing.delivery = ImmediateDelivery(
-            lambda: wire, flush_seconds=5, batch_spans=_batch_spans(world.settings)
+        exporter, pending = MemoryExporter(), 0
+        tracing = Tracing(world.settings.tracing, {}, world.clock, world.offload)
+        tracing.buffer = ImmediateBuffer(
+            lambda: exporter, flush_seconds=5, batch_spans=_batch_spans(world.settings)
         )
-        trace = tracing.start_stream(parse_trace_header(SAMPLED))
-        witness = Witness(trace, world.clock.wall_ns)
+        trace = tracing.start("sse_stream", parse_trace_header(SAMPLED))
+        witness = Witness(trace, world)
         writing = asyncio.create_task(_write(world, events, seconds))
         received = Received()
         streaming = asyncio.create_task(consume(world.open(trace=witness), received))
@@ -176,14 +170,14 @@ def simulate(
         assert received.names == ["ready"]
         prepare(world)
         while not streaming.done():
-            pending = max(pending, len(tracing.delivery._ended) + len(tracing.delivery._kept))
+            pending = max(pending, len(tracing.buffer._ended) + len(tracing.buffer._kept))
             await asyncio.sleep(1)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
-        tracing.delivery.flush()
-        assert isinstance(trace, SampledStream)
+        tracing.buffer.flush()
+        assert isinstance(trace, SampledTrace)
         estimated = TRACE_CEILING_BYTES - trace._budget.root_bytes
-        return Outcome(await streaming, witness, wire, pending, estimated)
+        return Outcome(await streaming, witness, exporter, pending, estimated)
 
     return run_virtually(scenario())
 
@@ -245,7 +239,7 @@ def assert_xray_takes_all_of_it(outcome: Outcome) -> None:
     (root,) = (d for d in outcome.documents() if d["name"] == "sse_stream")
     assert outcome.estimated_bytes == pytest.approx(sum(sizes) - document_bytes(root), rel=0.05)
     assert max(sizes) < 64_000
-    assert len(outcome.wire.batches) <= 2
+    assert len(outcome.exporter.batches) <= 2
 
 
 def test_a_quarter_of_an_hour_with_five_events_a_second() -> None:
@@ -435,7 +429,7 @@ def test_full_detail_exports_every_one(events: int) -> None:
     assert outcome.root["spans_rolled_up"] == 0
     assert outcome.root["spans_lost"] == 0
     assert outcome.most_pending_spans <= 512
-    assert len(outcome.wire.batches) >= len(outcome.spans) // 512
+    assert len(outcome.exporter.batches) >= len(outcome.spans) // 512
 
 
 def test_own_spans_and_rolled_up_ones_are_what_full_detail_exports() -> None:

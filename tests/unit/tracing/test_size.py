@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from lambdas.sse_streaming.tracing.drafts import SpanDraft
-from lambdas.sse_streaming.tracing.operation import ExceptionRecord
+from lambdas.sse_streaming.tracing.failures import ExceptionRecord
 from lambdas.sse_streaming.tracing.size import ACCOUNT_BYTES, estimated_bytes, estimated_root_bytes
 from local_aws import go_json
 from local_aws.otel_attributes import plain

@@ -13,10 +13,21 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.budget import MAX_EVENTFUL_STEPS, RESERVED_KINDS
-from lambdas.sse_streaming.tracing.delivery import Outcome
-from lambdas.sse_streaming.tracing.operation import Operation, StreamTrace, UntracedStream
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.rollup import WINDOW_NS
-from tests.fakes.spans import PARENT_ID, ROOT, TRACE_ID, MemoryWire, TracingWorld, facts
+from lambdas.sse_streaming.tracing.step import Keep, Step, Trace
+from tests.fakes.aws_requests import aws_request
+from tests.fakes.spans import (
+    PARENT_ID,
+    ROOT,
+    TRACE_ID,
+    MemoryExporter,
+    TracingWorld,
+    begin,
+    end,
+    facts,
+    finish,
+)
 from tests.fakes.streams import make_settings
 
 PREVIOUS = ("5759e988" + "a" * 24, "b" * 16)
@@ -50,42 +61,32 @@ def span_id(span: ReadableSpan) -> int:
     return int(span.context.span_id)
 
 
-def request(
-    step: Operation,
-    world: TracingWorld,
-    *,
-    name: str = "Query",
-    service: str = "dynamodb",
-    ms: float = 4,
-    **changes: Any,
-) -> None:
-    """One AWS request of a step, as the client's hooks report it."""
+def request(step: Step, world: TracingWorld, *, ms: float = 4, **changes: Any) -> None:
+    """One AWS request of a step."""
     started_ns = world.clock.now_ns
     world.clock.pass_ms(ms)
-    known: dict[str, Any] = {
-        "status": 200,
-        "request_id": "REQ1",
-        "table": "items",
-        "error_code": None,
-        "error_message": None,
-        "error": None,
-    }
-    step.add_request(
-        service=service,
-        region="eu-west-1",
-        name=name,
-        started_ns=started_ns,
-        ended_ns=world.clock.now_ns,
-        **(known | changes),
+    step.add_request(aws_request(started_ns, world.clock.now_ns, **changes))
+
+
+def dispatched(
+    trace: Trace, started_ns: int, event_type: str, latency_ms: float | None, *, is_cold_start: bool
+) -> None:
+    more = {} if latency_ms is None else {"latency_ms": latency_ms}
+    trace.record(
+        "sse_event_dispatch",
+        started_ns,
+        event_type=event_type,
+        is_cold_start=is_cold_start,
+        **more,
     )
 
 
 def poll(
-    trace: StreamTrace, world: TracingWorld, *, ms: float = 5, error: BaseException | None = None
+    trace: Trace, world: TracingWorld, *, ms: float = 5, error: BaseException | None = None
 ) -> None:
-    step = trace.begin("dynamodb_poll", sentiment_type="positive", item_count=2)
+    step = begin(trace, "dynamodb_poll", sentiment_type="positive", item_count=2)
     request(step, world, ms=ms)
-    trace.finish(step, error)
+    finish(step, error)
 
 
 # Shape
@@ -96,8 +97,8 @@ def test_the_root_hangs_under_the_function_and_everything_else_under_the_root(
 ) -> None:
     trace = world.start()
     poll(trace, world)
-    trace.dispatched(world.clock.now_ns, "sentiment", 12.0, is_cold_start=False)
-    trace.end(facts(), None)
+    dispatched(trace, world.clock.now_ns, "sentiment", 12.0, is_cold_start=False)
+    end(trace)
 
     spans = world.flushed()
     root, cycle = only(spans, "sse_stream"), only(spans, "dynamodb_poll")
@@ -120,15 +121,15 @@ def test_the_root_hangs_under_the_function_and_everything_else_under_the_root(
 
 def test_a_stream_tells_its_ids_before_it_ends(world: TracingWorld) -> None:
     trace = world.start()
-    trace.end(facts(), None)
+    end(trace)
 
     assert trace.trace_id == ROOT
     assert trace.span_id == f"{span_id(only(world.flushed(), 'sse_stream')):016x}"
 
 
 def test_the_root_says_what_the_stream_was(world: TracingWorld) -> None:
-    trace = world.start(previous=PREVIOUS)
-    trace.end(facts(), None)
+    trace = world.start(link_to=PREVIOUS)
+    end(trace, attributes=facts(previous_trace_id=f"1-5759e988-{'a' * 24}"))
 
     assert attributes(only(world.flushed(), "sse_stream")) == {
         "connection_id": "7.abc",
@@ -156,7 +157,9 @@ def test_the_root_says_what_the_stream_was(world: TracingWorld) -> None:
 
 def test_the_root_annotates_only_what_it_has(world: TracingWorld) -> None:
     trace = world.start()
-    trace.end(facts(connection_id=None), None)
+    without_connection = facts()
+    del without_connection["connection_id"]
+    end(trace, attributes=without_connection)
 
     root = attributes(only(world.flushed(), "sse_stream"))
     assert "connection_id" not in root
@@ -167,15 +170,15 @@ def test_only_the_root_is_annotated(world: TracingWorld) -> None:
     """X-Ray takes 50 annotations a trace."""
     trace = world.start()
     poll(trace, world)
-    trace.end(facts(), None)
+    end(trace)
 
     annotated = [span for span in world.flushed() if "aws.xray.annotations" in attributes(span)]
     assert [span.name for span in annotated] == ["sse_stream"]
 
 
 def test_the_previous_connections_stream_is_linked(world: TracingWorld) -> None:
-    trace = world.start(previous=PREVIOUS)
-    trace.end(facts(), None)
+    trace = world.start(link_to=PREVIOUS)
+    end(trace)
 
     (link,) = only(world.flushed(), "sse_stream").links
     assert f"{link.context.trace_id:032x}" == PREVIOUS[0]
@@ -184,7 +187,7 @@ def test_the_previous_connections_stream_is_linked(world: TracingWorld) -> None:
 
 def test_a_first_connection_links_nothing(world: TracingWorld) -> None:
     trace = world.start()
-    trace.end(facts(), None)
+    end(trace)
 
     assert not only(world.flushed(), "sse_stream").links
 
@@ -193,7 +196,7 @@ def test_times_are_the_steps_own(world: TracingWorld) -> None:
     trace = world.start()
     world.clock.pass_ms(10)
     poll(trace, world, ms=7)
-    trace.end(facts(), None)
+    end(trace)
 
     spans = world.flushed()
     cycle, root = only(spans, "dynamodb_poll"), only(spans, "sse_stream")
@@ -208,9 +211,9 @@ def test_a_dispatch_says_what_was_sent_and_how_late(world: TracingWorld) -> None
     trace = world.start()
     started_ns = world.clock.now_ns
     world.clock.pass_ms(3)
-    trace.dispatched(started_ns, "sentiment", 12.0, is_cold_start=True)
-    trace.dispatched(world.clock.now_ns, "ready", None, is_cold_start=True)
-    trace.end(facts(), None)
+    dispatched(trace, started_ns, "sentiment", 12.0, is_cold_start=True)
+    dispatched(trace, world.clock.now_ns, "ready", None, is_cold_start=True)
+    end(trace)
 
     item, ready = named(world.flushed(), "sse_event_dispatch")
     assert attributes(item) == {
@@ -228,7 +231,7 @@ def test_a_dispatch_says_what_was_sent_and_how_late(world: TracingWorld) -> None
 def test_a_request_carries_what_xray_reads(world: TracingWorld) -> None:
     trace = world.start()
     poll(trace, world)
-    trace.end(facts(), None)
+    end(trace)
 
     spans = world.flushed()
     assert attributes(only(spans, "DynamoDB.Query")) == {
@@ -250,10 +253,10 @@ def test_a_request_carries_what_xray_reads(world: TracingWorld) -> None:
 
 def test_a_metric_put_is_cloudwatchs_under_xrays_name(world: TracingWorld) -> None:
     trace = world.start()
-    step = trace.begin("cloudwatch_put_metric", metric_count=3, namespace="N")
+    step = begin(trace, "cloudwatch_put_metric", metric_count=3, namespace="N")
     request(step, world, name="PutMetricData", service="monitoring", table=None)
-    trace.finish(step)
-    trace.end(facts(), None)
+    finish(step)
+    end(trace)
 
     call = attributes(only(world.flushed(), "CloudWatch.PutMetricData"))
     assert call["aws.service"] == "monitoring"
@@ -263,7 +266,7 @@ def test_a_metric_put_is_cloudwatchs_under_xrays_name(world: TracingWorld) -> No
 def test_a_lost_conditional_write_is_a_normal_answer(world: TracingWorld) -> None:
     """X-Ray would show its 400 as an error of every busy acquire."""
     trace = world.start()
-    step = trace.begin("connection_acquire")
+    step = begin(trace, "connection_acquire")
     request(
         step,
         world,
@@ -272,8 +275,8 @@ def test_a_lost_conditional_write_is_a_normal_answer(world: TracingWorld) -> Non
         error_code="ConditionalCheckFailedException",
         error_message="The conditional request failed",
     )
-    trace.finish(step)
-    trace.end(facts(), None)
+    finish(step)
+    end(trace)
 
     spans = world.flushed()
     call = only(spans, "DynamoDB.PutItem")
@@ -298,10 +301,10 @@ def test_a_requests_failure_is_aws_words_and_only_5xx_is_a_fault(
     world: TracingWorld, status: int, code: str, is_fault: bool
 ) -> None:
     trace = world.start()
-    step = trace.begin("dynamodb_poll")
+    step = begin(trace, "dynamodb_poll")
     request(step, world, status=status, error_code=code, error_message="because")
-    trace.finish(step)
-    trace.end(facts(), None)
+    finish(step)
+    end(trace)
 
     call = only(world.flushed(), "DynamoDB.Query")
     assert attributes(call)["http.status_code"] == status
@@ -311,10 +314,10 @@ def test_a_requests_failure_is_aws_words_and_only_5xx_is_a_fault(
 
 def test_a_request_without_answer_is_a_fault_with_its_exception(world: TracingWorld) -> None:
     trace = world.start()
-    step = trace.begin("dynamodb_poll")
+    step = begin(trace, "dynamodb_poll")
     request(step, world, status=None, request_id=None, error=TimeoutError("read timed out"))
-    trace.finish(step)
-    trace.end(facts(), None)
+    finish(step)
+    end(trace)
 
     call = only(world.flushed(), "DynamoDB.Query")
     assert "http.status_code" not in attributes(call)
@@ -337,7 +340,7 @@ def test_a_chain_of_exceptions_comes_cause_first_each_with_its_stack(world: Trac
     cause = raised(lambda: OSError("the cause"))
     trace = world.start()
     poll(trace, world, error=raised(lambda: ValueError("the effect"), cause))
-    trace.end(facts(), None)
+    end(trace)
 
     events = exceptions(only(world.flushed(), "dynamodb_poll"))
     assert [(one["exception.type"], one["exception.message"]) for one in events] == [
@@ -355,7 +358,7 @@ def test_a_stack_goes_out_once_per_type_and_place(world: TracingWorld) -> None:
         raised(lambda: KeyError("other type")),
     ):
         poll(trace, world, error=error)
-    trace.end(facts(), None)
+    end(trace)
 
     stacks = [
         "exception.stacktrace" in one
@@ -381,7 +384,7 @@ def test_a_cycle_around_a_4xx_is_no_fault_and_everything_else_is(
 ) -> None:
     trace = world.start()
     poll(trace, world, error=error)
-    trace.end(facts(), None)
+    end(trace)
 
     cycle = only(world.flushed(), "dynamodb_poll")
     assert cycle.status.status_code is status
@@ -395,7 +398,7 @@ def test_the_root_is_a_fault_only_when_the_stream_ends_by_one() -> None:
         world = TracingWorld()
         trace = world.start()
         poll(trace, world, error=error)
-        trace.end(facts(reason), error if reason == "error" else None)
+        end(trace, reason, error if reason == "error" else None)
 
         root = only(world.flushed(), "sse_stream")
         assert root.status.status_code is status
@@ -408,7 +411,7 @@ def test_a_message_is_cut(world: TracingWorld) -> None:
     """A document may have 64 KB."""
     trace = world.start()
     poll(trace, world, error=ValueError("x" * 100_000))
-    trace.end(facts(), None)
+    end(trace)
 
     (event,) = exceptions(only(world.flushed(), "dynamodb_poll"))
     assert len(event["exception.message"]) == 1000
@@ -428,7 +431,7 @@ def test_what_the_budget_does_not_cover_is_counted_exactly() -> None:
     trace = world.start()
     for _ in range(10):
         poll(trace, world, ms=5)  # two spans each
-    trace.end(facts(), None)
+    end(trace)
 
     spans = world.flushed()
     *own, rollup = named(spans, "dynamodb_poll")
@@ -456,9 +459,9 @@ def test_each_minute_has_its_own_roll_up_of_each_name() -> None:
     for _ in range(3):
         for _ in range(60):
             poll(trace, world, ms=100)
-            trace.dispatched(world.clock.now_ns, "sentiment", 1.0, is_cold_start=False)
+            dispatched(trace, world.clock.now_ns, "sentiment", 1.0, is_cold_start=False)
             world.clock.pass_ms(900)
-    trace.end(facts(), None)
+    end(trace)
 
     spans = world.flushed()
     for name in ("dynamodb_poll", "sse_event_dispatch"):
@@ -475,10 +478,10 @@ def test_errors_and_slow_steps_keep_their_own_span_up_to_a_number() -> None:
     world = short_of_spans(1, slow_ms=50)
     trace = world.start()
     for number in range(31):
-        step = trace.begin("connection_renew")
+        step = begin(trace, "connection_renew")
         world.clock.pass_ms(60 if number % 2 else 5)
-        trace.finish(step, None if number % 2 or number == 0 else KeyError("k"))
-    trace.end(facts(), None)
+        finish(step, None if number % 2 or number == 0 else KeyError("k"))
+    end(trace)
 
     spans = named(world.flushed(), "connection_renew")
     own = [span for span in spans if "rolled_up" not in attributes(span)]
@@ -494,7 +497,7 @@ def test_a_roll_up_of_faults_is_a_fault_and_one_of_throttles_is_not() -> None:
     for _ in range(MAX_EVENTFUL_STEPS + 5):
         poll(trace, world, error=AwsThrottled("ThrottlingException", "t"))
         poll(trace, world, error=AwsUnavailable("InternalServerError", "u"))
-    trace.end(facts(), None)
+    end(trace)
 
     status = {
         attributes(span)["error_type"]: span.status.status_code
@@ -513,11 +516,11 @@ def test_a_roll_up_of_errors_names_the_first_ones_exception_without_its_stack() 
     trace = world.start()
     for number in range(40):
         poll(trace, world, error=AwsThrottled("ThrottlingException", f"{number:02}" + "m" * 500))
-    trace.end(facts(), None)
+    end(trace)
 
     (rollup,) = (s for s in world.flushed() if "rolled_up" in attributes(s))
     (said,) = exceptions(rollup)
-    assert said["exception.type"] == "lambdas.sse_streaming.errors.AwsThrottled"
+    assert said["exception.type"] == "lambdas.sse_streaming.aws.errors.AwsThrottled"
     assert re.fullmatch(r"ThrottlingException: \d\dm{77}", said["exception.message"])
     assert "exception.stacktrace" not in said
     assert rollup.status.status_code is StatusCode.UNSET
@@ -532,7 +535,7 @@ def test_a_late_kind_of_error_has_its_own_span_after_a_storm_of_another() -> Non
     kinds = [f"Error{n}" for n in range(RESERVED_KINDS - 1)]
     for kind in kinds:
         poll(trace, world, error=AwsUnavailable(kind, "no usable answer"))
-    trace.end(facts(), None)
+    end(trace)
 
     own = [s for s in named(world.flushed(), "dynamodb_poll") if "rolled_up" not in attributes(s)]
     by_kind = {attributes(span).get("error_type"): span for span in own}
@@ -547,11 +550,11 @@ def test_where_only_the_step_fits_in_its_requests_are_counted_in_it() -> None:
     trace = world.start()
     for _ in range(100):
         poll(trace, world)
-    step = trace.begin("dynamodb_poll", item_count=0)
+    step = begin(trace, "dynamodb_poll", item_count=0)
     for ms in (4, 7, 5):
         request(step, world, ms=ms)
-    trace.finish(step, raised(lambda: KeyError("k" * 900)))
-    trace.end(facts(), None)
+    finish(step, raised(lambda: KeyError("k" * 900)))
+    end(trace)
 
     spans = world.flushed()
     (failed,) = (s for s in named(spans, "dynamodb_poll") if "error_type" in attributes(s))
@@ -572,15 +575,15 @@ def test_where_only_the_step_fits_in_its_requests_are_counted_in_it() -> None:
 # The end
 
 
-def end_of_stream(trace: StreamTrace, world: TracingWorld) -> None:
+def end_of_stream(trace: Trace, world: TracingWorld) -> None:
     for name, service in (
         ("session_record_save", "dynamodb"),
         ("connection_release", "dynamodb"),
         ("cloudwatch_put_metric", "monitoring"),
     ):
-        step = trace.begin(name, connection_id="7.abc")
+        step = begin(trace, name, keep=Keep.LAST, connection_id="7.abc")
         request(step, world, service=service)
-        trace.finish(step)
+        finish(step)
 
 
 def test_the_steps_that_end_a_stream_have_their_own_spans_when_everything_is_spent() -> None:
@@ -588,10 +591,10 @@ def test_the_steps_that_end_a_stream_have_their_own_spans_when_everything_is_spe
     trace = world.start()
     for number in range(400):
         poll(trace, world, error=AwsUnavailable(f"E{number}", "m" * 900))
-        put = trace.begin("cloudwatch_put_metric")
-        trace.finish(put)
+        put = begin(trace, "cloudwatch_put_metric", keep=Keep.LAST)
+        finish(put)
     end_of_stream(trace, world)
-    trace.end(facts(), None)
+    end(trace)
 
     spans = world.flushed()
     for name in ("session_record_save", "connection_release"):
@@ -611,7 +614,7 @@ def test_full_detail_has_no_budget() -> None:
     trace = world.start()
     for _ in range(200):
         poll(trace, world)
-    trace.end(facts(), None)
+    end(trace)
 
     assert len(world.flushed()) == 401
 
@@ -623,7 +626,7 @@ def test_nothing_disappears_without_being_counted() -> None:
     for number in range(500):
         poll(trace, world, ms=600 if number % 37 == 0 else 5)
         world.clock.pass_ms(995)
-    trace.end(facts(), None)
+    end(trace)
 
     spans = world.flushed()
     own = [span for span in spans if "rolled_up" not in attributes(span)]
@@ -640,15 +643,15 @@ def test_the_early_export_happens_once(world: TracingWorld) -> None:
     trace = world.start()
     poll(trace, world)
     trace.export_early()
-    world.tracing.delivery.flush()
+    world.tracing.buffer.flush()
     poll(trace, world)
     trace.export_early()
-    early = list(world.wire.batches)
-    trace.end(facts(), None)
+    early = list(world.exporter.batches)
+    end(trace)
     world.flushed()
 
     assert [len(batch) for batch in early] == [2]
-    assert [len(batch) for batch in world.wire.batches] == [2, 3]
+    assert [len(batch) for batch in world.exporter.batches] == [2, 3]
 
 
 @pytest.mark.parametrize("settings", [{}, {"SSE_TRACE_DETAIL": "full"}])
@@ -657,14 +660,14 @@ def test_a_step_that_hangs_past_the_end_is_recorded_then_and_not_again(
 ) -> None:
     world = TracingWorld(make_settings(**settings))
     trace = world.start()
-    late = trace.begin("connection_renew", connection_id="7.abc")
+    late = begin(trace, "connection_renew", connection_id="7.abc")
     request(late, world)
     world.clock.pass_ms(2000)
-    trace.end(facts(), None)
+    end(trace)
     ended_ns = world.clock.now_ns
     world.clock.pass_ms(2000)
     request(late, world)
-    trace.finish(late, TimeoutError("at last"))
+    finish(late, TimeoutError("at last"))
 
     spans = world.flushed()
     assert [span.name for span in spans] == ["DynamoDB.Query", "connection_renew", "sse_stream"]
@@ -678,17 +681,17 @@ def test_a_step_that_hangs_past_the_end_is_recorded_then_and_not_again(
     assert step.end_time == ended_ns
     assert step.status.status_code is StatusCode.ERROR
     assert [one["exception.type"] for one in exceptions(step)] == ["unfinished"]
-    assert world.tracing.delivery.take_counts() == (0, 0)
+    assert world.tracing.buffer.take_counts() == (0, 0)
 
 
 def test_what_a_shutdown_interrupts_is_no_fault_unless_it_hung(world: TracingWorld) -> None:
     """The slot is released while the spans leave, and that may well succeed."""
     trace = world.start()
-    trace.begin("dynamodb_poll")
+    begin(trace, "dynamodb_poll")
     world.clock.pass_ms(3000)
-    trace.begin("connection_release")
+    begin(trace, "connection_release")
     world.clock.pass_ms(3)
-    trace.end(facts("shutdown"), None)
+    end(trace, "shutdown")
 
     spans = world.flushed()
     release, hung = only(spans, "connection_release"), only(spans, "dynamodb_poll")
@@ -702,9 +705,9 @@ def test_hanging_steps_beyond_the_budget_are_rolled_up_and_counted() -> None:
     world = short_of_spans(1)
     trace = world.start()
     for _ in range(50):
-        trace.begin("dynamodb_poll")
+        begin(trace, "dynamodb_poll")
     world.clock.pass_ms(3000)
-    trace.end(facts(), None)
+    end(trace)
 
     spans = named(world.flushed(), "dynamodb_poll")
     said = [attributes(span) for span in spans]
@@ -719,7 +722,7 @@ def test_a_slot_released_while_the_spans_leave_is_recorded(settings: dict[str, s
     trace = world.start()
     for _ in range(20):
         poll(trace, world)
-    trace.end(facts("shutdown"), None)
+    end(trace, "shutdown")
     trace.export()
     end_of_stream(trace, world)
 
@@ -728,50 +731,50 @@ def test_a_slot_released_while_the_spans_leave_is_recorded(settings: dict[str, s
         step = only(spans, name)
         assert step.parent is not None
         assert step.parent.span_id == span_id(only(spans, "sse_stream"))
-    assert world.tracing.delivery.take_counts()[0] == 0
+    assert world.tracing.buffer.take_counts()[0] == 0
 
 
 def test_anything_else_after_the_end_is_counted_as_lost(world: TracingWorld) -> None:
     trace = world.start()
-    trace.end(facts(), None)
+    end(trace)
     poll(trace, world)
 
     assert [span.name for span in world.flushed()] == ["sse_stream"]
-    assert world.tracing.delivery.take_counts() == (2, 0)
+    assert world.tracing.buffer.take_counts() == (2, 0)
 
 
 def test_a_root_says_what_its_own_trace_lost_and_no_other() -> None:
     world = TracingWorld(
-        make_settings(SSE_TRACE_DETAIL="full"), MemoryWire([Outcome.FAILED, Outcome.FAILED])
+        make_settings(SSE_TRACE_DETAIL="full"), MemoryExporter([Outcome.FAILED, Outcome.FAILED])
     )
     first = world.start()
     poll(first, world)
-    first.end(facts(), None)
-    world.tracing.delivery.flush()
+    end(first)
+    world.tracing.buffer.flush()
     other_root = f"Root=1-5759e989-{'c' * 24};Parent={PARENT_ID};Sampled=1"
     second = world.start(other_root)
     poll(second, world)
-    world.tracing.delivery.flush()  # the first trace's three are lost with it
+    world.tracing.buffer.flush()  # the first trace's three are lost with it
     poll(second, world)
-    world.tracing.delivery.flush()  # and two of the second's
-    second.end(facts(), None)
-    world.tracing.delivery.flush()
+    world.tracing.buffer.flush()  # and two of the second's
+    end(second)
+    world.tracing.buffer.flush()
 
-    root = world.wire.batches[-1][-1]
+    root = world.exporter.batches[-1][-1]
     assert attributes(root)["spans_lost"] == 2
-    assert world.tracing.delivery.lost_spans == 3 + 2 + 2
+    assert world.tracing.buffer.lost_spans == 3 + 2 + 2
 
 
 def test_the_kill_switch_leaves_no_trace() -> None:
     world = TracingWorld(make_settings(OTEL_SDK_DISABLED="true"))
     trace = world.start()
     poll(trace, world)
-    trace.dispatched(0, "sentiment", 1.0, is_cold_start=False)
+    dispatched(trace, 0, "sentiment", 1.0, is_cold_start=False)
     trace.export_early()
     trace.export()
-    trace.end(facts(), None)
+    end(trace)
 
-    assert isinstance(trace, UntracedStream)
+    assert type(trace) is Trace
     assert trace.trace_id == ROOT, "clients may still name the trace that X-Ray has"
     assert world.flushed() == []
 
@@ -779,14 +782,13 @@ def test_the_kill_switch_leaves_no_trace() -> None:
 def test_nothing_is_current_while_a_step_is_under_way(world: TracingWorld) -> None:
     """A span held current across a yield would adopt whatever runs next."""
     trace = world.start()
-    trace.begin("dynamodb_poll").run(lambda: None)
-
-    assert not get_current_span().get_span_context().is_valid
+    with trace.step("dynamodb_poll"):
+        assert not get_current_span().get_span_context().is_valid
 
 
 def test_the_resource_names_the_service_and_no_global_provider_is_set(world: TracingWorld) -> None:
     trace = world.start()
-    trace.end(facts(), None)
+    end(trace)
 
     resource = only(world.flushed(), "sse_stream").resource.attributes
     assert resource["service.name"] == "sse-streaming"

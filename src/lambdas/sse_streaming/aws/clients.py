@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import botocore.session
 from botocore.config import Config
@@ -25,7 +25,6 @@ from botocore.parsers import ResponseParserError
 
 from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED, first_line, is_throttle
-from lambdas.sse_streaming.tracing.seam import EventEmitter, observe_requests
 
 T = TypeVar("T")
 
@@ -64,14 +63,13 @@ class Lazy(Generic[T]):
 
 
 class AwsClients:
-    """Makes clients whose requests the tracing sees and whose errors may be told. Built once;
-    clients are made when needed."""
+    """Makes clients whose errors' texts may be logged. Built once; clients are made when needed."""
 
     def __init__(self, environ: Mapping[str, str], timeout_seconds: float) -> None:
-        self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "us-east-1")
         self._session = Lazy(botocore.session.get_session)
         self._config = Config(
-            region_name=self._region,
+            region_name=region,
             connect_timeout=min(_CONNECT_SECONDS, timeout_seconds),
             read_timeout=timeout_seconds,
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -83,12 +81,11 @@ class AwsClients:
         self._made: list[Any] = []
         self._used_at = 0.0
 
-    def make(self, service: str, xray_name: str, now_ns: Callable[[], int]) -> Any:
-        """A client of `service` ("dynamodb"); `xray_name` is the X-Ray SDK's word for it."""
+    def make(self, service: str) -> Any:
+        """A client of `service` ("dynamodb")."""
         with self._making:  # a session is not for several threads, the clients are (boto3's guide)
             client = self._session().create_client(service, config=self._config)
         shorten_errors(client.meta.events)  # before anybody reads them
-        observe_requests(client.meta.events, xray_name, self._region, now_ns)
         self._made.append(client)
         return client
 
@@ -104,6 +101,12 @@ class AwsClients:
         if now_seconds - self._used_at > _LONGEST_REST_SECONDS:
             for client in self._made:
                 client.close()
+
+
+class EventEmitter(Protocol):
+    """botocore's client.meta.events."""
+
+    def register(self, event_name: str, handler: Callable[..., None]) -> None: ...
 
 
 def shorten_errors(events: EventEmitter) -> None:

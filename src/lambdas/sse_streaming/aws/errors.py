@@ -13,13 +13,18 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._]{0,63}")
 
 class AwsError(Exception):
     """An AWS service did not do what was asked. `code` is AWS's error code or a word of ours;
-    `message` may be AWS's own."""
+    `message` may be AWS's own.
+
+    `aws_error_code` and `is_fault` are what the tracing reads of an error.
+    """
+
+    is_fault = True
 
     meaning = "an AWS service did not do what was asked"
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code = code
+        self.code = self.aws_error_code = code
 
     @property
     def public_message(self) -> str:
@@ -37,8 +42,11 @@ class AwsUnavailable(AwsError):
 class AwsThrottled(AwsUnavailable):
     """Passing, and answered with a 4xx: the table's or the account's limit was reached."""
 
+    is_fault = False
+
 
 class AwsRefused(AwsError):
     """Permanent until somebody changes the deployment: denied, no such table, invalid request."""
 
+    is_fault = False
     meaning = "AWS refuses what the function asks for until somebody changes its deployment"

@@ -18,8 +18,7 @@ from lambdas.sse_streaming.feed.position_clock import PositionClock, Reading
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.steps import Steps
-from lambdas.sse_streaming.tracing.operation import StreamTrace
+from lambdas.sse_streaming.tracing.step import Keep, Trace
 
 T = TypeVar("T")
 
@@ -40,8 +39,7 @@ class Poller:
         parts: Parts,
         request: StreamRequest,
         arrival: Arrival,
-        trace: StreamTrace,
-        steps: Steps,
+        trace: Trace,
         position_clock: PositionClock,
         *,
         wake: Callable[[], None],
@@ -50,7 +48,6 @@ class Poller:
         self._request = request
         self._arrival = arrival
         self._trace = trace
-        self._steps = steps
         self._position_clock = position_clock
         self._wake = wake
         self.drained = asyncio.Event()
@@ -131,9 +128,8 @@ class Poller:
         if not position.has_record:
             return position.hashes
         load = partial(self._parts.connections.load_record, position.session_id, presented)
-        step = self._trace.begin("session_record_load")
-        record = await self._steps.run(step, load)
-        self._trace.finish(step)
+        async with self._trace.step("session_record_load", keep=Keep.LAST) as step:
+            record = await step.in_thread(load)
         if record is None:
             return position.hashes
         return record.long_hashes + record.short_hashes
@@ -224,15 +220,17 @@ class Poller:
             await self.drained.wait()
 
     async def _cycle(self, read: Callable[[], T], take_in: Callable[[T], tuple[int, int]]) -> int:
-        """One poll, counted whatever comes of it. `take_in` says how many items were read and how
-        many of them are new; the latter is returned. What a stream that ends meanwhile has read
-        is taken in by nobody, and its step says no counts."""
+        """Run one poll cycle inside a `dynamodb_poll` step; returns the number of new items.
+
+        `take_in` gets what was read, and returns how many items that are and how many are new. A
+        cycle that is cancelled is counted without item counts.
+        """
         steady = self._parts.clock.steady_seconds
         started = steady()
-        step = self._trace.begin(
+        self.polls += 1
+        step = self._trace.step(
             "dynamodb_poll", sentiment_type=",".join(self._request.filter.sentiments)
         )
-        self.polls += 1
 
         def measure(item_count: int, changed_count: int) -> float:
             elapsed_ms = (steady() - started) * 1000
@@ -244,19 +242,23 @@ class Poller:
             )
             return elapsed_ms
 
-        def failed() -> None:
-            measure(0, 0)
-            self.poll_errors += 1
-            self._parts.metrics.count("PollErrors")
+        def read_or_count() -> T:
+            try:
+                return read()
+            except Exception:
+                # Here, since nobody may be waiting any more.
+                measure(0, 0)
+                self.poll_errors += 1
+                self._parts.metrics.count("PollErrors")
+                raise
 
         try:
-            found = await self._steps.run(step, read, failed=failed)
+            async with step:
+                item_count, changed_count = take_in(await step.in_thread(read_or_count))
+                self._parts.metrics.observe("PollDurationMs", measure(item_count, changed_count))
         except AwsError:
             self._trace.export_early()
             raise
-        item_count, changed_count = take_in(found)
-        self._parts.metrics.observe("PollDurationMs", measure(item_count, changed_count))
-        self._trace.finish(step)
         self._trace.export_early()
         return changed_count
 

@@ -27,16 +27,6 @@ LAST_STEPS = ("session_record_save", "connection_release", "cloudwatch_put_metri
 _BEFORE_THE_END = "session_record_save"
 LAST_STEP_BYTES = 1_150
 """Any of them with its AWS request."""
-ONCE_STEPS = frozenset(
-    {
-        "connection_acquire",
-        "session_record_load",
-        "session_record_save",
-        "connection_release",
-    }
-)
-"""Happen once a stream, so that a roll-up of them would be one of a single step."""
-
 OWN_CEILING_BYTES = 70_500
 EVENTFUL_CEILING_BYTES = OWN_CEILING_BYTES + RESERVED_KINDS * KIND_BYTES
 LAST_CEILING_BYTES = EVENTFUL_CEILING_BYTES + len(LAST_STEPS) * LAST_STEP_BYTES
@@ -66,7 +56,6 @@ class SpanBudget:
         self._slots_left = MAX_EVENTFUL_STEPS
         self._slow_left = MAX_SLOW_STEPS
         self._kinds: set[tuple[str, str]] = set()
-        self._had_once: set[str] = set()
         self._last_to_come = set(LAST_STEPS)
         self._bytes = 0
         self._last_ceiling = LAST_CEILING_BYTES
@@ -75,8 +64,6 @@ class SpanBudget:
 
     def claim(self, name: str, error_type: str | None, *, is_slow: bool) -> Claim | None:
         """What a step may be charged to. None: it has to be rolled up, drafting it is no use."""
-        if name in ONCE_STEPS and name not in self._had_once:
-            return Claim.ONCE
         if error_type is None:
             claim = Claim.SLOW if is_slow else Claim.ORDINARY
         elif self._kinds_left > 0 and (name, error_type) not in self._kinds:
@@ -153,7 +140,6 @@ class SpanBudget:
     def _spend(self, size_bytes: int, draft: SpanDraft, claim: Claim) -> None:
         self._bytes += size_bytes
         if claim is Claim.ONCE:
-            self._had_once.add(draft.name)
             self._last_to_come.discard(draft.name)
         elif claim is Claim.FIRST_OF_ITS_KIND:
             self._kinds.add((draft.name, str(draft.attributes["error_type"])))

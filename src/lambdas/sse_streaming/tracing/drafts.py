@@ -10,15 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from lambdas.sse_streaming.tracing.operation import (
-    AwsRequest,
-    ExceptionRecord,
-    Operation,
-    Scalar,
-)
-
-SERVICE_IDS: Mapping[str, str] = {"dynamodb": "DynamoDB", "monitoring": "CloudWatch"}
-"""What AWS calls a service in a span's name, by what the X-Ray SDK calls it."""
+from lambdas.sse_streaming.tracing.failures import ExceptionRecord
+from lambdas.sse_streaming.tracing.step import AwsRequest, Scalar, Step
 
 SHORT_MESSAGE_LENGTH = 100
 _MAX_PLACES = 100
@@ -80,7 +73,7 @@ def shortened(link: ExceptionRecord) -> ExceptionRecord:
     return replace(link, message=link.message[:SHORT_MESSAGE_LENGTH], stack="")
 
 
-def draft_step(step: Operation, stacks: Stacks | None) -> SpanDraft:
+def draft_step(step: Step, stacks: Stacks | None) -> SpanDraft:
     """The step's own span and its requests'. None for `stacks`: without any."""
     draft = SpanDraft(step.name, step.started_ns, step.ended_ns, step.attributes)
     if step.failure is not None:
@@ -97,7 +90,7 @@ def draft_step(step: Operation, stacks: Stacks | None) -> SpanDraft:
     return draft
 
 
-def smaller_drafts(step: Operation, draft: SpanDraft) -> Iterator[SpanDraft]:
+def smaller_drafts(step: Step, draft: SpanDraft) -> Iterator[SpanDraft]:
     """The step's own span, saying less and less: without stacks, then with its AWS requests only
     counted as in a roll-up, then of its exceptions the last one's type and beginning alone."""
     if any(link.stack for one in (draft, *draft.requests) for link in one.chain):
@@ -135,7 +128,7 @@ def _draft_request(request: AwsRequest, stacks: Stacks | None, told_places: set[
     attributes: dict[str, Scalar] = {
         "rpc.system": "aws-api",
         "aws.service": request.service,
-        "aws.operation": request.name,
+        "aws.operation": request.operation,
         "aws.region": request.region,
     }
     if request.table is not None:
@@ -149,7 +142,7 @@ def _draft_request(request: AwsRequest, stacks: Stacks | None, told_places: set[
     if told_places:
         chain = tuple(without_stack(link) if link.place in told_places else link for link in chain)
     return SpanDraft(
-        f"{SERVICE_IDS.get(request.service, request.service)}.{request.name}",
+        request.name,
         request.started_ns,
         request.ended_ns,
         attributes,

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lambdas.sse_streaming.tracing.drafts import SpanDraft, milliseconds, shortened
-from lambdas.sse_streaming.tracing.operation import ExceptionRecord, Operation, Scalar
+from lambdas.sse_streaming.tracing.failures import ExceptionRecord
 from lambdas.sse_streaming.tracing.size import estimated_bytes
+from lambdas.sse_streaming.tracing.step import Scalar, Step
 
 WINDOW_NS = 60 * 1_000_000_000
 MAX_ROLLUPS = 64
@@ -66,7 +67,7 @@ class Rollup:
         self._sums: dict[str, float] = {}
         self._slowest: dict[str, Scalar] = {}
 
-    def add(self, step: Operation) -> None:
+    def add(self, step: Step) -> None:
         ended_ns = step.ended_ns
         duration_ns = ended_ns - step.started_ns
         attributes = step.attributes
@@ -165,7 +166,7 @@ class Rollups:
     def __len__(self) -> int:
         return len(self._latest) + len(self._earlier)
 
-    def add(self, step: Operation) -> None:
+    def add(self, step: Step) -> None:
         self.span_count += 1 + len(step.requests)
         failure = step.failure
         key = (step.name, None if failure is None else self._bounded_type(failure.error_type))

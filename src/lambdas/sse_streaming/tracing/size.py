@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from lambdas.sse_streaming.tracing.drafts import SpanDraft
-from lambdas.sse_streaming.tracing.operation import ExceptionRecord, Scalar
+from lambdas.sse_streaming.tracing.failures import ExceptionRecord
+from lambdas.sse_streaming.tracing.step import Scalar
 
 _ID = "5000000000000001"
 _TRACE_ID = "1-6afd86c0-000000000000000000000001"

@@ -1,12 +1,13 @@
-"""Why a collector did not take spans, and what to do about it: for the engineer at 2 a.m."""
+"""Why a collector did not take spans, and what to do about it."""
 
 from __future__ import annotations
 
 _CORRECT_ENDPOINT = "correct OTEL_EXPORTER_OTLP_ENDPOINT: http://localhost:4318, without /v1/traces"
 
 
-def why_not_taken(problem: str | None) -> tuple[str, str]:
-    """(why, fix) for a batch that the collector did not take."""
+def why_not_taken(problem: str | None, span_budget_variable: str) -> tuple[str, str]:
+    """(why, fix) for a batch that the collector did not take. `span_budget_variable` is the
+    setting that makes batches smaller."""
     match problem:
         case "HTTP 500" | "HTTP 429":
             return (
@@ -55,7 +56,7 @@ def why_not_taken(problem: str | None) -> tuple[str, str]:
             return (
                 "the batch is larger than the receiver takes (HTTP 413)",
                 "raise max_request_body_size of the collector's OTLP receiver, or lower"
-                " SSE_TRACE_SPAN_BUDGET",
+                f" {span_budget_variable}",
             )
         case str() if problem.startswith("HTTP "):
             return (

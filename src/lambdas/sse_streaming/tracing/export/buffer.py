@@ -1,23 +1,23 @@
-"""Spans -> collector: one try per flush, bounded, and honest about what became of a batch.
+"""Ended spans between the tracer and the exporter.
 
-The SDK's own exporter retries inside a flush and hides why it failed, and its batch processor
-drops what failed. Behind the collector's exporter both are wrong: it calls X-Ray once per 50
-documents before it answers, so *no answer in time* means that the batch is there and going on
-(sending it again costs the trace's size budget twice), while a refused connection, a reset, 429
-and 5xx mean that it is not, and other answers that it never will be
-(github.com/open-telemetry/opentelemetry-collector-contrib,
-exporter/awsxrayexporter/awsxray.go).
+OpenTelemetry's BatchSpanProcessor ignores the timeout of a flush, reports success when it failed
+and drops a batch that failed (opentelemetry/sdk/_shared_internal, 1.45).
 """
 
 from __future__ import annotations
 
-import enum
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from lambdas.sse_streaming.tracing.export.one_try import (
+    ExportReport,
+    OneTryExporter,
+    Outcome,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -27,47 +27,26 @@ _log = logging.getLogger(__name__)
 MAX_KEPT_SPANS = 1000
 FULL_DETAIL_BATCH_SPANS = 512
 _MAX_TRACES = 100
-"""Of whose losses something is remembered; an environment serves one stream after the other."""
+"""How many traces keep a loss count; the oldest is forgotten first."""
 
 
-class Outcome(enum.Enum):
-    """What is known of a batch after one try. One that is rejected never will be taken."""
-
-    DELIVERED = "delivered"
-    UNCONFIRMED = "unconfirmed"
-    FAILED = "failed"
-    REJECTED = "rejected"
-
-
-class Wire(Protocol):
-    """One OTLP/HTTP POST. `timeout_seconds` bounds the whole exchange, answer included.
-
-    `rejected_spans` says how many of a delivered batch the collector would not have.
-    """
-
-    rejected_spans: int
-
-    def post(self, spans: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome: ...
-
-
-class SpanDelivery:
-    """Collects ended spans and hands them over when told to.
+class SpanBuffer:
+    """Collects ended spans, and exports them when told to.
 
     A batch that failed is kept, at most MAX_KEPT_SPANS with the oldest dropped first, and tried
-    once more with the next flush; after that it is lost. What is rejected is lost at once. Losses
-    are counted for the environment, which hands them out once, and for each trace, whose root says
-    what it lost itself.
+    once more with the next flush; after that it is lost. A rejected batch is lost at once. Losses
+    are counted per environment, handed out once, and per trace, for its root span.
     """
 
     def __init__(
         self,
-        make_wire: Callable[[], Wire],
+        make_exporter: Callable[[], OneTryExporter],
         flush_seconds: float,
         *,
         batch_spans: int | None = None,
     ) -> None:
-        self._make_wire = make_wire
-        self._wire: Wire | None = None
+        self._make_exporter = make_exporter
+        self._exporter: OneTryExporter | None = None
         self._flush_seconds = flush_seconds
         self._batch_spans = batch_spans
         self._ended: list[ReadableSpan] = []
@@ -80,6 +59,8 @@ class SpanDelivery:
         self._failed_flushes = 0
         self._has_told_overflow = False
         self.last_outcome: Outcome | None = None
+        self.last_problem: str | None = None
+        """Why the latest export was not delivered whole (`ExportReport.problem`)."""
         self.last_flush_ms: float | None = None
 
     def add(self, span: ReadableSpan) -> None:
@@ -98,13 +79,13 @@ class SpanDelivery:
             self.flush_in_background()
 
     def lose(self, count: int, trace_id: int) -> None:
-        """Count spans that never reached the delivery."""
+        """Count spans that never reached the buffer."""
         with self._lock:
             self._count_lost(count, trace_id)
         _log.warning("the collector never gets %d spans that ended after their stream: lost", count)
 
     def give_up(self) -> None:
-        """The process exits: what is here now has no further try."""
+        """The process exits: spans still here are lost."""
         with self._lock:
             rest = self._kept + self._ended
             self._kept, self._ended = [], []
@@ -148,9 +129,9 @@ class SpanDelivery:
             self._background = thread
 
     def flush(self, timeout_seconds: float | None = None) -> None:
-        """Hand over everything, within the budget. Blocks; never raises.
+        """Export everything within the budget. Blocks; never raises.
 
-        A flush in the background is awaited first, inside the same budget.
+        A flush in the background is awaited first, within the same budget.
         """
         budget = self._flush_seconds if timeout_seconds is None else timeout_seconds
         deadline = time.monotonic() + budget
@@ -174,27 +155,28 @@ class SpanDelivery:
             batch = second_try + fresh
             if not batch:
                 return
-            outcome = self._post(batch, timeout_seconds)
-            self.last_outcome = outcome
+            report = self._try(batch, timeout_seconds)
+            outcome = self.last_outcome = report.outcome
+            self.last_problem = report.problem
             self.last_flush_ms = (time.monotonic() - started) * 1000
             if outcome is Outcome.FAILED:
                 self._keep(fresh, lost=second_try)
             elif outcome is Outcome.REJECTED:
                 self._give_up(batch, len(batch))
-            elif self._wire is not None and self._wire.rejected_spans:
-                self._give_up(batch, self._wire.rejected_spans)
+            elif report.rejected_spans:
+                self._give_up(batch, report.rejected_spans)
         finally:
             self._sending.release()
 
-    def _post(self, batch: Sequence[ReadableSpan], timeout_seconds: float) -> Outcome:
+    def _try(self, batch: Sequence[ReadableSpan], timeout_seconds: float) -> ExportReport:
         try:
-            if self._wire is None:
-                self._wire = self._make_wire()
-            return self._wire.post(batch, timeout_seconds)
-        except Exception:
+            if self._exporter is None:
+                self._exporter = self._make_exporter()
+            return self._exporter.export_within(batch, timeout_seconds)
+        except Exception as error:
             # Tracing must not break a stream.
-            _log.exception("exporting %d spans failed in a way nobody foresaw", len(batch))
-            return Outcome.FAILED
+            _log.exception("unexpected failure of an export of %d spans", len(batch))
+            return ExportReport(Outcome.FAILED, problem=type(error).__name__)
 
     def _keep(self, fresh: list[ReadableSpan], lost: list[ReadableSpan]) -> None:
         with self._lock:
@@ -215,7 +197,7 @@ class SpanDelivery:
                 self._lose(batch)
                 self._failed_flushes += 1
             else:
-                # Which ones is not said: most likely the trace's that most of them are of.
+                # OTLP does not say which ones: most likely they are of the most frequent trace.
                 ((trace_id, _),) = Counter(map(_trace_id, batch)).most_common(1)
                 self._count_lost(rejected, trace_id)
         _log.warning("the collector rejected %d of %d spans for good: lost", rejected, len(batch))

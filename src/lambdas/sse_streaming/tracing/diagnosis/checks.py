@@ -1,8 +1,8 @@
-"""`GET /trace`: why do my traces not appear? One probe span, and checks that say what to do.
+"""One probe span, and checks that say why traces do not appear and what to do about it.
 
-It is asked when something is broken already, so no check may break the answer: whatever one
-raises makes it `unknown`. And anybody who reaches the URL may ask, so no answer holds the value of
-an environment variable; of the collector's endpoint it names host and port.
+A diagnosis runs when something is broken already, so a check that raises is `unknown` and the
+others still answer. Anybody may read it, so it holds no value of an environment variable; it names
+host and port of the collector's endpoint.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from urllib.parse import urlsplit
 from aws_xray_sdk import global_sdk_config
 
 from lambda_streaming.clock import Clock
-from lambdas.sse_streaming import __version__
-from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.tracing.daemon import daemon_refuses, parse_daemon_address
-from lambdas.sse_streaming.tracing.delivery import Outcome
-from lambdas.sse_streaming.tracing.export_problems import why_not_taken
+from lambdas.sse_streaming.tracing.diagnosis.daemon import daemon_refuses, parse_daemon_address
+from lambdas.sse_streaming.tracing.diagnosis.problems import why_not_taken
+from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
+from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader
-from lambdas.sse_streaming.tracing.streaming import StreamTracing
+from lambdas.sse_streaming.tracing.tracer import Tracing
 
 _PACKAGES = ("aws-lambda-powertools", "aws-xray-sdk", "opentelemetry-sdk", "botocore")
 _MAX_SKEW_SECONDS = 300
@@ -56,9 +55,9 @@ class Diagnosis:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: DiagnosisSettings,
         environ: Mapping[str, str],
-        tracing: StreamTracing,
+        tracing: Tracing,
         clock: Clock,
         *,
         modules: Iterable[str] = sys.modules,
@@ -70,7 +69,7 @@ class Diagnosis:
         self._clock = clock
         self._modules = modules
         self._is_sdk_enabled = is_sdk_enabled
-        self.born = clock.steady_seconds()
+        self.started = clock.steady_seconds()
 
     def report(self, header: TraceHeader) -> dict[str, object]:
         """The self-diagnosis. Exports a probe span first, within the flush budget."""
@@ -78,22 +77,24 @@ class Diagnosis:
             _guarded("sampled", lambda: self._sampled(header)),
             _guarded("kill_switch", self._kill_switch),
             _guarded("handler_tracer", self._handler_tracer),
-            _guarded("collector", lambda: self._collector(self._tracing.probe(header))),
+            _guarded(
+                "collector", lambda: self._collector(self._tracing.probe("trace_probe", header))
+            ),
             _guarded("xray_daemon", self._daemon),
             _guarded("double_instrumentation", self._double_instrumentation),
             _guarded("clock", lambda: self._clock_skew(header)),
         ]
-        delivery, service = self._tracing.delivery, self._settings.service_name
+        buffer, service = self._tracing.buffer, self._settings.tracing.service_name
         return {
             "trace_id": header.root,
             "sampled": header.records,
             "services": {"handler": service, "streaming": service},
             "checks": [asdict(check) for check in checks],
-            "versions": _versions(),
+            "versions": _versions(self._settings.function_version),
             "last_flush": {
-                "outcome": delivery.last_outcome.value if delivery.last_outcome else None,
-                "ms": None if delivery.last_flush_ms is None else round(delivery.last_flush_ms, 1),
-                "spans_lost": delivery.lost_spans,
+                "outcome": buffer.last_outcome.value if buffer.last_outcome else None,
+                "ms": None if buffer.last_flush_ms is None else round(buffer.last_flush_ms, 1),
+                "spans_lost": buffer.lost_spans,
             },
         }
 
@@ -115,7 +116,7 @@ class Diagnosis:
         )
 
     def _kill_switch(self) -> Check:
-        if self._settings.otel_disabled:
+        if self._settings.tracing.is_disabled:
             return Check(
                 "kill_switch",
                 "failed",
@@ -156,7 +157,7 @@ class Diagnosis:
                 "look for `no spans of the streaming phase` in the log: it names the cause,"
                 " most likely an OTEL_* variable",
             )
-        where = urlsplit(self._settings.otlp_endpoint).netloc
+        where = urlsplit(self._settings.tracing.otlp_endpoint).netloc
         match outcome:
             case Outcome.DELIVERED if self._tracing.last_problem is None:
                 return Check("collector", "ok", f"the collector at {where} took a probe span")
@@ -168,7 +169,9 @@ class Diagnosis:
                     "look at the collector's log lines for slow or failing PutTraceSegments",
                 )
             case Outcome.FAILED | Outcome.REJECTED | Outcome.DELIVERED:
-                why, fix = why_not_taken(self._tracing.last_problem)
+                why, fix = why_not_taken(
+                    self._tracing.last_problem, self._settings.span_budget_variable
+                )
                 return Check("collector", "failed", f"{where}: {why}", fix)
         return Check(
             "collector",
@@ -257,8 +260,8 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, "unknown", why, _FIXES.get(name, _FIX))
 
 
-def _versions() -> dict[str, str]:
-    versions = {"function": __version__, "python": platform.python_version()}
+def _versions(function_version: str) -> dict[str, str]:
+    versions = {"function": function_version, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

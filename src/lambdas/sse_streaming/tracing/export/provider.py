@@ -1,5 +1,4 @@
-"""Builds what the streaming phase's tracing needs of OpenTelemetry. Imported by the first stream
-that is sampled, since an unsampled one needs none of it."""
+"""Builds the OpenTelemetry tracer. Imported by the first sampled trace: others never need it."""
 
 from __future__ import annotations
 
@@ -19,28 +18,28 @@ from opentelemetry.sdk.trace import (
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
 if TYPE_CHECKING:
-    from lambdas.sse_streaming.tracing.delivery import SpanDelivery
+    from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
 
 
 class _HandOver(SpanProcessor):
-    """Every ended span goes to the delivery; when it is exported is the stream's decision."""
+    """Every ended span goes to the buffer; the trace decides when it is exported."""
 
-    def __init__(self, delivery: SpanDelivery) -> None:
-        self._delivery = delivery
+    def __init__(self, buffer: SpanBuffer) -> None:
+        self._buffer = buffer
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None: ...
 
     def on_end(self, span: ReadableSpan) -> None:
-        self._delivery.add(span)
+        self._buffer.add(span)
 
     def shutdown(self) -> None: ...
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        self._delivery.flush(timeout_millis / 1000)
+        self._buffer.flush(timeout_millis / 1000)
         return True
 
 
-def build_tracer(service_name: str, delivery: SpanDelivery, environ: Mapping[str, str]) -> Tracer:
+def build_tracer(service_name: str, buffer: SpanBuffer, environ: Mapping[str, str]) -> Tracer:
     """A tracer of our own, not the process's global one: nothing else may add spans to it.
 
     The sampler follows the parent and never begins a trace, since sampling is X-Ray's decision.
@@ -59,15 +58,15 @@ def build_tracer(service_name: str, delivery: SpanDelivery, environ: Mapping[str
         span_limits=_no_limits(),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(_HandOver(delivery))
-    tracer = provider.get_tracer("lambdas.sse_streaming")
+    provider.add_span_processor(_HandOver(buffer))
+    tracer = provider.get_tracer(__name__)
     assert isinstance(tracer, Tracer), "OTEL_SDK_DISABLED was not looked at before"
     return tracer
 
 
 def _no_limits() -> SpanLimits:
-    """None at all: the stream's budget limits what a span holds, and a limit left out would be
-    read from OTEL_*_LIMIT (SpanLimits in opentelemetry-sdk 1.45), which can cut away the names
+    """None at all: the span budget limits what a span holds, and a limit left out would be read
+    from OTEL_*_LIMIT (SpanLimits in opentelemetry-sdk 1.45), which can cut away the names
     that X-Ray searches by."""
     unset = SpanLimits.UNSET
     return SpanLimits(
