@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from lambda_streaming.responses import StreamOutcome
+from lambda_streaming.tracing.step import Trace
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
 from lambdas.sse_streaming.feed.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
@@ -29,7 +30,6 @@ from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.step import Trace
 from local_aws.fault_proxy import FaultProxy
 from local_aws.loop_thread import LoopThread
 from local_aws.tables import TableNames, create_tables, local_client

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED
-from lambdas.sse_streaming.tracing.failures import Failure
-from lambdas.sse_streaming.tracing.step import AwsRequest
+from lambda_streaming.tracing.aws_errors import CONDITION_FAILED
+from lambda_streaming.tracing.failures import Failure
+from lambda_streaming.tracing.step import AwsRequest
 
 SERVICE_IDS = {"dynamodb": "DynamoDB", "monitoring": "CloudWatch"}
 

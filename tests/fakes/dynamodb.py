@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_streaming.tracing.aws_requests import record_aws_requests
+from lambda_streaming.tracing.step import AwsRequest, Trace
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
-from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
-from lambdas.sse_streaming.tracing.step import AwsRequest, Trace
 from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.loop_thread import LoopThread
 from local_aws.processes import ProcessGuard, Spawner

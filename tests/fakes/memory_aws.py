@@ -10,6 +10,7 @@ import bisect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lambda_streaming.tracing.step import current_step
 from lambdas.sse_streaming.aws.errors import AwsError, AwsThrottled
 from lambdas.sse_streaming.connections.lease import (
     AcquireRequest,
@@ -20,7 +21,6 @@ from lambdas.sse_streaming.connections.lease import (
     SessionRecord,
 )
 from lambdas.sse_streaming.feed.items import Item, Page, StartKey, read_item
-from lambdas.sse_streaming.tracing.step import current_step
 from tests.fakes.aws_requests import aws_request
 
 

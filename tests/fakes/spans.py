@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.stream import ANNOTATIONS
-from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
-from lambdas.sse_streaming.tracing.export.one_try import ExportReport, Outcome
-from lambdas.sse_streaming.tracing.header import TraceHeader, parse_trace_header
-from lambdas.sse_streaming.tracing.step import (
+from lambda_streaming.tracing.export.buffer import SpanBuffer
+from lambda_streaming.tracing.export.one_try import ExportReport, Outcome
+from lambda_streaming.tracing.header import TraceHeader, parse_trace_header
+from lambda_streaming.tracing.step import (
     Keep,
     Offload,
     Scalar,
@@ -21,7 +19,9 @@ from lambdas.sse_streaming.tracing.step import (
     Trace,
     default_offload,
 )
-from lambdas.sse_streaming.tracing.tracer import Tracing
+from lambda_streaming.tracing.tracer import Tracing
+from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.stream import ANNOTATIONS
 from tests.fakes.streams import make_settings
 
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from lambda_streaming.responses import StreamOutcome
+from lambda_streaming.tracing.step import Trace
 from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.reader import FeedReader
@@ -20,7 +21,6 @@ from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.step import Trace
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
 from tests.fakes.virtual_time import VirtualClock
 

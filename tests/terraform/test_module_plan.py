@@ -14,9 +14,9 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from lambda_streaming.environ import EnvironReader
+from lambda_streaming.tracing.export.buffer import SpanBuffer
+from lambda_streaming.tracing.export.one_try import Outcome
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
-from lambdas.sse_streaming.tracing.export.one_try import Outcome
 from tests.fakes.spans import MemoryExporter
 from tests.terraform.terraform_cli import MODULE, ROOT, Terraform
 

@@ -131,7 +131,7 @@ def test_what_a_cold_start_loads_has_bytecode_that_loads(unpacked: Path, interpr
         "    compiled.append(path)\n"
         "    return original(self, data, path, **options)\n"
         "SourceFileLoader.source_to_code = source_to_code\n"
-        "import lambdas.sse_streaming.entrypoint, lambdas.sse_streaming.tracing.export.provider\n"
+        "import lambdas.sse_streaming.entrypoint, lambda_streaming.tracing.export.provider\n"
         "print(json.dumps(compiled))",
     )
     assert json.loads(compiled) == []

@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from lambdas.sse_streaming.tracing.export.buffer import SpanBuffer
-from lambdas.sse_streaming.tracing.export.one_try import AnyExporter, ExportReport, Outcome
-from lambdas.sse_streaming.tracing.export.otlp import OtlpExporter
+from lambda_streaming.tracing.export.buffer import SpanBuffer
+from lambda_streaming.tracing.export.one_try import AnyExporter, ExportReport, Outcome
+from lambda_streaming.tracing.export.otlp import OtlpExporter
 from local_aws.otlp_behaviour import (
     DIES_MID_ANSWER,
     HEALTHY,

@@ -15,6 +15,10 @@ from lambda_streaming.doors.recognise import NotHttp, read_event
 from lambda_streaming.requests import BadRequest, Request
 from lambda_streaming.responses import Response, Result, StreamingResponse
 from lambda_streaming.runtime.invocation import LambdaContext
+from lambda_streaming.tracing.diagnosis.checks import Diagnosis
+from lambda_streaming.tracing.handler_phase import Recorder, subsegment_id
+from lambda_streaming.tracing.header import parse_trace_header
+from lambda_streaming.tracing.tracer import Tracing
 from lambdas.sse_streaming import __version__
 from lambdas.sse_streaming.answers import (
     RequestError,
@@ -33,10 +37,6 @@ from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest, parse_stream_request
 from lambdas.sse_streaming.routes import Match, Route, find_route
 from lambdas.sse_streaming.stream import Stream
-from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
-from lambdas.sse_streaming.tracing.handler_phase import Recorder, subsegment_id
-from lambdas.sse_streaming.tracing.header import parse_trace_header
-from lambdas.sse_streaming.tracing.tracer import Tracing
 
 _STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})
 _SAVED_STREAM_PARAMETERS = frozenset({"backfill"})

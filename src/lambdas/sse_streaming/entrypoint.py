@@ -24,6 +24,14 @@ from aws_xray_sdk.core import xray_recorder
 from lambda_streaming.clock import SystemClock
 from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambda_streaming.runtime.loop import run
+from lambda_streaming.tracing.aws_requests import record_aws_requests
+from lambda_streaming.tracing.correlation import LogCorrelation
+from lambda_streaming.tracing.diagnosis.checks import Diagnosis
+from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
+from lambda_streaming.tracing.header import normalise_trace_header
+from lambda_streaming.tracing.invocations import Invocations
+from lambda_streaming.tracing.tracer import Tracing
+from lambda_streaming.tracing.xray_context import XRayContext
 from lambdas.sse_streaming import __version__
 from lambdas.sse_streaming.app import Application, route_annotation, traced_handler
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
@@ -35,14 +43,6 @@ from lambdas.sse_streaming.feed.reader import FeedReader
 from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.settings import Settings, unknown_settings
-from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
-from lambdas.sse_streaming.tracing.correlation import LogCorrelation
-from lambdas.sse_streaming.tracing.diagnosis.checks import Diagnosis
-from lambdas.sse_streaming.tracing.diagnosis.settings import DiagnosisSettings
-from lambdas.sse_streaming.tracing.header import normalise_trace_header
-from lambdas.sse_streaming.tracing.invocations import Invocations
-from lambdas.sse_streaming.tracing.tracer import Tracing
-from lambdas.sse_streaming.tracing.xray_context import XRayContext
 
 T = TypeVar("T")
 

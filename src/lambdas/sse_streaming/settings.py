@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lambda_streaming.environ import EnvironReader, SettingsError, unknown_names
-from lambdas.sse_streaming.tracing.settings import TracingSettings, exec_wrapper_problem
+from lambda_streaming.tracing.settings import TracingSettings, exec_wrapper_problem
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB naming rules, AWS developer guide
 # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html

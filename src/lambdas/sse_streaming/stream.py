@@ -13,6 +13,8 @@ from typing import Any
 
 from lambda_streaming.responses import StreamOutcome
 from lambda_streaming.sse import encode_comment
+from lambda_streaming.tracing.header import hex_trace_id, xray_trace_id
+from lambda_streaming.tracing.step import Scalar, Trace
 from lambda_streaming.wake_up import Wake
 from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused
 from lambdas.sse_streaming.blocks import Block, BlockWriter
@@ -22,8 +24,6 @@ from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.tracing.header import hex_trace_id, xray_trace_id
-from lambdas.sse_streaming.tracing.step import Scalar, Trace
 from lambdas.sse_streaming.work import Work
 
 OPENING = encode_comment("open")

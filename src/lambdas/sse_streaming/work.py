@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from lambda_streaming.tracing.step import Keep, Step, Trace
 from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsUnavailable
 from lambdas.sse_streaming.connections.lease import Granted, Lease, Refusal, Renewal, SessionRecord
 from lambdas.sse_streaming.endings import Ending, busy, end, fail
@@ -14,7 +15,6 @@ from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.tracing.step import Keep, Step, Trace
 
 
 class Work:

@@ -64,8 +64,8 @@ def serve_blocks() -> None:
 
 def serve_eagerly() -> None:
 
+    from lambda_streaming.tracing.tracer import Tracing
     from lambdas.sse_streaming.aws.clients import Lazy
-    from lambdas.sse_streaming.tracing.tracer import Tracing
 
     for name in ("lambda_streaming", _PACKAGE):
         for module in pkgutil.walk_packages(import_module(name).__path__, f"{name}."):
@@ -100,9 +100,9 @@ def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
     from lambda_streaming.clock import SystemClock
-    from lambdas.sse_streaming.tracing.header import parse_trace_header
-    from lambdas.sse_streaming.tracing.settings import TracingSettings
-    from lambdas.sse_streaming.tracing.tracer import Tracing
+    from lambda_streaming.tracing.header import parse_trace_header
+    from lambda_streaming.tracing.settings import TracingSettings
+    from lambda_streaming.tracing.tracer import Tracing
 
     class NoExporter(SpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:

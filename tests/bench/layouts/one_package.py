@@ -63,7 +63,7 @@ def serve_blocks() -> None:
 
 
 def serve_eagerly() -> None:
-    from lambdas.sse_streaming.tracing.streaming import StreamTracing
+    from lambda_streaming.tracing.streaming import StreamTracing
 
     from lambdas.sse_streaming.aws.clients import Lazy
 
@@ -93,12 +93,12 @@ def serve_eagerly() -> None:
 
 def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
     """By kind, what makes a stream's dispatch; called anew for each measurement."""
-    from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
-    from lambdas.sse_streaming.tracing.streaming import StreamTracing
+    from lambda_streaming.tracing.delivery import Outcome, SpanDelivery
+    from lambda_streaming.tracing.streaming import StreamTracing
 
     from lambda_streaming.clock import SystemClock
+    from lambda_streaming.tracing.header import parse_trace_header
     from lambdas.sse_streaming.settings import Settings
-    from lambdas.sse_streaming.tracing.header import parse_trace_header
 
     class NoWire:
         rejected_spans = 0

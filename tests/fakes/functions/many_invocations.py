@@ -40,9 +40,9 @@ def main(slots: int) -> list[dict[str, Any]]:
     from aws_lambda_powertools import Tracer
     from aws_xray_sdk.core import xray_recorder
 
-    from lambdas.sse_streaming.tracing.handler_phase import HandlerPhase
-    from lambdas.sse_streaming.tracing.invocations import Invocations
-    from lambdas.sse_streaming.tracing.xray_context import XRayContext
+    from lambda_streaming.tracing.handler_phase import HandlerPhase
+    from lambda_streaming.tracing.invocations import Invocations
+    from lambda_streaming.tracing.xray_context import XRayContext
 
     invocations = Invocations()
     tracer = Tracer(service="orders", auto_patch=False)

@@ -109,13 +109,13 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     from botocore.config import Config
     from opentelemetry.trace import SpanKind
 
+    from lambda_streaming.tracing.aws_requests import record_aws_requests
+    from lambda_streaming.tracing.header import parse_trace_header
+    from lambda_streaming.tracing.invocations import Invocations
+    from lambda_streaming.tracing.step import Step
+    from lambda_streaming.tracing.xray_context import XRayContext
     from lambdas.sse_streaming.aws.clients import AwsClients, aws_failures
     from lambdas.sse_streaming.aws.errors import AwsThrottled
-    from lambdas.sse_streaming.tracing.aws_requests import record_aws_requests
-    from lambdas.sse_streaming.tracing.header import parse_trace_header
-    from lambdas.sse_streaming.tracing.invocations import Invocations
-    from lambdas.sse_streaming.tracing.step import Step
-    from lambdas.sse_streaming.tracing.xray_context import XRayContext
     from tests.fakes.spans import TracingWorld, end
     from tests.fakes.streams import make_settings
 

@@ -133,7 +133,7 @@ def test_only_the_handler_is_captured_and_its_response_is_not() -> None:
 def test_an_exec_wrapper_is_only_ever_refused(path: Path) -> None:
     uses = any("AWS_LAMBDA_EXEC_WRAPPER" in text for text in texts_used(path))
 
-    assert uses is (path == SERVICE / "tracing" / "settings.py")
+    assert uses is (path == LIBRARY / "tracing" / "settings.py")
 
 
 # State

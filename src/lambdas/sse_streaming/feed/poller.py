@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+from lambda_streaming.tracing.step import Keep, Trace
 from lambdas.sse_streaming.aws.errors import AwsError, AwsUnavailable
 from lambdas.sse_streaming.feed.catch_up import CatchUpAllowance
 from lambdas.sse_streaming.feed.feed import Feed
@@ -18,7 +19,6 @@ from lambdas.sse_streaming.feed.position_clock import PositionClock, Reading
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.tracing.step import Keep, Trace
 
 T = TypeVar("T")
 

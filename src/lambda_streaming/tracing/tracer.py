@@ -1,0 +1,136 @@
+"""The streaming phase's tracing of one process: starts traces, hands their spans over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from lambda_streaming.clock import Clock
+from lambda_streaming.tracing.budget import SpanBudget, UnlimitedBudget
+from lambda_streaming.tracing.export.buffer import FULL_DETAIL_BATCH_SPANS, SpanBuffer
+from lambda_streaming.tracing.export.one_try import AnyExporter, OneTryExporter, Outcome
+from lambda_streaming.tracing.header import TraceHeader
+from lambda_streaming.tracing.settings import TracingSettings
+from lambda_streaming.tracing.step import Offload, Trace, default_offload
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Tracer
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+_log = logging.getLogger(__name__)
+
+
+class Tracing:
+    """Built once at init; OpenTelemetry itself is imported with the first sampled trace.
+
+    `offload` runs the blocking work of steps on worker threads. `make_exporter` replaces OTLP to
+    the collector; it is called with the first export.
+    """
+
+    def __init__(
+        self,
+        settings: TracingSettings,
+        environ: Mapping[str, str],
+        clock: Clock,
+        offload: Offload = default_offload,
+        make_exporter: Callable[[], SpanExporter] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._clock = clock
+        self._offload = offload
+        self._tracer: Tracer | None = None
+        self._make_other_exporter = make_exporter
+        self.defect: str | None = None
+        """The name of the exception that keeps OpenTelemetry from making spans here."""
+        self.buffer = SpanBuffer(
+            self._make_exporter,
+            settings.flush_seconds,
+            batch_spans=FULL_DETAIL_BATCH_SPANS if settings.is_full_detail else None,
+        )
+
+    def start(
+        self, name: str, header: TraceHeader, *, link_to: tuple[str, str] | None = None
+    ) -> Trace:
+        """Begin the trace of a streaming phase, with a root span of this name.
+
+        `link_to` is the (trace id, span id) in hex of a span to link the root to.
+        """
+        if not header.records or self._settings.is_disabled or self.defect is not None:
+            return Trace(header.root, self._offload)
+        try:
+            return self._sampled(name, header, link_to)
+        except Exception as error:
+            self._go_without(error)
+            return Trace(header.root, self._offload)
+
+    def _sampled(self, name: str, header: TraceHeader, link_to: tuple[str, str] | None) -> Trace:
+        from lambda_streaming.tracing.sampled import SampledTrace
+
+        assert header.trace_id is not None
+        trace_id = int(header.trace_id, 16)
+        buffer = self.buffer
+        return SampledTrace(
+            self._own_tracer(),
+            name,
+            header,
+            offload=self._offload,
+            now_ns=self._clock.wall_ns,
+            budget=(
+                UnlimitedBudget()
+                if self._settings.is_full_detail
+                else SpanBudget(self._settings.span_budget)
+            ),
+            slow_ms=self._settings.slow_ms,
+            link_to=link_to,
+            spans_lost=lambda: buffer.lost_spans_of(trace_id),
+            export=buffer.flush_in_background,
+            on_lost=lambda count: buffer.lose(count, trace_id),
+        )
+
+    def probe(self, name: str, header: TraceHeader) -> Outcome | None:
+        """Make one span and export it now. None where nothing is recorded."""
+        if not header.records or self._settings.is_disabled:
+            return None
+        if self.defect is not None:
+            return Outcome.FAILED
+        try:
+            from lambda_streaming.tracing.sampled import probe_span
+
+            probe_span(self._own_tracer(), name, header, self._clock.wall_ns())
+        except Exception as error:
+            self._go_without(error)
+            return Outcome.FAILED
+        self.buffer.flush()
+        return self.buffer.last_outcome
+
+    def _own_tracer(self) -> Tracer:
+        if self._tracer is None:
+            from lambda_streaming.tracing.export.provider import build_tracer
+
+            self._tracer = build_tracer(self._settings.service_name, self.buffer, self._environ)
+        return self._tracer
+
+    def _go_without(self, error: Exception) -> None:
+        """Streams come first. A tracer that cannot be built once cannot be built later either."""
+        if self._tracer is None:
+            self.defect = type(error).__name__
+        _log.warning(
+            "no spans of the streaming phase are recorded %s: %s: %s",
+            "by this environment" if self._tracer is None else "of one stream",
+            type(error).__name__,
+            error,
+        )
+
+    @property
+    def last_problem(self) -> str | None:
+        """Why the latest export was not delivered: `HTTP 500` or an exception's name."""
+        return self.defect or self.buffer.last_problem
+
+    def _make_exporter(self) -> OneTryExporter:
+        if self._make_other_exporter is not None:
+            return AnyExporter(self._make_other_exporter())
+        from lambda_streaming.tracing.export.otlp import OtlpExporter
+
+        return OtlpExporter(self._settings.otlp_endpoint)
