@@ -13,7 +13,7 @@ from local_aws.settings import FunctionSettings
 from local_aws.traces import TraceStore
 from local_aws.xray_verdicts import Severity
 
-# How the function's log begins what it says of an export (lambda_streaming/tracing/export/buffer.py).
+# How the log begins what it says of an export (lambda_streaming/tracing/export/buffer.py).
 _OF_AN_EXPORT = "the collector "
 
 

@@ -26,7 +26,7 @@ from tests.fakes.aws_requests import aws_request
 from tests.fakes.spans import SAMPLED, TracingWorld, begin, end, facts, finish
 from tests.fakes.streams import make_settings
 
-GOLDEN = Path(__file__).parents[2] / "data" / "golden-spans.jsonl"
+GOLDEN = Path(__file__).parents[3] / "data" / "golden-spans.jsonl"
 PREVIOUS = ("5759e988" + "a" * 24, "b" * 16)
 KEPT = ("connection_acquire", "connection_release", "cloudwatch_put_metric")
 REQUEST_ID = "VJ9AVO1QHQ6TCKDNAOTVGSMMRVVV4KQNSO5AEMVJF66Q9ASUAAJG"

@@ -18,7 +18,7 @@ from tests.fakes.otlp_spans import span_from_json
 
 PAIRS = [
     json.loads(line)
-    for line in (Path(__file__).parents[2] / "data" / "xray-documents.jsonl")
+    for line in (Path(__file__).parents[3] / "data" / "xray-documents.jsonl")
     .read_text()
     .splitlines()
 ]
