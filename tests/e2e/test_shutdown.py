@@ -32,6 +32,8 @@ SEED = int(os.environ.get("SHUTDOWN_SEED", "0"))
 STREAM_SECONDS = 1.0
 FLUSH_SECONDS = 3.0
 ARRIVAL_SECONDS = 2.0
+CUT_OFF_SECONDS = 0.24
+TRIES = 5
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,21 @@ def shut_down_at(stack: BackgroundStack, moment: Moment) -> tuple[Invocation, fl
     return stack.invocations[-1], time.monotonic() - started
 
 
+def end_reason_after(stack: BackgroundStack, moment: Moment) -> tuple[str | None, float]:
+    """What the root says after a SIGTERM at that moment, and how long the process took to end.
+
+    Again where the process was cut off at its 250 ms: on a busy machine it may get no processor in
+    them. One that ends in time has no excuse.
+    """
+    for _ in range(TRIES):
+        warm_up(stack)
+        invocation, seconds = shut_down_at(stack, moment)
+        reason = end_reason_of_root(stack, invocation)
+        if reason is not None or seconds < CUT_OFF_SECONDS:
+            break
+    return reason, seconds
+
+
 def end_reason_of_root(stack: BackgroundStack, invocation: Invocation) -> str | None:
     """As the root span says it; None where none has come."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
@@ -124,10 +141,8 @@ def test_a_stream_has_its_root_whenever_sigterm_comes(
     slowest_seconds = 0.0
     for _ in range(MOMENTS):
         moment = Moment.random(random)
-        warm_up(stack)
-        invocation, seconds = shut_down_at(stack, moment)
+        reason, seconds = end_reason_after(stack, moment)
         slowest_seconds = max(slowest_seconds, seconds)
-        reason = end_reason_of_root(stack, invocation)
         reasons[reason] += 1
         if reason is None:
             rootless.append(moment)
@@ -145,12 +160,9 @@ def test_a_stream_has_its_root_whenever_sigterm_comes(
 def test_a_release_that_hangs_leaves_time_for_the_root(
     stack: BackgroundStack, moment: Moment, reason: str
 ) -> None:
-    warm_up(stack)
     stack.dynamodb.faults.add(Hang(), operation="DeleteItem", where=by_the_function)
 
-    invocation, _ = shut_down_at(stack, moment)
-
-    assert end_reason_of_root(stack, invocation) == reason
+    assert end_reason_after(stack, moment)[0] == reason
 
 
 def test_what_a_hung_collector_did_not_take_before_the_exit_is_told(
@@ -159,10 +171,11 @@ def test_what_a_hung_collector_did_not_take_before_the_exit_is_told(
     """The early export hangs, so nothing that came after it can leave in time."""
     warm_up(stack)
     stack.collector_behaves(SILENT)
+    lines_before = len(stack.function_log())
 
-    invocation, seconds = shut_down_at(stack, Moment("ready", 0.3))
+    _, seconds = shut_down_at(stack, Moment("ready", 0.3))
 
-    log = "\n".join(line for line in stack.function_log() if invocation.request_id in line)
+    log = "\n".join(stack.function_log()[lines_before:])
     (lost_spans,) = re.findall(r"did not take (\d+) spans before the exit: lost", log)
     assert int(lost_spans) > 3
     assert seconds < FLUSH_SECONDS / 2
