@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED
-from lambdas.sse_streaming.tracing.failures import Failure
+from lambdas.sse_streaming.tracing.failures import CONDITION_FAILED, Failure
 from lambdas.sse_streaming.tracing.step import AwsRequest
 
 SERVICE_IDS = {"dynamodb": "DynamoDB", "monitoring": "CloudWatch"}

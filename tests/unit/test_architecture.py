@@ -131,6 +131,37 @@ def test_the_runtime_knows_nothing_of_the_rest() -> None:
         ), "the loop serves any handler"
 
 
+TRACING_FILES = [path for path in FUNCTION_FILES if path.is_relative_to(PACKAGE / "tracing")]
+
+
+def test_tracing_knows_no_app() -> None:
+    """No room of the service, and none of its names."""
+    names = {"sse_", "SSE_", "dynamodb_poll", "connection_", "cloudwatch_put_metric"}
+    for path in TRACING_FILES:
+        assert rooms(path) <= {"tracing", "clock"}
+        texts = {text for text in texts_used(path) if "sse_streaming" not in text}
+        assert not {text for text in texts if any(name in text for name in names)}, path
+
+
+def test_no_imports_go_round_in_circles_inside_tracing() -> None:
+    """File by file; imports for type checkers count."""
+    prefix = "lambdas.sse_streaming.tracing."
+    files = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in TRACING_FILES}
+    ahead = {
+        name: {one for one in imports(path) if one in files and one.startswith(prefix)}
+        for name, path in files.items()
+    }
+    while ahead:
+        free = {name for name, needs in ahead.items() if not needs & set(ahead)}
+        assert free, f"in a circle: {sorted(ahead)}"
+        ahead = {name: needs for name, needs in ahead.items() if name not in free}
+
+
+def test_no_folder_of_tracing_outgrows_a_reader() -> None:
+    folders = {path.parent for path in TRACING_FILES}
+    assert all(len(list(folder.glob("*.py"))) <= 12 for folder in folders)
+
+
 def test_nothing_imports_the_entrypoint() -> None:
     """In Lambda its import never returns."""
     importers = [

@@ -24,7 +24,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
 from lambdas.sse_streaming.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
-from lambdas.sse_streaming.tracing.aws_errors import CONDITION_FAILED, first_line, is_throttle
+from lambdas.sse_streaming.tracing.failures import CONDITION_FAILED, first_line, is_throttle
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lambdas.sse_streaming.clock import Clock
-from lambdas.sse_streaming.tracing.budget import SpanBudget, UnlimitedBudget
+from lambdas.sse_streaming.tracing.budget.policy import SpanBudget, UnlimitedBudget
 from lambdas.sse_streaming.tracing.export.buffer import FULL_DETAIL_BATCH_SPANS, SpanBuffer
 from lambdas.sse_streaming.tracing.export.one_try import AnyExporter, OneTryExporter, Outcome
 from lambdas.sse_streaming.tracing.header import TraceHeader
