@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from lambdas.sse_streaming.clock import Clock
 from lambdas.sse_streaming.tracing.budget.policy import SpanBudget, UnlimitedBudget
 from lambdas.sse_streaming.tracing.export.buffer import FULL_DETAIL_BATCH_SPANS, SpanBuffer
-from lambdas.sse_streaming.tracing.export.one_try import AnyExporter, OneTryExporter, Outcome
+from lambdas.sse_streaming.tracing.export.one_try import (
+    AnyExporter,
+    NoExporter,
+    OneTryExporter,
+    Outcome,
+)
 from lambdas.sse_streaming.tracing.header import TraceHeader
 from lambdas.sse_streaming.tracing.settings import TracingSettings
 from lambdas.sse_streaming.tracing.step import Offload, Trace, default_offload
@@ -62,7 +67,7 @@ class Tracing:
         try:
             return self._sampled(name, header, link_to)
         except Exception as error:
-            self._go_without(error)
+            self._go_without(error, for_good=self._tracer is None)
             return Trace(header.root, self._offload)
 
     def _sampled(self, name: str, header: TraceHeader, link_to: tuple[str, str] | None) -> Trace:
@@ -100,7 +105,7 @@ class Tracing:
 
             probe_span(self._own_tracer(), name, header, self._clock.wall_ns())
         except Exception as error:
-            self._go_without(error)
+            self._go_without(error, for_good=self._tracer is None)
             return Outcome.FAILED
         self.buffer.flush()
         return self.buffer.last_outcome
@@ -112,13 +117,13 @@ class Tracing:
             self._tracer = build_tracer(self._settings.service_name, self.buffer, self._environ)
         return self._tracer
 
-    def _go_without(self, error: Exception) -> None:
-        """Streams come first. A tracer that cannot be built once cannot be built later either."""
-        if self._tracer is None:
+    def _go_without(self, error: Exception, *, for_good: bool) -> None:
+        """Streams come first. What cannot be built once cannot be built later either."""
+        if for_good:
             self.defect = type(error).__name__
         _log.warning(
             "no spans of the streaming phase are recorded %s: %s: %s",
-            "by this environment" if self._tracer is None else "of one stream",
+            "by this environment" if for_good else "of one stream",
             type(error).__name__,
             error,
         )
@@ -129,8 +134,12 @@ class Tracing:
         return self.defect or self.buffer.last_problem
 
     def _make_exporter(self) -> OneTryExporter:
-        if self._make_other_exporter is not None:
-            return AnyExporter(self._make_other_exporter())
-        from lambdas.sse_streaming.tracing.export.otlp import OtlpExporter
+        try:
+            if self._make_other_exporter is not None:
+                return AnyExporter(self._make_other_exporter())
+            from lambdas.sse_streaming.tracing.export.otlp import OtlpExporter
 
-        return OtlpExporter(self._settings.otlp_endpoint)
+            return OtlpExporter(self._settings.otlp_endpoint)
+        except Exception as error:
+            self._go_without(error, for_good=True)
+            return NoExporter(type(error).__name__)
