@@ -15,11 +15,13 @@ from lambdas.sse_streaming.errors import AwsRefused, AwsThrottled, AwsUnavailabl
 from lambdas.sse_streaming.tracing.budget.policy import FIRST_PLACES, OTHER_PLACES
 from lambdas.sse_streaming.tracing.budget.rollup import WINDOW_NS
 from lambdas.sse_streaming.tracing.export.one_try import Outcome
+from lambdas.sse_streaming.tracing.header import parse_trace_header
 from lambdas.sse_streaming.tracing.step import Keep, Step, Trace
 from tests.fakes.aws_requests import aws_request
 from tests.fakes.spans import (
     PARENT_ID,
     ROOT,
+    SAMPLED,
     TRACE_ID,
     MemoryExporter,
     TracingWorld,
@@ -153,6 +155,17 @@ def test_the_root_says_what_the_stream_was(world: TracingWorld) -> None:
             "is_cold_start",
         ),
     }
+
+
+def test_the_root_may_say_something_from_its_beginning(world: TracingWorld) -> None:
+    header = parse_trace_header(SAMPLED)
+    trace = world.tracing.start("asgi_request", header, route="/chat", status=200)
+    trace.end({"status": 500}, annotations=["route"])
+
+    (root,) = world.flushed()
+    said = attributes(root)
+    assert (said["route"], said["status"]) == ("/chat", 500)
+    assert said["aws.xray.annotations"] == ("route",)
 
 
 def test_the_root_annotates_only_what_it_has(world: TracingWorld) -> None:

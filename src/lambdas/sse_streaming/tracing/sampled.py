@@ -53,6 +53,7 @@ class SampledTrace(Trace):
         budget: SpanBudget,
         slow_ms: float,
         link_to: tuple[str, str] | None,
+        attributes: Mapping[str, Scalar],
         spans_lost: Callable[[], int],
         export: Callable[[], None],
         on_lost: Callable[[int], None],
@@ -64,6 +65,7 @@ class SampledTrace(Trace):
         self._now_ns = now_ns
         self._budget = budget
         self._slow_ns = slow_ms * 1e6
+        self._attributes = attributes
         self._spans_lost = spans_lost
         self._export = export
         self._on_lost = on_lost
@@ -162,7 +164,7 @@ class SampledTrace(Trace):
             "spans_lost": self._spans_lost(),
         }
         chain = () if error is None else self._budget.stacks.unsent(Failure.of(error).chain)
-        full = PlannedSpan(self._name, 0, 0, {**own, **attributes}, chain)
+        full = PlannedSpan(self._name, 0, 0, {**own, **self._attributes, **attributes}, chain)
         root = self._budget.root(full) or PlannedSpan(self._name, 0, 0, own)
         self._root.set_attributes(root.attributes)
         if annotations:

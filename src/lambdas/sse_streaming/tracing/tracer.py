@@ -17,7 +17,7 @@ from lambdas.sse_streaming.tracing.export.one_try import (
 )
 from lambdas.sse_streaming.tracing.header import TraceHeader
 from lambdas.sse_streaming.tracing.settings import TracingSettings
-from lambdas.sse_streaming.tracing.step import Offload, Trace, default_offload
+from lambdas.sse_streaming.tracing.step import Offload, Scalar, Trace, default_offload
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Tracer
@@ -56,21 +56,33 @@ class Tracing:
         )
 
     def start(
-        self, name: str, header: TraceHeader, *, link_to: tuple[str, str] | None = None
+        self,
+        name: str,
+        header: TraceHeader,
+        *,
+        link_to: tuple[str, str] | None = None,
+        **attributes: Scalar,
     ) -> Trace:
         """Begin the trace of a streaming phase, with a root span of this name.
 
-        `link_to` is the (trace id, span id) in hex of a span to link the root to.
+        `link_to` is the (trace id, span id) in hex of a span to link the root to. What else the
+        root says may be given now or to `Trace.end`.
         """
         if not header.records or self._settings.is_disabled or self.defect is not None:
             return Trace(header.root, self._offload)
         try:
-            return self._sampled(name, header, link_to)
+            return self._sampled(name, header, link_to, attributes)
         except Exception as error:
             self._go_without(error, for_good=self._tracer is None)
             return Trace(header.root, self._offload)
 
-    def _sampled(self, name: str, header: TraceHeader, link_to: tuple[str, str] | None) -> Trace:
+    def _sampled(
+        self,
+        name: str,
+        header: TraceHeader,
+        link_to: tuple[str, str] | None,
+        attributes: Mapping[str, Scalar],
+    ) -> Trace:
         from lambdas.sse_streaming.tracing.sampled import SampledTrace
 
         assert header.trace_id is not None
@@ -89,6 +101,7 @@ class Tracing:
             ),
             slow_ms=self._settings.slow_ms,
             link_to=link_to,
+            attributes=attributes,
             spans_lost=lambda: buffer.lost_spans_of(trace_id),
             export=buffer.flush_in_background,
             on_lost=lambda count: buffer.lose(count, trace_id),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -147,11 +147,7 @@ def plan_step(step: Step, stacks: Stacks) -> PlannedSpan:
     )
 
 
-def plan_request(
-    request: AwsRequest,
-    stacks: Stacks,
-    told: set[str] = frozenset(),  # type: ignore[assignment]
-) -> PlannedSpan:
+def plan_request(request: AwsRequest, stacks: Stacks, told: Collection[str] = ()) -> PlannedSpan:
     """The span of one AWS request, without the stacks of places that were told already."""
     attributes: dict[str, Scalar] = {
         "rpc.system": "aws-api",
