@@ -35,6 +35,10 @@ _UNUSED = (
     "google/longrunning",
     "google/shopping",
     "google/type",
+    # The OTLP exporter's own way to send; the function gives it another (tracing/export/otlp.py).
+    "requests",
+    "charset_normalizer",
+    "idna",
     "certifi/tests",
     "wrapt-stubs",
     "bin",

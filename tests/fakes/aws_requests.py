@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lambda_streaming.tracing.aws_errors import CONDITION_FAILED
-from lambda_streaming.tracing.failures import Failure
+from lambda_streaming.tracing.failures import CONDITION_FAILED, Failure
 from lambda_streaming.tracing.step import AwsRequest
 
 SERVICE_IDS = {"dynamodb": "DynamoDB", "monitoring": "CloudWatch"}

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_streaming.tracing.aws_requests import record_aws_requests
-from lambda_streaming.tracing.step import AwsRequest, Trace
+from lambda_streaming.tracing.step import AwsRequest, Step, Trace
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.loop_thread import LoopThread
@@ -137,3 +137,8 @@ def counted_requests() -> Iterator[list[AwsRequest]]:
     record_aws_requests(None, lambda: 0)
     with Trace(None).step("counted") as step:
         yield step.requests
+
+
+def uncounted() -> Step:
+    """Around requests of the test itself that happen inside `counted_requests`."""
+    return Trace(None).step("uncounted")

@@ -132,7 +132,7 @@ def test_a_page_is_one_request(database: Database, index: DynamoItemsIndex) -> N
     with counted_requests() as requests:
         index.page("positive", START, FOREVER, limit=10)
 
-    assert [(one.name, one.table) for one in requests] == [("Query", database.names.items)]
+    assert [(one.operation, one.table) for one in requests] == [("Query", database.names.items)]
 
 
 def test_a_missing_index_is_a_permanent_fault(database: Database) -> None:

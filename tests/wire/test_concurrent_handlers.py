@@ -31,10 +31,17 @@ def documents(request: pytest.FixtureRequest) -> dict[int, list[dict[str, Any]]]
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == "", "the SDK had nothing to warn about"
-    by_invocation: dict[int, list[dict[str, Any]]] = {number: [] for number in range(slots)}
+    numbers = [*range(slots), many_invocations.FAILED]
+    by_invocation: dict[int, list[dict[str, Any]]] = {number: [] for number in numbers}
     for document in json.loads(run.stdout):
         by_invocation[int(document["trace_id"][2:10], 16)].append(document)
     return by_invocation
+
+
+def working(
+    documents: dict[int, list[dict[str, Any]]],
+) -> list[tuple[int, list[dict[str, Any]]]]:
+    return [one for one in documents.items() if one[0] != many_invocations.FAILED]
 
 
 def name(document: dict[str, Any]) -> str:
@@ -44,7 +51,7 @@ def name(document: dict[str, Any]) -> str:
 def test_each_trace_holds_its_own_subsegments_and_no_others(
     documents: dict[int, list[dict[str, Any]]],
 ) -> None:
-    for number, found in documents.items():
+    for number, found in working(documents):
         assert Counter(map(name, found)) == {
             "## handler": 1,
             "## synchronous": 1,
@@ -58,7 +65,7 @@ def test_each_trace_holds_its_own_subsegments_and_no_others(
 def test_each_subsegment_hangs_under_the_code_that_called_it(
     documents: dict[int, list[dict[str, Any]]],
 ) -> None:
-    for number, found in documents.items():
+    for number, found in working(documents):
         names = {one["id"]: name(one) for one in found} | {f"{number + 1:016x}": "Lambda"}
         parents = Counter((name(one), names[one["parent_id"]]) for one in found)
         assert parents == {
@@ -79,3 +86,15 @@ def test_an_async_handler_has_powertools_annotations(
     assert {one["annotations"]["Service"] for one in handlers} == {"orders"}
     assert sorted(one["annotations"]["ColdStart"] for one in handlers)[-1] is True
     assert sum(one["annotations"]["ColdStart"] for one in handlers) == 1
+
+
+def test_a_handlers_exception_is_its_subsegments_cause(
+    documents: dict[int, list[dict[str, Any]]],
+) -> None:
+    found = documents[many_invocations.FAILED]
+
+    assert len(found) == 2, "an async handler and a sync one"
+    for document in found:
+        (cause,) = document["cause"]["exceptions"]
+        assert (document["name"], document["fault"]) == ("## handler", True)
+        assert (cause["type"], cause["message"]) == ("LookupError", "no such order")

@@ -22,21 +22,23 @@ NOT_SAMPLED = SAMPLED.replace("Sampled=1", "Sampled=0")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 CASES = {
-    "sampled": (f"{SAMPLED};{LINEAGE}", False),
-    "kill switch": (f"{SAMPLED};{LINEAGE}", True),
-    "not sampled": (f"{NOT_SAMPLED};{LINEAGE}", False),
-    "no header": (None, False),
+    "sampled": (f"{SAMPLED};{LINEAGE}", False, "botocore"),
+    "everything patched": (f"{SAMPLED};{LINEAGE}", False, "all"),
+    "nothing patched": (f"{SAMPLED};{LINEAGE}", False, "none"),
+    "kill switch": (f"{SAMPLED};{LINEAGE}", True, "botocore"),
+    "not sampled": (f"{NOT_SAMPLED};{LINEAGE}", False, "botocore"),
+    "no header": (None, False, "botocore"),
 }
 
 
 @cache
 def outcome(case: str) -> dict[str, Any]:
-    header, disabled = CASES[case]
+    header, disabled, patches = CASES[case]
     run = subprocess.run(
         [
             sys.executable,
             two_phases.__file__,
-            json.dumps({"header": header, "disabled": disabled}),
+            json.dumps({"header": header, "disabled": disabled, "patches": patches}),
         ],
         env={"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}"},
         capture_output=True,
@@ -56,7 +58,7 @@ def test_a_handler_phase_request_is_one_xray_subsegment(case: str) -> None:
     """The kill switch is OpenTelemetry's: X-Ray goes on."""
     documents = outcome(case)["handler_documents"]
 
-    recorded = case in ("sampled", "kill switch")
+    recorded = case in ("sampled", "everything patched", "kill switch")
     assert outcome(case)["handler_requests"] == 1
     assert [document["name"] for document in documents] == (
         ["dynamodb", "## handler"] if recorded else []
@@ -91,10 +93,11 @@ def test_a_streaming_phase_request_belongs_to_the_step_that_made_it(case: str) -
 @cases
 def test_only_a_sampled_stream_has_spans_and_one_per_request(case: str) -> None:
     all_requests = two_phases.STEP_REQUESTS + two_phases.STRAY_REQUESTS
-    expected = all_requests if case == "sampled" else 0
+    is_sampled = case in ("sampled", "everything patched", "nothing patched")
+    expected = all_requests if is_sampled else 0
 
     assert outcome(case)["client_spans"] == expected
-    assert (outcome(case)["spans"] > 0) is (case == "sampled")
+    assert (outcome(case)["spans"] > 0) is is_sampled
 
 
 @pytest.mark.parametrize("case", ["sampled", "kill switch", "not sampled"])
@@ -109,6 +112,12 @@ def test_requests_carry_the_trace_and_its_lineage_to_aws(case: str) -> None:
 
 def test_the_gate_closes_behind_the_stream() -> None:
     assert outcome("sampled")["afterwards"] == ["dynamodb"]
+
+
+def test_the_exporters_own_requests_are_in_no_trace() -> None:
+    """The SDK's patch of http.client sees them, where everything is patched."""
+    assert outcome("everything patched")["export"] == "delivered"
+    assert outcome("everything patched")["export_documents"] == []
 
 
 # Requests of the handler phase that fail

@@ -20,8 +20,14 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
 
-from lambda_streaming.tracing.aws_errors import CONDITION_FAILED, first_line, is_throttle
-from lambda_streaming.tracing.failures import Failure, answer_status, aws_answer
+from lambda_streaming.tracing.failures import (
+    CONDITION_FAILED,
+    Failure,
+    answer_status,
+    aws_answer,
+    first_line,
+    is_throttle,
+)
 from lambda_streaming.tracing.step import AwsRequest, current_step, current_trace
 
 _MARK = "_records_each_request_once"

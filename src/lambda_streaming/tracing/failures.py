@@ -7,13 +7,33 @@ for the attributes that an exception may carry; botocore's `ClientError` is unde
 from __future__ import annotations
 
 import asyncio
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lambda_streaming.tracing.aws_errors import first_line, without_signed_request
+CONDITION_FAILED = "ConditionalCheckFailedException"
+"""A conditional write that lost its race: an expected answer, no failure."""
 
+THROTTLES = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+    }
+)
+
+_MAX_TEXT_LENGTH = 500
+_SIGNED_REQUEST = re.compile(r"(?:The )?Canonical|Authorization header|x-amz-security-token")
 _MAX_MESSAGE_LENGTH = 1000
 _MAX_TYPE_LENGTH = 100
 _MAX_CHAIN = 5
@@ -65,6 +85,24 @@ class Failure:
         error_type = _encodable((code or f"HTTP {status}")[:_MAX_TYPE_LENGTH])
         record = ExceptionRecord(error_type, _cut(first_line(message)), "", operation)
         return cls((record,), error_type, is_fault=status >= 500)
+
+
+def is_throttle(code: str, status: int) -> bool:
+    """Most of AWS's throttles have status 400; only the code tells them from other errors."""
+    return code in THROTTLES or status == 429
+
+
+def without_signed_request(text: str) -> str:
+    """Cuts off the request that AWS quotes when a signature is wrong, session token included."""
+    return _SIGNED_REQUEST.split(text, maxsplit=1)[0]
+
+
+def first_line(text: str) -> str:
+    """The part of an AWS error's text that may be recorded: its first line, without a quoted
+    request. The rest may be the signed request, or any page that a proxy answered with."""
+    return without_signed_request(text.partition("\n")[0].partition("\r")[0]).strip()[
+        :_MAX_TEXT_LENGTH
+    ]
 
 
 def aws_answer(error: BaseException) -> Mapping[str, Any] | None:

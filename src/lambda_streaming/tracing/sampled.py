@@ -22,18 +22,11 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from lambda_streaming.tracing.budget import Claim, SpanBudget, UnlimitedBudget
-from lambda_streaming.tracing.drafts import (
-    SpanDraft,
-    draft_step,
-    shortened,
-    smaller_drafts,
-    without_stack,
-)
+from lambda_streaming.tracing.budget.planned import PlannedSpan, plan_request, plan_step
+from lambda_streaming.tracing.budget.policy import LAST_PLACES, SpanBudget
+from lambda_streaming.tracing.budget.rollup import Rollups
 from lambda_streaming.tracing.failures import ExceptionRecord, Failure
 from lambda_streaming.tracing.header import TraceHeader, xray_trace_id
-from lambda_streaming.tracing.rollup import Rollups
-from lambda_streaming.tracing.size import estimated_bytes, estimated_root_bytes
 from lambda_streaming.tracing.step import AwsRequest, Keep, Offload, Scalar, Step, Trace
 
 _FAULT = Status(StatusCode.ERROR)
@@ -57,9 +50,10 @@ class SampledTrace(Trace):
         *,
         offload: Offload,
         now_ns: Callable[[], int],
-        budget: SpanBudget | UnlimitedBudget,
+        budget: SpanBudget,
         slow_ms: float,
         link_to: tuple[str, str] | None,
+        attributes: Mapping[str, Scalar],
         spans_lost: Callable[[], int],
         export: Callable[[], None],
         on_lost: Callable[[int], None],
@@ -71,7 +65,7 @@ class SampledTrace(Trace):
         self._now_ns = now_ns
         self._budget = budget
         self._slow_ns = slow_ms * 1e6
-        self._has_link = link_to is not None
+        self._attributes = attributes
         self._spans_lost = spans_lost
         self._export = export
         self._on_lost = on_lost
@@ -104,9 +98,16 @@ class SampledTrace(Trace):
                 self._settle(step)
 
     def record(self, name: str, started_ns: int, /, **attributes: Scalar) -> None:
-        step = Step(name, started_ns, attributes, ended_ns=self._now_ns())
+        ended_ns = self._now_ns()
         with self._lock:
-            self._settle(step)
+            if not (self._budget.is_spent or self._has_ended):
+                # What _settle would do, at a lower price: this is called for every event.
+                planned = PlannedSpan(name, started_ns, ended_ns, attributes)
+                span = self._budget.place(planned, None, is_slow=False)
+                if span is not None:
+                    self._emit(span)
+                    return
+            self._settle(Step(name, started_ns, attributes, trace=self, ended_ns=ended_ns))
 
     def add_request(self, request: AwsRequest) -> None:
         step = Step(
@@ -114,11 +115,10 @@ class SampledTrace(Trace):
             request.started_ns,
             {},
             ended_ns=request.ended_ns,
-            requests=(request,),
             failure=request.failure,
         )
         with self._lock:
-            self._settle(step)
+            self._settle(step, lambda: plan_request(request, self._budget.stacks))
 
     def export_early(self) -> None:
         if not self._has_exported_early:
@@ -144,40 +144,37 @@ class SampledTrace(Trace):
                 self._settle(step)
             self._under_way.clear()
             for step in self._held.values():
-                if not self._has_own_span(step, Claim.ONCE):
+                if not self._keeps_last(step):
                     self._rollups.add(step)
             self._has_ended = True
-            for draft in self._rollups.drafts(self._budget.rollup_bytes):
-                self._budget.spend(estimated_bytes(draft))
-                self._emit(draft)
-            self._budget.close()
-            said: dict[str, Scalar] = {
-                **attributes,
-                "spans_rolled_up": self._rollups.span_count + self._folded_requests,
-                "spans_lost": self._spans_lost(),
-            }
-            self._root.set_attributes(said)
-            if annotations:
-                self._root.set_attribute(
-                    "aws.xray.annotations", tuple(key for key in annotations if key in said)
-                )
-            if error is not None:
-                _add_exceptions(self._root, self._root_chain(said, Failure.of(error)))
-            if is_fault:
-                self._root.set_status(_FAULT)
-            self._root.end(self._now_ns())
+            for span in self._rollups.spans():
+                self._emit(span)
+            self._end_root(attributes, annotations, error, is_fault=is_fault)
 
-    def _root_chain(
-        self, attributes: Mapping[str, Scalar], failure: Failure
-    ) -> tuple[ExceptionRecord, ...]:
-        """As much of the chain as there is room for; the exception's type in any case."""
-        bare = tuple(map(without_stack, failure.chain))
-        for chain in (self._budget.stacks.choose(failure.chain), bare):
-            draft = SpanDraft(self._name, 0, 0, attributes, chain)
-            size = estimated_root_bytes(draft, has_link=self._has_link)
-            if size <= self._budget.root_bytes:
-                return chain
-        return (shortened(bare[-1]),)
+    def _end_root(
+        self,
+        attributes: Mapping[str, Scalar],
+        annotations: Sequence[str],
+        error: BaseException | None,
+        *,
+        is_fault: bool,
+    ) -> None:
+        own: dict[str, Scalar] = {
+            "spans_rolled_up": self._rollups.span_count + self._folded_requests,
+            "spans_lost": self._spans_lost(),
+        }
+        chain = () if error is None else self._budget.stacks.unsent(Failure.of(error).chain)
+        full = PlannedSpan(self._name, 0, 0, {**own, **self._attributes, **attributes}, chain)
+        root = self._budget.root(full) or PlannedSpan(self._name, 0, 0, own)
+        self._root.set_attributes(root.attributes)
+        if annotations:
+            self._root.set_attribute(
+                "aws.xray.annotations", tuple(key for key in annotations if key in root.attributes)
+            )
+        _add_exceptions(self._root, root.chain)
+        if is_fault:
+            self._root.set_status(_FAULT)
+        self._root.end(self._now_ns())
 
     def _unfinished(self, *, interrupted: bool) -> list[Step]:
         """Copies of the steps under way, as they are now: threads may go on with them.
@@ -203,58 +200,51 @@ class SampledTrace(Trace):
             copies.append(copy)
         return copies
 
-    def _settle(self, step: Step) -> None:
-        failure, is_slow = step.failure, step.duration_ns >= self._slow_ns
-        claim = self._budget.claim(
-            step.name, None if failure is None else failure.error_type, is_slow=is_slow
-        )
+    def _settle(self, step: Step, plan: Callable[[], PlannedSpan] | None = None) -> None:
+        """The step has ended: its own span, or a roll-up."""
         if self._has_ended:
-            if step.keep is not Keep.LAST or not self._has_own_span(step, Claim.ONCE):
+            if step.keep is not Keep.LAST or not self._keeps_last(step):
                 self._on_lost(step.span_count)
-        elif claim is not None and self._has_own_span(step, claim):
             return
-        elif step.keep is Keep.LAST:
-            earlier = self._held.get(step.name)
-            if earlier is not None:
-                self._rollups.add(earlier)
+        error_type = None if step.failure is None else step.failure.error_type
+        is_slow = step.ended_ns - step.started_ns >= self._slow_ns
+        if self._budget.has_place(step.name, error_type, is_slow=is_slow):
+            planned = plan() if plan else plan_step(step, self._budget.stacks)
+            span = self._budget.place(planned, error_type, is_slow=is_slow)
+            if span is not None:
+                self._emit(span)
+                return
+        is_known = step.name in self._held
+        if step.keep is Keep.LAST and (is_known or len(self._held) < LAST_PLACES):
+            if is_known:
+                self._rollups.add(self._held[step.name])
             self._held[step.name] = step
         else:
             self._rollups.add(step)
 
-    def _has_own_span(self, step: Step, claim: Claim) -> bool:
-        """Give the step its own span if there is room for one that says enough."""
-        budget = self._budget
-        draft = draft_step(step, budget.stacks)
-        if not budget.allows(draft, claim):
-            if claim is Claim.ORDINARY:
-                return False
-            for smaller in smaller_drafts(step, draft):
-                if budget.allows(smaller, claim):
-                    draft = smaller
-                    break
-            else:
-                return False
-        if draft.chain or draft.requests:
-            budget.stacks.remember(draft)
-        self._folded_requests += draft.folded_requests
-        self._emit(draft)
-        return True
+    def _keeps_last(self, step: Step) -> bool:
+        span = self._budget.last_place(plan_step(step, self._budget.stacks))
+        if span is not None:
+            self._emit(span)
+        return span is not None
 
-    def _emit(self, draft: SpanDraft) -> None:
-        span = self._start(draft, SpanKind.INTERNAL, self._context)
-        if draft.requests:
+    def _emit(self, planned: PlannedSpan) -> None:
+        self._folded_requests += planned.folded_requests
+        span = self._start(planned, self._context)
+        if planned.children:
             context = set_span_in_context(span, self._context)
-            for request in draft.requests:
-                self._start(request, SpanKind.CLIENT, context).end(request.ended_ns)
-        span.end(draft.ended_ns)
+            for child in planned.children:
+                self._start(child, context).end(child.ended_ns)
+        span.end(planned.ended_ns)
 
-    def _start(self, draft: SpanDraft, kind: SpanKind, context: Context) -> Span:
+    def _start(self, planned: PlannedSpan, context: Context) -> Span:
+        kind = SpanKind.CLIENT if planned.is_request else SpanKind.INTERNAL
         span = self._tracer.start_span(
-            draft.name, context, kind, draft.attributes, start_time=draft.started_ns
+            planned.name, context, kind, planned.attributes, start_time=planned.started_ns
         )
-        if draft.chain:
-            _add_exceptions(span, draft.chain)
-        if draft.is_fault:
+        if planned.chain:
+            _add_exceptions(span, planned.chain)
+        if planned.is_fault:
             span.set_status(_FAULT)
         return span
 

@@ -94,21 +94,12 @@ class Step:
     An exception that leaves the block is the step's failure.
     """
 
-    __slots__ = (
-        "_error",
-        "_has_left",
-        "_is_interrupted",
-        "_late",
-        "_token",
-        "_trace",
-        "attributes",
-        "ended_ns",
-        "failure",
-        "keep",
-        "name",
-        "requests",
-        "started_ns",
-    )
+    # Defaults on the class: a record of a finished step, made per event, sets none of them.
+    _token: Token[Step | None] | None = None
+    _late = 0
+    _has_left = False
+    _is_interrupted = False
+    _error: BaseException | None = None
 
     def __init__(
         self,
@@ -130,11 +121,6 @@ class Step:
         self.requests = list(requests)
         self.failure = failure
         self._trace = trace or Trace(None)
-        self._token: Token[Step | None] | None = None
-        self._late = 0
-        self._has_left = False
-        self._is_interrupted = False
-        self._error: BaseException | None = None
 
     @property
     def duration_ns(self) -> int:

@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lambda_streaming.clock import Clock
-from lambda_streaming.tracing.budget import SpanBudget, UnlimitedBudget
+from lambda_streaming.tracing.budget.policy import SpanBudget, UnlimitedBudget
 from lambda_streaming.tracing.export.buffer import FULL_DETAIL_BATCH_SPANS, SpanBuffer
-from lambda_streaming.tracing.export.one_try import AnyExporter, OneTryExporter, Outcome
+from lambda_streaming.tracing.export.one_try import (
+    AnyExporter,
+    NoExporter,
+    OneTryExporter,
+    Outcome,
+)
 from lambda_streaming.tracing.header import TraceHeader
 from lambda_streaming.tracing.settings import TracingSettings
-from lambda_streaming.tracing.step import Offload, Trace, default_offload
+from lambda_streaming.tracing.step import Offload, Scalar, Trace, default_offload
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Tracer
@@ -51,21 +56,33 @@ class Tracing:
         )
 
     def start(
-        self, name: str, header: TraceHeader, *, link_to: tuple[str, str] | None = None
+        self,
+        name: str,
+        header: TraceHeader,
+        *,
+        link_to: tuple[str, str] | None = None,
+        **attributes: Scalar,
     ) -> Trace:
         """Begin the trace of a streaming phase, with a root span of this name.
 
-        `link_to` is the (trace id, span id) in hex of a span to link the root to.
+        `link_to` is the (trace id, span id) in hex of a span to link the root to. What else the
+        root says may be given now or to `Trace.end`.
         """
         if not header.records or self._settings.is_disabled or self.defect is not None:
             return Trace(header.root, self._offload)
         try:
-            return self._sampled(name, header, link_to)
+            return self._sampled(name, header, link_to, attributes)
         except Exception as error:
-            self._go_without(error)
+            self._go_without(error, for_good=self._tracer is None)
             return Trace(header.root, self._offload)
 
-    def _sampled(self, name: str, header: TraceHeader, link_to: tuple[str, str] | None) -> Trace:
+    def _sampled(
+        self,
+        name: str,
+        header: TraceHeader,
+        link_to: tuple[str, str] | None,
+        attributes: Mapping[str, Scalar],
+    ) -> Trace:
         from lambda_streaming.tracing.sampled import SampledTrace
 
         assert header.trace_id is not None
@@ -84,6 +101,7 @@ class Tracing:
             ),
             slow_ms=self._settings.slow_ms,
             link_to=link_to,
+            attributes=attributes,
             spans_lost=lambda: buffer.lost_spans_of(trace_id),
             export=buffer.flush_in_background,
             on_lost=lambda count: buffer.lose(count, trace_id),
@@ -100,7 +118,7 @@ class Tracing:
 
             probe_span(self._own_tracer(), name, header, self._clock.wall_ns())
         except Exception as error:
-            self._go_without(error)
+            self._go_without(error, for_good=self._tracer is None)
             return Outcome.FAILED
         self.buffer.flush()
         return self.buffer.last_outcome
@@ -112,13 +130,13 @@ class Tracing:
             self._tracer = build_tracer(self._settings.service_name, self.buffer, self._environ)
         return self._tracer
 
-    def _go_without(self, error: Exception) -> None:
-        """Streams come first. A tracer that cannot be built once cannot be built later either."""
-        if self._tracer is None:
+    def _go_without(self, error: Exception, *, for_good: bool) -> None:
+        """Streams come first. What cannot be built once cannot be built later either."""
+        if for_good:
             self.defect = type(error).__name__
         _log.warning(
             "no spans of the streaming phase are recorded %s: %s: %s",
-            "by this environment" if self._tracer is None else "of one stream",
+            "by this environment" if for_good else "of one stream",
             type(error).__name__,
             error,
         )
@@ -129,8 +147,12 @@ class Tracing:
         return self.defect or self.buffer.last_problem
 
     def _make_exporter(self) -> OneTryExporter:
-        if self._make_other_exporter is not None:
-            return AnyExporter(self._make_other_exporter())
-        from lambda_streaming.tracing.export.otlp import OtlpExporter
+        try:
+            if self._make_other_exporter is not None:
+                return AnyExporter(self._make_other_exporter())
+            from lambda_streaming.tracing.export.otlp import OtlpExporter
 
-        return OtlpExporter(self._settings.otlp_endpoint)
+            return OtlpExporter(self._settings.otlp_endpoint)
+        except Exception as error:
+            self._go_without(error, for_good=True)
+            return NoExporter(type(error).__name__)

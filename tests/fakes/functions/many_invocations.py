@@ -13,7 +13,11 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
+
+FAILED = 0xF000_0000
+"""The number of an invocation whose handlers fail."""
 
 
 def _receive(daemon: socket.socket, found: list[dict[str, Any]]) -> None:
@@ -71,6 +75,24 @@ def main(slots: int) -> list[dict[str, Any]]:
         await asyncio.gather(awaited(event), asyncio.to_thread(blocking, event))
         blocking(event)
 
+    @phase.traced
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("no such order")
+
+    @phase.traced
+    def failing_too() -> None:
+        raise LookupError("no such order")
+
+    async def failed_invocation() -> None:
+        header = f"Root=1-{FAILED:08x}-{'a' * 24};Parent={'f' * 16};Sampled=1"
+        invocations.begin("failed", header)
+        with suppress(LookupError):
+            await failing()
+        with suppress(LookupError):
+            failing_too()
+        invocations.end()
+
     async def invocation(number: int) -> None:
         header = f"Root=1-{number:08x}-{'a' * 24};Parent={number + 1:016x};Sampled=1"
         invocations.begin(f"request-{number}", header)
@@ -82,6 +104,7 @@ def main(slots: int) -> list[dict[str, Any]]:
         async with asyncio.TaskGroup() as group:
             for number in range(slots):
                 group.create_task(invocation(number))
+            group.create_task(failed_invocation())
 
     asyncio.run(all_at_once())
     daemon_address = daemon.getsockname()

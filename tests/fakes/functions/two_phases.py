@@ -1,7 +1,8 @@
 """Run as a program: AWS requests of both phases, and who recorded them.
 
 The X-Ray SDK finds out at import that it is in Lambda, and its patches are global to the process.
-Argument: JSON {"header", "disabled"}. Prints JSON: the X-Ray documents of each phase, the requests
+Argument: JSON {"header", "disabled", "patches"}; patches: what Powertools patches (botocore,
+all, none). Prints JSON: the X-Ray documents of each phase, the requests
 that the streaming phase's steps saw, its CLIENT spans, the trace headers that went to AWS, and
 what a handler records whose requests fail.
 """
@@ -44,7 +45,13 @@ class _DynamoDb(BaseHTTPRequestHandler):
     trace_headers: list[str | None] = []  # noqa: RUF012 (one server per process)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        content = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/v1/traces":
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        body = json.loads(content)
         self.trace_headers.append(self.headers["x-amzn-trace-id"])
         operation = self.headers["x-amz-target"].rpartition(".")[2]
         status, answer = 200, {}
@@ -86,7 +93,7 @@ def _documents(daemon: socket.socket) -> list[dict[str, Any]]:
         found.append(json.loads(datagram.partition(b"\n")[2]))
 
 
-def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
+def main(header: str | None, *, disabled: bool, patches: str) -> dict[str, Any]:
     daemon = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     daemon.bind(("127.0.0.1", 0))
     daemon.setblocking(False)
@@ -105,11 +112,12 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
 
     import boto3
     from aws_lambda_powertools import Tracer
-    from aws_xray_sdk.core import xray_recorder
+    from aws_xray_sdk.core import patch, xray_recorder
     from botocore.config import Config
     from opentelemetry.trace import SpanKind
 
     from lambda_streaming.tracing.aws_requests import record_aws_requests
+    from lambda_streaming.tracing.export.otlp import OtlpExporter
     from lambda_streaming.tracing.header import parse_trace_header
     from lambda_streaming.tracing.invocations import Invocations
     from lambda_streaming.tracing.step import Step
@@ -125,7 +133,10 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     invocations = Invocations()
     invocations.begin("request", header)
     xray_recorder.configure(context=XRayContext(invocations))
-    tracer = Tracer(service="sse-streaming", patch_modules=["botocore"])
+    if patches == "none":
+        os.environ["POWERTOOLS_TRACE_DISABLED"] = "true"
+    modules = ["botocore"] if patches == "botocore" else None
+    tracer = Tracer(service="sse-streaming", patch_modules=modules)
     record_aws_requests(xray_recorder, lambda: 1)
     client = AwsClients(os.environ, 5).make("dynamodb")
     not_ours = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
@@ -208,6 +219,11 @@ def main(header: str | None, *, disabled: bool) -> dict[str, Any]:
     }
     call()
     answer["afterwards"] = [document["name"] for document in _documents(daemon)]
+    if patches == "all":
+        patch(["httplib"])  # on request only: it sees the requests of other patched libraries too
+    exporter = OtlpExporter(f"http://127.0.0.1:{server.server_port}")
+    answer["export"] = exporter.export_within(spans, 5).outcome.value if spans else None
+    answer["export_documents"] = _documents(daemon)
     answer["failures"] = _failures(client, handler_of, lambda: _documents(daemon))
     server.shutdown()
     return answer
@@ -243,4 +259,7 @@ def _failures(
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    json.dump(main(arguments["header"], disabled=arguments["disabled"]), sys.stdout)
+    json.dump(
+        main(arguments["header"], disabled=arguments["disabled"], patches=arguments["patches"]),
+        sys.stdout,
+    )

@@ -19,7 +19,7 @@ from tests.unit.architecture.houses import (
 )
 
 MAX_FLOORS = 6
-MAX_FILES_IN_A_FOLDER = 17
+MAX_FILES_IN_A_FOLDER = 14
 
 
 @pytest.mark.parametrize("files", [LIBRARY_FILES], ids=["library"])

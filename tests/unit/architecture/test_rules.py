@@ -136,6 +136,19 @@ def test_an_exec_wrapper_is_only_ever_refused(path: Path) -> None:
     assert uses is (path == LIBRARY / "tracing" / "settings.py")
 
 
+def test_tracing_knows_no_app() -> None:
+    """A name of the service inside it would be a policy that no other app can change."""
+    names = ("sse_", "SSE_", "dynamodb_poll", "connection_", "cloudwatch_put_metric")
+    told = {
+        (path.name, text)
+        for path in (LIBRARY / "tracing").rglob("*.py")
+        for text in texts_used(path)
+        if any(name in text for name in names)
+    }
+
+    assert told == set()
+
+
 # State
 
 

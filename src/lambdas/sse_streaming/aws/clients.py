@@ -23,7 +23,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
-from lambda_streaming.tracing.aws_errors import CONDITION_FAILED, first_line, is_throttle
+from lambda_streaming.tracing.failures import CONDITION_FAILED, first_line, is_throttle
 from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
 
 T = TypeVar("T")

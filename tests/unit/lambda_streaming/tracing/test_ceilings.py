@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-from lambda_streaming.tracing.budget import TRACE_CEILING_BYTES
+from lambda_streaming.tracing.budget.policy import TRACE_BYTES
 from lambda_streaming.tracing.step import Keep, Step, Trace
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from local_aws.xray_documents import document_bytes, to_document
@@ -95,7 +95,7 @@ def test_a_stream_of_nothing_but_trouble_fits_in_and_counts_everything(
         for scope in group.scope_spans
         for span in scope.spans
     ]
-    assert sum(map(document_bytes, documents)) <= TRACE_CEILING_BYTES * 1.02
+    assert sum(map(document_bytes, documents)) <= TRACE_BYTES
     counted = Counter[str]()
     for span in spans:
         counted[span.name] += int(str((span.attributes or {}).get("count", 1)))

@@ -10,12 +10,16 @@ import sys
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from lambda_streaming.tracing.export import provider
 from lambda_streaming.tracing.export.one_try import Outcome
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.step import Trace
-from tests.fakes.spans import ROOT, SAMPLED, TracingWorld, end
+from lambda_streaming.tracing.tracer import Tracing
+from tests.fakes.spans import ROOT, SAMPLED, StepClock, TracingWorld, end
+from tests.fakes.streams import make_settings
 
 PREVIOUS = ("5759e988" + "a" * 24, "b" * 16)
 
@@ -118,3 +122,38 @@ def test_a_tracer_that_cannot_be_built_costs_the_spans_and_one_line(
     )
     assert outcome is Outcome.FAILED
     assert world.tracing.last_problem == world.tracing.defect == "LookupError"
+
+
+def test_an_exporter_that_cannot_be_built_costs_the_spans_and_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> SpanExporter:
+        raise LookupError("no such exporter")
+
+    tracing = Tracing(make_settings().tracing, {}, StepClock(), make_exporter=fail)
+    header = parse_trace_header(SAMPLED)
+    first = tracing.start("sse_stream", header)
+    end(first)
+    with caplog.at_level(logging.WARNING):
+        tracing.buffer.flush()
+        second = tracing.start("sse_stream", header)
+
+    assert type(first) is not Trace
+    assert type(second) is Trace
+    assert tracing.defect == "LookupError"
+    assert caplog.messages == [
+        "no spans of the streaming phase are recorded by this environment:"
+        " LookupError: no such exporter",
+        "the collector rejected 1 of 1 spans for good: lost",
+    ]
+    assert tracing.buffer.take_counts() == (1, 1)
+
+
+def test_an_apps_own_exporter_gets_the_spans() -> None:
+    memory = InMemorySpanExporter()
+    tracing = Tracing(make_settings().tracing, {}, StepClock(), make_exporter=lambda: memory)
+    end(tracing.start("sse_stream", parse_trace_header(SAMPLED)))
+    tracing.buffer.flush()
+
+    assert [span.name for span in memory.get_finished_spans()] == ["sse_stream"]
+    assert tracing.buffer.last_outcome is Outcome.DELIVERED

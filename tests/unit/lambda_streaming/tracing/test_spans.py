@@ -11,15 +11,17 @@ from opentelemetry import trace as api
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
-from lambda_streaming.tracing.budget import MAX_EVENTFUL_STEPS, RESERVED_KINDS
+from lambda_streaming.tracing.budget.policy import FIRST_PLACES, OTHER_PLACES
+from lambda_streaming.tracing.budget.rollup import WINDOW_NS
 from lambda_streaming.tracing.export.one_try import Outcome
-from lambda_streaming.tracing.rollup import WINDOW_NS
+from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.step import Keep, Step, Trace
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from tests.fakes.aws_requests import aws_request
 from tests.fakes.spans import (
     PARENT_ID,
     ROOT,
+    SAMPLED,
     TRACE_ID,
     MemoryExporter,
     TracingWorld,
@@ -153,6 +155,17 @@ def test_the_root_says_what_the_stream_was(world: TracingWorld) -> None:
             "is_cold_start",
         ),
     }
+
+
+def test_the_root_may_say_something_from_its_beginning(world: TracingWorld) -> None:
+    header = parse_trace_header(SAMPLED)
+    trace = world.tracing.start("asgi_request", header, route="/chat", status=200)
+    trace.end({"status": 500}, annotations=["route"])
+
+    (root,) = world.flushed()
+    said = attributes(root)
+    assert (said["route"], said["status"]) == ("/chat", 500)
+    assert said["aws.xray.annotations"] == ("route",)
 
 
 def test_the_root_annotates_only_what_it_has(world: TracingWorld) -> None:
@@ -325,6 +338,31 @@ def test_a_request_without_answer_is_a_fault_with_its_exception(world: TracingWo
     assert call.status.status_code is StatusCode.ERROR
 
 
+def test_a_request_outside_a_step_hangs_under_the_root(world: TracingWorld) -> None:
+    trace = world.start()
+    trace.add_request(aws_request(world.clock.now_ns, world.clock.now_ns + 1))
+    end(trace)
+
+    spans = world.flushed()
+    call = only(spans, "DynamoDB.Query")
+    assert call.kind is SpanKind.CLIENT
+    assert call.parent is not None
+    assert call.parent.span_id == span_id(only(spans, "sse_stream"))
+
+
+def test_a_request_outside_a_step_is_counted_beyond_the_budget() -> None:
+    world = short_of_spans(1)
+    trace = world.start()
+    for _ in range(4):
+        trace.add_request(aws_request(world.clock.now_ns, world.clock.now_ns + 1))
+    end(trace)
+
+    own, rollup = named(world.flushed(), "DynamoDB.Query")
+    assert own.kind is SpanKind.CLIENT
+    assert rollup.kind is SpanKind.INTERNAL
+    assert attributes(rollup)["count"] == 3
+
+
 # Failures of steps
 
 
@@ -486,7 +524,7 @@ def test_errors_and_slow_steps_keep_their_own_span_up_to_a_number() -> None:
     spans = named(world.flushed(), "connection_renew")
     own = [span for span in spans if "rolled_up" not in attributes(span)]
     rolled = [attributes(span) for span in spans if "rolled_up" in attributes(span)]
-    assert len(own) - 1 == MAX_EVENTFUL_STEPS - (RESERVED_KINDS - 1)
+    assert len(own) - 1 == OTHER_PLACES + 1
     assert sum(one["count"] for one in rolled) == 31 - len(own)
     assert {one.get("error_type") for one in rolled} == {None, "KeyError"}
 
@@ -494,7 +532,7 @@ def test_errors_and_slow_steps_keep_their_own_span_up_to_a_number() -> None:
 def test_a_roll_up_of_faults_is_a_fault_and_one_of_throttles_is_not() -> None:
     world = short_of_spans(1)
     trace = world.start()
-    for _ in range(MAX_EVENTFUL_STEPS + 5):
+    for _ in range(OTHER_PLACES + 5):
         poll(trace, world, error=AwsThrottled("ThrottlingException", "t"))
         poll(trace, world, error=AwsUnavailable("InternalServerError", "u"))
     end(trace)
@@ -532,7 +570,7 @@ def test_a_late_kind_of_error_has_its_own_span_after_a_storm_of_another() -> Non
     for _ in range(200):
         poll(trace, world, ms=600)
         poll(trace, world, error=AwsThrottled("ThrottlingException", "Rate exceeded"))
-    kinds = [f"Error{n}" for n in range(RESERVED_KINDS - 1)]
+    kinds = [f"Error{n}" for n in range(FIRST_PLACES - 1)]
     for kind in kinds:
         poll(trace, world, error=AwsUnavailable(kind, "no usable answer"))
     end(trace)
@@ -632,8 +670,10 @@ def test_nothing_disappears_without_being_counted() -> None:
     own = [span for span in spans if "rolled_up" not in attributes(span)]
     root = attributes(only(spans, "sse_stream"))
     assert len(own) - 1 + root["spans_rolled_up"] == 1000
-    rolled = [attributes(span) for span in spans if "rolled_up" in attributes(span)]
-    assert sum(one["count"] + one["request_count"] for one in rolled) == root["spans_rolled_up"]
+    said = [attributes(span) for span in spans]
+    rolled = sum(one["count"] for one in said if "rolled_up" in one)
+    requests = sum(one["request_count"] for one in said if "request_ms_sum" in one)
+    assert rolled + requests == root["spans_rolled_up"]
 
 
 # Exports
