@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from local_aws.patience import patiently
+from local_aws.progress import patiently
 
 _LINES_OF_A_FAILURE = 40
 _LAST_LINE_BYTES = 2_000

@@ -14,15 +14,15 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws import drain
-from local_aws.engines import EngineError
-from local_aws.function_init import FunctionInitError
-from local_aws.publish_file import publish_lines
-from local_aws.publisher import put_into
+from local_aws.data.engines import EngineError
+from local_aws.lambda_side.init_check import FunctionInitError
+from local_aws.sentiment import drain
+from local_aws.sentiment.publish_file import publish_lines
+from local_aws.sentiment.publisher import put_into
+from local_aws.sentiment.tables import TablesError, local_client, reason
 from local_aws.settings import SettingError, Settings, unknown_settings
 from local_aws.stack import PortTakenError, Stack
 from local_aws.state_file import NoStackError, RunningStack, forget, running_stack, state_file
-from local_aws.tables import TablesError, local_client, reason
 
 _EXPECTED = (
     SettingError,

@@ -12,13 +12,13 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
-from local_aws.environment import Environment
-from local_aws.fault_proxy import FaultProxy
-from local_aws.invocation import Invocation
-from local_aws.otlp_behaviour import HEALTHY, Behaviour
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.invocation import Invocation
 from local_aws.settings import Settings
 from local_aws.stack import Stack
-from local_aws.traces import TraceStore
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, Behaviour
+from local_aws.traces.store import TraceStore
 
 T = TypeVar("T")
 _START_SECONDS = 60.0

@@ -18,31 +18,31 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any
 
-from local_aws.console import create_console
-from local_aws.console_server import ConsoleServer
-from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
-from local_aws.fault_proxy import FaultProxy
-from local_aws.fault_switches import FaultSwitches
-from local_aws.function_environ import Wiring, configured
-from local_aws.http_connection import bound_socket
-from local_aws.index_lag import IndexLag
-from local_aws.invocation import Invocation
-from local_aws.lambda_service import LambdaService
-from local_aws.open_streams import OpenStreams
-from local_aws.otlp_collector import OtlpCollector
-from local_aws.patience import patiently
+from local_aws.console.app import create_console
+from local_aws.console.fault_switches import FaultSwitches
+from local_aws.console.open_streams import OpenStreams
+from local_aws.console.server import ConsoleServer
+from local_aws.data.engines import Engine, dynoxide, find_dynoxide, moto
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.data.index_lag import IndexLag
+from local_aws.lambda_side.environ import Wiring, configured
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.lambda_side.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
-from local_aws.publisher import Publisher
-from local_aws.settings import FunctionSettings, Settings
-from local_aws.span_notice import SpanNotice
-from local_aws.tables import (
+from local_aws.progress import patiently
+from local_aws.sentiment.publisher import Publisher
+from local_aws.sentiment.tables import (
     TableNames,
     create_tables,
     local_client,
     put_sample_configurations,
 )
-from local_aws.traces import TraceStore
-from local_aws.xray_daemon import XRayDaemon
+from local_aws.servers.http_connection import bound_socket
+from local_aws.settings import FunctionSettings, Settings
+from local_aws.traces.receivers.otlp_collector import OtlpCollector
+from local_aws.traces.receivers.xray_daemon import XRayDaemon
+from local_aws.traces.span_notice import SpanNotice
+from local_aws.traces.store import TraceStore
 
 DEFAULT_HEARTBEAT_SECONDS = 15.0  # the function's own
 _MOTO_NOTICE = (

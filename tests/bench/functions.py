@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from local_aws.function_environ import Wiring, function_environ
+from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.settings import FUNCTION_DEFAULTS, FunctionSettings
 from tests.bench.process_usage import Processes
 from tests.bench.standins.runtime_api import (

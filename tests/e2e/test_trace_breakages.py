@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.otlp_behaviour import HEALTHY, REFUSED, answers_status
 from local_aws.settings import FUNCTION_DEFAULTS, FunctionSettings
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED, answers_status
 from tests.e2e.conftest import StartStack
 from tests.fakes.local import get, local_stack
 

@@ -9,9 +9,9 @@ from collections import deque
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from local_aws.connection_server import ConnectionServer
-from local_aws.http_connection import bound_socket
-from local_aws.loop_thread import LoopThread
+from local_aws.servers.connection_server import ConnectionServer
+from local_aws.servers.http_connection import bound_socket
+from local_aws.servers.loop_thread import LoopThread
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 

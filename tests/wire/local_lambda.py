@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import httpx
 
-from local_aws.environment import Environment
-from local_aws.function_environ import Wiring
-from local_aws.http_connection import bound_socket
-from local_aws.invocation import Invocation
-from local_aws.lambda_service import LambdaService
+from local_aws.lambda_side.environ import Wiring
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.lambda_side.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
+from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import FunctionSettings, Settings
 
 FUNCTIONS = Path(__file__).parents[1] / "fakes" / "functions"

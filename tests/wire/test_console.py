@@ -12,17 +12,17 @@ import httpx
 import pytest
 import uvicorn
 
-from local_aws import waterfall_text
-from local_aws.console import PAGE, create_console
-from local_aws.fault_proxy import FaultProxy
-from local_aws.fault_switches import FaultSwitches
-from local_aws.faults import THROTTLE, ProxiedRequest
-from local_aws.index_lag import IndexLag
-from local_aws.items import NotWrittenError, complete_item
-from local_aws.otlp_behaviour import REFUSED
-from local_aws.otlp_collector import OtlpCollector
-from local_aws.tables import STACK_ITSELF
-from local_aws.traces import TraceStore
+from local_aws.console.app import PAGE, create_console
+from local_aws.console.fault_switches import FaultSwitches
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.data.faults import THROTTLE, ProxiedRequest
+from local_aws.data.index_lag import IndexLag
+from local_aws.sentiment.items import NotWrittenError, complete_item
+from local_aws.sentiment.tables import STACK_ITSELF
+from local_aws.traces import waterfall_text
+from local_aws.traces.receivers.otlp_behaviour import REFUSED
+from local_aws.traces.receivers.otlp_collector import OtlpCollector
+from local_aws.traces.store import TraceStore
 from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
 
 FUNCTION_URL = "http://127.0.0.1:8080"

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_aws.environment import Phase
-from local_aws.invocation import Outcome
-from local_aws.open_streams import OpenStreams
+from local_aws.console.open_streams import OpenStreams
+from local_aws.lambda_side.environment import Phase
+from local_aws.lambda_side.invocation import Outcome
 from tests.wire.local_lambda import (
     PRELUDE,
     SCRIPTED,

@@ -110,7 +110,7 @@ def test_what_one_value_makes_of_the_others_default_is_so() -> None:
 def test_every_switch_of_the_local_stack_has_its_row() -> None:
     asked = asked_by(local_settings.Settings.from_environ, {})
     assert asked <= set(LOCAL_ROWS)
-    source = "".join(path.read_text() for path in (ROOT / "src/local_aws").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/local_aws").rglob("*.py"))
     assert [name for name in LOCAL_ROWS if f'"{name}"' not in source] == []
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import waterfall_text
+from local_aws.sentiment.tables import TableNames
 from local_aws.state_file import RunningStack
-from local_aws.tables import TableNames
+from local_aws.traces import waterfall_text
 
 ROOT = Path(__file__).resolve().parents[3]
 

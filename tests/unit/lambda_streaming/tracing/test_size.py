@@ -12,8 +12,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from lambda_streaming.tracing.drafts import SpanDraft
 from lambda_streaming.tracing.failures import ExceptionRecord
 from lambda_streaming.tracing.size import ACCOUNT_BYTES, estimated_bytes, estimated_root_bytes
-from local_aws import go_json
-from local_aws.otel_attributes import plain
+from local_aws.traces.xray import go_json
+from local_aws.traces.xray.otel_attributes import plain
 from tests.fakes.otlp_spans import span_from_json
 
 PAIRS = [
