@@ -10,7 +10,7 @@ T = TypeVar("T")
 _EVERY_SECONDS = 2.0
 
 
-async def patiently(what: str, work: Awaitable[T], say: Callable[[str], None]) -> T:
+async def with_progress(what: str, work: Awaitable[T], say: Callable[[str], None]) -> T:
     """Awaits `work`, with a line every two seconds: a terminal that is silent looks broken."""
     task = asyncio.ensure_future(work)
     waited_seconds = 0.0

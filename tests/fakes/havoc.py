@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from local_aws.background import BackgroundStack
+from local_aws.data.clients import STACK_ITSELF
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.faults import (
     INTERNAL_ERROR,
@@ -34,7 +35,6 @@ from local_aws.data.faults import (
 from local_aws.lambda_side.environment import Environment, Phase
 from local_aws.lambda_side.invocation import Outcome
 from local_aws.sentiment.drain import mark
-from local_aws.sentiment.tables import STACK_ITSELF
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, SILENT
 from tests.fakes.resuming_client import ResumingClient
 

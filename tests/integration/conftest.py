@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from lambdas.sse_streaming.aws.clients import Lazy
+from local_aws.data.clients import local_client
 from local_aws.data.engines import find_dynoxide
-from local_aws.sentiment.tables import TableNames, create_tables, local_client
+from local_aws.sentiment.tables import TableNames, create_tables
 from local_aws.settings import Settings
 from tests.absence import missing
 from tests.fakes.dynamodb import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from local_aws.data.clients import STACK_ITSELF
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.faults import (
     THROTTLE,
@@ -16,7 +17,6 @@ from local_aws.data.faults import (
     Rule,
 )
 from local_aws.data.index_lag import IndexLag
-from local_aws.sentiment.tables import STACK_ITSELF
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
 from local_aws.traces.receivers.otlp_collector import OtlpCollector
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from local_aws.console.access import page_refusal
 from local_aws.data.capacity import Capacity
 from local_aws.data.faults import (
     Action,
@@ -30,12 +29,13 @@ from local_aws.data.faults import (
     ProxiedRequest,
     Refuse,
     Reorder,
+    Reordering,
 )
 from local_aws.data.index_lag import IndexLag
-from local_aws.data.reordering import Reordering
 from local_aws.servers.connection_server import ConnectionServer
 from local_aws.servers.http_connection import bound_socket, reset_connection
 from local_aws.servers.http_framing import RawMessage, read_message
+from local_aws.servers.page_refusal import page_refusal
 
 _APPLICATION = re.compile(r"\bapp/(\S+)")
 _MAX_HEAD_BYTES = 256 * 1024

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 
@@ -146,3 +148,32 @@ class FaultPlan:
 
     def _draws(self, rule: Rule) -> bool:
         return rule.probability >= 1.0 or self._random.random() < rule.probability
+
+
+class Reordering:
+    """Requests that are overtaken: each waits until a later one has been answered."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._overtaken: dict[int, asyncio.Event] = {}
+
+    def arrive(self) -> int:
+        """The number of a request, in the order of arrival."""
+        return next(self._numbers)
+
+    async def wait(self, number: int, at_most_seconds: float) -> None:
+        """Until a request that arrived later has been answered."""
+        overtaken = self._overtaken[number] = asyncio.Event()
+        try:
+            async with asyncio.timeout(at_most_seconds):
+                await overtaken.wait()
+        except TimeoutError:
+            pass  # nobody came
+        finally:
+            del self._overtaken[number]
+
+    def answered(self, number: int) -> None:
+        """Its answer has gone out."""
+        for waiting, overtaken in self._overtaken.items():
+            if waiting < number:
+                overtaken.set()

@@ -1,8 +1,8 @@
 """The environment variables of a function's process: Lambda's own, the configured ones, the wiring.
 
 Later ones win: Lambda's reserved variables and the function's configuration first, then what points
-it at this computer, then the caller's SSE_*, OTEL_* and POWERTOOLS_* variables. Nothing else of the
-caller's environment is passed on, least of all credentials.
+it at this computer, then the caller's own settings of the function. Nothing else of the caller's
+environment is passed on, least of all credentials.
 """
 
 from __future__ import annotations
@@ -12,30 +12,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local_aws.account import ACCESS_KEY_ID, REGION
 from local_aws.settings import FunctionSettings
-
-ACCOUNT_ID = "123456789012"
-REGION = "us-east-1"
-# One key for everybody: DynamoDB Local keeps the tables of each access key apart.
-ACCESS_KEY_ID = "ASIALOCALSTACK"
-FUNCTION_NAME = "sse-streaming"
-FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{FUNCTION_NAME}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """Where the function finds the services of this computer, and this stack's signing key."""
+    """Where the function finds the services of this computer."""
 
     dynamodb_url: str
     cloudwatch_url: str
     otlp_url: str
     xray_daemon_address: str
-    id_key: str
-
-
-def configured(function: FunctionSettings) -> dict[str, str]:
-    """The variables that a user can set, as the function will see them, wiring aside."""
-    return {**function.environment, **function.passed_on}
 
 
 def function_environ(
@@ -47,11 +35,11 @@ def function_environ(
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info[:2]),
-        "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[$LATEST]{environment_number:032x}",
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -79,7 +67,6 @@ def function_environ(
         "AWS_ENDPOINT_URL_DYNAMODB": wiring.dynamodb_url,
         "AWS_ENDPOINT_URL_CLOUDWATCH": wiring.cloudwatch_url,
         "OTEL_EXPORTER_OTLP_ENDPOINT": wiring.otlp_url,
-        "SSE_ID_KEY": wiring.id_key,
     }
     return {**function.environment, **reserved, **of_this_computer, **wired, **function.passed_on}
 

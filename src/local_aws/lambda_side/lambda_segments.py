@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_aws.lambda_side.environ import ACCOUNT_ID, FUNCTION_ARN, FUNCTION_NAME
+from local_aws.account import ACCOUNT_ID
 from local_aws.lambda_side.invocation import Invocation, Outcome
 
 
@@ -18,20 +18,21 @@ def lambda_segments(invocation: Invocation) -> tuple[dict[str, Any], dict[str, A
 
     X-Ray replaces a segment in progress by the whole one of the same id.
     """
-    trace = invocation.trace
+    trace, arn = invocation.trace, invocation.function_arn
+    name = arn.rpartition(":")[2]
     service: dict[str, Any] = {
-        "name": FUNCTION_NAME,
+        "name": name,
         "id": trace.service_id,
         "trace_id": trace.root,
         "start_time": invocation.received_at,
         "origin": "AWS::Lambda",
-        "resource_arn": FUNCTION_ARN,
+        "resource_arn": arn,
         "aws": {"request_id": invocation.request_id},
     }
     if trace.upstream_id is not None:
         service["parent_id"] = trace.upstream_id
     function: dict[str, Any] = {
-        "name": FUNCTION_NAME,
+        "name": name,
         "id": trace.function_id,
         "trace_id": trace.root,
         "parent_id": trace.service_id,
@@ -39,7 +40,7 @@ def lambda_segments(invocation: Invocation) -> tuple[dict[str, Any], dict[str, A
         "origin": "AWS::Lambda::Function",
         "aws": {
             "account_id": ACCOUNT_ID,
-            "function_arn": FUNCTION_ARN,
+            "function_arn": arn,
             "request_id": invocation.request_id,
         },
     }

@@ -16,6 +16,7 @@ from local_aws.lambda_side.lambda_segments import lambda_segments
 from local_aws.lambda_side.log import FunctionLog
 from local_aws.processes import Spawner
 from local_aws.settings import Settings
+from local_aws.traces.trace_header import Trace
 
 Say = Callable[[str], None]
 _LINES_SHOWN = 20
@@ -30,17 +31,18 @@ class LambdaService:
         spawner: Spawner,
         say: Say,
         add_segment: Callable[[dict[str, Any]], None],
-        on_finished: Callable[[Invocation, Sequence[str]], None] = lambda invocation, log: None,
+        on_answered: Callable[[Trace, Sequence[str]], None] = lambda trace, log: None,
     ) -> None:
         """`say` prints a line for the developer; `add_segment` takes X-Ray segment documents;
-        `on_finished` gets each invocation after its segments, with its environment's log.
+        `on_answered` gets the trace of each answered invocation after its segments, with what its
+        environment has logged.
         """
         self._settings = settings
         self._wiring = wiring
         self._spawner = spawner
         self._say = say
         self._add_segment = add_segment
-        self._on_finished = on_finished
+        self._on_answered = on_answered
         self._is_stopping = False
         self.log = FunctionLog(echo=say if settings.log else None)
         self.fleet = Fleet(
@@ -51,6 +53,7 @@ class LambdaService:
         )
         self.url = FunctionUrl(
             self.fleet,
+            function_arn=settings.function.arn,
             sampled=settings.sampled,
             timeout_seconds=settings.timeout_seconds,
             show_disconnect=settings.show_disconnect,
@@ -97,8 +100,8 @@ class LambdaService:
         self._record(invocation)
         if self._is_stopping:
             return
-        self._on_finished(invocation, self.log.lines(environment.number))
         if invocation.outcome is Outcome.ANSWERED:
+            self._on_answered(invocation.trace, self.log.lines(environment.number))
             return
         if not self._settings.log:
             self._say(f"Invocation {invocation.request_id}: {invocation.outcome.value}.")

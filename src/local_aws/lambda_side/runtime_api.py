@@ -20,7 +20,6 @@ from functools import partial
 
 import h11
 
-from local_aws.console.access import page_refusal
 from local_aws.lambda_side.bandwidth import Bandwidth
 from local_aws.lambda_side.invocation import Invocation, Outcome, ResponseHead
 from local_aws.lambda_side.runtime_state import (
@@ -36,6 +35,7 @@ from local_aws.servers.http_connection import (
     PeerProtocolError,
     bound_socket,
 )
+from local_aws.servers.page_refusal import page_refusal
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 + 100
 _MAX_ERROR_BODY_BYTES = 1024 * 1024

@@ -6,30 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.lambda_side.environ import ACCESS_KEY_ID, ACCOUNT_ID, REGION
-
-STACK_ITSELF = "local-stack"  # how the stack's own requests name themselves to the proxies
-SAMPLE_OWNER = f"arn:aws:iam::{ACCOUNT_ID}:user/alice"
 SAMPLE_CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {
         "config_id": "tech-positive",
-        "owner": SAMPLE_OWNER,
+        "owner": "alice",
         "sentiment": ["positive"],
         "tickers": ["AAPL", "MSFT", "NVDA"],
     },
     {
         "config_id": "everything",
-        "owner": SAMPLE_OWNER,
+        "owner": "alice",
         "sentiment": ["positive", "neutral", "negative"],
         "tickers": [],
     },
     {
         "config_id": "of-someone-else",
-        "owner": f"arn:aws:iam::{ACCOUNT_ID}:user/bob",
+        "owner": "bob",
         "sentiment": ["negative"],
         "tickers": [],
     },
@@ -67,27 +61,6 @@ class TableNames:
         }
 
 
-def local_client(
-    service: str, endpoint_url: str, *, tries: int = 4, read_timeout_seconds: float = 10.0
-) -> Any:
-    """A boto3 client that never looks for credentials: what it talks to checks none."""
-    return boto3.session.Session(
-        aws_access_key_id=ACCESS_KEY_ID,
-        aws_secret_access_key="local",
-        region_name=REGION,
-    ).client(
-        service,
-        endpoint_url=endpoint_url,
-        config=Config(
-            connect_timeout=2,
-            read_timeout=read_timeout_seconds,
-            retries={"mode": "standard", "total_max_attempts": tries},
-            proxies={},
-            user_agent_appid=STACK_ITSELF,
-        ),
-    )
-
-
 def create_tables(dynamodb: Any, names: TableNames) -> None:
     """Creates what is not there yet: an engine of one's own may already hold the tables.
 
@@ -108,8 +81,10 @@ def create_tables(dynamodb: Any, names: TableNames) -> None:
         )
 
 
-def put_sample_configurations(dynamodb: Any, table: str) -> None:
-    for configuration in SAMPLE_CONFIGURATIONS:
+def put_sample_configurations(dynamodb: Any, table: str, *, account_id: str) -> None:
+    """Writes SAMPLE_CONFIGURATIONS; their owners become users of this account."""
+    for sample in SAMPLE_CONFIGURATIONS:
+        configuration = {**sample, "owner": f"arn:aws:iam::{account_id}:user/{sample['owner']}"}
         dynamodb.put_item(
             TableName=table,
             Item={

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from local_aws.lambda_side.environ import configured
-from local_aws.lambda_side.invocation import Invocation, Outcome
-from local_aws.settings import FunctionSettings
 from local_aws.traces.store import TraceStore
+from local_aws.traces.trace_header import Trace
 from local_aws.traces.xray import limits
 from local_aws.traces.xray.verdicts import Severity
 
@@ -24,18 +22,21 @@ class SpanNotice:
         self,
         store: TraceStore,
         say: Callable[[str], None],
-        function: FunctionSettings,
         *,
+        configured: Mapping[str, str],
+        passed_on: Mapping[str, str],
         collector_url: str,
     ) -> None:
-        """`collector_url` is this stack's own; the function's settings may name another."""
+        """`configured` are the function's settings, `passed_on` those of them that replace the
+        stack's own values; `collector_url` is the stack's, which they may replace.
+        """
         self._store = store
         self._say = say
-        elsewhere = function.passed_on.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        elsewhere = passed_on.get("OTEL_EXPORTER_OTLP_ENDPOINT")
         parts = urlsplit(elsewhere or collector_url)
         # Without what may be secret in an address.
         self._collector = f"{parts.hostname}:{parts.port or 80}"
-        if configured(function).get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        if configured.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             self._reason = "OTEL_SDK_DISABLED is true"
         elif elsewhere:
             self._reason = (
@@ -45,15 +46,15 @@ class SpanNotice:
             self._reason = "LOCAL_LOG=1 shows what the function writes"
         self._has_said = False
 
-    def finished(self, invocation: Invocation, log: Sequence[str]) -> None:
-        """`log` is what the invocation's environment has written.
+    def answered(self, trace: Trace, log: Sequence[str]) -> None:
+        """An invocation was answered; `log` is what its environment has written.
 
         The flush belongs to the invocation, so what has not come by now comes with the next flush
         of the environment or never.
         """
-        if not invocation.trace.sampled or invocation.outcome is not Outcome.ANSWERED:
+        if not trace.sampled:
             return
-        root = invocation.trace.root
+        root = trace.root
         records = self._store.records(root)
         verdicts = limits.missing_phase([record.evidence() for record in records])
         if any(verdict.severity is Severity.LOST for verdict in verdicts):

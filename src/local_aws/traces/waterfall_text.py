@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import shutil
-import sys
 import textwrap
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from local_aws.state_file import NoStackError, running_stack
-from local_aws.traces.store import MAX_TRACES
 from local_aws.traces.waterfall import (
     Layout,
     Row,
@@ -189,63 +179,3 @@ def _time(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.3g} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m local_aws.traces.waterfall_text",
-        description="Print one trace of the local stack; both phases on one time axis.",
-    )
-    parser.add_argument(
-        "console", nargs="?", help="the console's address; the running stack's if empty"
-    )
-    parser.add_argument(
-        "trace_id", nargs="?", help="in either form; the newest stream's if left out"
-    )
-    given = parser.parse_args(arguments)
-    try:
-        base = _console_url(given.console, os.environ)
-    except NoStackError as error:
-        _complain(str(error))
-        return 1
-    try:
-        trace_id = given.trace_id or _newest(base)
-        trace = _get(f"{base}/api/traces/{urllib.parse.quote(trace_id, safe='')}")
-    except urllib.error.HTTPError as error:
-        with error:
-            _complain(f"{base} has no such trace: {json.load(error)['error']['message']}")
-        return 1
-    except (urllib.error.URLError, LookupError) as error:
-        _complain(f"cannot read a trace from {base}: {error}")
-        return 1
-    sys.stdout.write(render_text(trace, shutil.get_terminal_size((100, 24)).columns))
-    return 0
-
-
-def _console_url(given: str | None, environ: Mapping[str, str]) -> str:
-    """The address given, else the running stack's. Raises NoStackError."""
-    return (given or running_stack(environ, say=_complain).console_url).rstrip("/")
-
-
-def _newest(base: str) -> str:
-    """The newest stream's; the newest of any kind, said to be so, where none has streamed."""
-    traces = _get(f"{base}/api/traces?limit={MAX_TRACES}")["traces"]
-    if not traces:
-        raise LookupError("it holds none yet; open a stream first")
-    streams = [trace for trace in traces if trace["has_streaming_phase"]]
-    if not streams:
-        _complain("No trace has a streaming phase yet: this is the newest one without.")
-    return str((streams or traces)[0]["trace_id"])
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -10,7 +10,8 @@ import pytest
 from lambda_streaming.environ import SettingsError
 from lambdas.sse_streaming.settings import Settings
 from local_aws import settings as local_settings
-from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT
+from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.settings import REPOSITORY_ROOT
 from local_aws.state_file import state_file
 from tests.fakes.streams import REQUIRED, make_settings
 from tests.unit.documentation.pages import (
@@ -129,13 +130,13 @@ def test_a_default_is_the_local_stacks(name: str) -> None:
 def test_the_local_stacks_other_defaults_are_named() -> None:
     required = {
         name: value
-        for name, value in FUNCTION_DEFAULTS.items()
+        for name, value in ENVIRONMENT.items()
         if name.endswith(("_TABLE", "SERVICE_NAME"))
     }
     plain = Settings.from_environ(required)
     other = [
         f"`{name}={value}`"
-        for name, value in FUNCTION_DEFAULTS.items()
+        for name, value in ENVIRONMENT.items()
         if Settings.from_environ({**required, name: value}) != plain
     ]
     assert len(other) == 3

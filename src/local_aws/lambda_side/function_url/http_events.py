@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local_aws.lambda_side.environ import ACCOUNT_ID, REGION
+from local_aws.account import ACCOUNT_ID, REGION
 
 URL_ID = "localfunctionurl0000000000000000"
 DOMAIN_NAME = f"{URL_ID}.lambda-url.{REGION}.on.aws"

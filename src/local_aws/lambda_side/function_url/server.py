@@ -9,7 +9,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 
-from local_aws.lambda_side.environ import FUNCTION_ARN
 from local_aws.lambda_side.fleet import ConcurrencyLimitError, Fleet
 from local_aws.lambda_side.function_url import cors
 from local_aws.lambda_side.function_url.http_events import HttpRequest, function_url_event
@@ -31,6 +30,7 @@ class FunctionUrl:
         self,
         fleet: Fleet,
         *,
+        function_arn: str,
         sampled: bool,
         timeout_seconds: float,
         show_disconnect: bool,
@@ -40,6 +40,7 @@ class FunctionUrl:
         self.invocations: deque[Invocation] = deque(maxlen=1000)
         self.throttled = 0
         self._fleet = fleet
+        self._function_arn = function_arn
         self._sampled = sampled
         self._timeout_seconds = timeout_seconds
         self._show_disconnect = show_disconnect
@@ -106,7 +107,7 @@ class FunctionUrl:
             request_id=request_id,
             event=event,
             trace=trace,
-            function_arn=FUNCTION_ARN,
+            function_arn=self._function_arn,
             received_at=now,
         )
         try:

@@ -21,9 +21,9 @@ import h11
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from local_aws.console.access import page_refusal
 from local_aws.servers.connection_server import ConnectionServer
 from local_aws.servers.loop_thread import LoopThread
+from local_aws.servers.page_refusal import page_refusal
 from local_aws.traces.receivers import otlp_answers
 from local_aws.traces.receivers.otlp_answers import Answer
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, Behaviour, Manner

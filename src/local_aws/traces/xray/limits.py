@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.sentiment.function import is_stream
 from local_aws.traces.xray.span_limits import SCHEMA, SPAN_RULES
 from local_aws.traces.xray.verdicts import Evidence, Severity, Verdict
 
@@ -27,7 +28,6 @@ MAX_VALUE_CHARS = 1_000
 _QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/xray.html"
 _TRACE_QUOTA = "https://repost.aws/knowledge-center/x-ray-trace-quota-error"
 _OTLP_FAILURES = "https://opentelemetry.io/docs/specs/otlp/#otlphttp-connection"
-_STREAM_ROOT = "sse_stream"
 _ID_SHAPES = {
     "trace_id": (re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}"), 32),
     "id": (re.compile("[0-9a-f]{16}"), 16),
@@ -98,10 +98,10 @@ def missing_phase(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
     if function is None or not _is_stream(evidence):
         return
     spans = [e for e in evidence if e.span is not None]
-    if any(e.name == _STREAM_ROOT for e in spans):
+    if any(e.document.get("parent_id") == function["id"] for e in spans):
         return
     if "end_time" in function:
-        what = "its root span sse_stream never came" if spans else "none of its spans came"
+        what = "its root span never came" if spans else "none of its spans came"
         yield Verdict(
             Severity.LOST,
             "missing_phase",
@@ -126,9 +126,7 @@ def _is_stream(evidence: Sequence[Evidence]) -> bool:
     routes = [str((e.document.get("annotations") or {}).get("route", "")) for e in evidence]
     service = _segment(evidence, "AWS::Lambda") or {}
     status = ((service.get("http") or {}).get("response") or {}).get("status", 200)
-    return status == 200 and any(
-        route.startswith("GET ") and route.endswith("/stream") for route in routes
-    )
+    return status == 200 and any(is_stream(route) for route in routes)
 
 
 def _segment(evidence: Sequence[Evidence], origin: str) -> Mapping[str, Any] | None:
@@ -197,17 +195,12 @@ def _function_segment(evidence: Sequence[Evidence]) -> str | None:
         return None
     ids = {e.id for e in evidence}
     outside = [
-        e.document["parent_id"]
+        e.document
         for e in evidence
         if e.document.get("parent_id") and e.document["parent_id"] not in ids
     ]
-    roots = [
-        e.document.get("parent_id")
-        for e in evidence
-        if e.name == _STREAM_ROOT or e.name.startswith("## ")
-    ]
-    candidates = [p for p in roots if p in outside]
-    return str(max(candidates, key=candidates.count)) if candidates else None
+    first = min(outside, key=lambda document: document["start_time"], default=None)
+    return None if first is None else str(first["parent_id"])
 
 
 def _document_size(one: Evidence) -> Iterator[Verdict]:

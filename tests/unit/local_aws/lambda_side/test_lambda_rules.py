@@ -261,7 +261,6 @@ class TestFunctionEnvironment:
         cloudwatch_url="http://c",
         otlp_url="http://o",
         xray_daemon_address="127.0.0.1:2000",
-        id_key="key",
     )
 
     def environ(self, **given: Any) -> dict[str, str]:
@@ -278,7 +277,7 @@ class TestFunctionEnvironment:
         assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://o"
 
     def test_the_callers_own_variables_replace_everything(self) -> None:
-        passed_on = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine", "SSE_ID_KEY": "mine"}
+        passed_on = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine", "AWS_REGION": "mars"}
         assert passed_on.items() <= self.environ(passed_on=passed_on).items()
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from local_aws.lambda_side.invocation import Invocation, Outcome
 from local_aws.lambda_side.lambda_segments import lambda_segments
-from local_aws.settings import FunctionSettings
 from local_aws.traces.span_notice import SpanNotice
 from local_aws.traces.store import TraceStore
 from local_aws.traces.trace_header import start_trace
@@ -30,7 +29,8 @@ class Ended:
         self._notice = SpanNotice(
             self._store,
             self.said.append,
-            FunctionSettings(passed_on=passed_on),
+            configured=passed_on,
+            passed_on=passed_on,
             collector_url="http://127.0.0.1:4321",
         )
 
@@ -39,7 +39,6 @@ class Ended:
         *,
         with_spans: bool = False,
         sampled: bool = True,
-        outcome: Outcome = Outcome.ANSWERED,
         route: str = "GET /stream",
         log: list[str] | None = None,
     ) -> str:
@@ -49,7 +48,7 @@ class Ended:
             event=b"{}",
             trace=trace,
             function_arn="a",
-            outcome=outcome,
+            outcome=Outcome.ANSWERED,
             received_at=START,
             finished_at=START + 2,
         )
@@ -67,8 +66,9 @@ class Ended:
             self._store.add_segment(document)
         if with_spans:
             trace_id = trace.root.removeprefix("1-").replace("-", "")
-            self._store.add_otel(make_export(make_span("sse_stream", trace_id=trace_id)))
-        self._notice.finished(invocation, LOG if log is None else log)
+            root = make_span("sse_stream", trace_id=trace_id, parent_id=trace.function_id)
+            self._store.add_otel(make_export(root))
+        self._notice.answered(trace, LOG if log is None else log)
         return trace.root
 
 
@@ -100,10 +100,9 @@ def test_it_is_said_again_after_spans_have_come_in_between() -> None:
     [
         {"with_spans": True},
         {"sampled": False},
-        {"outcome": Outcome.EXITED},
         {"route": "GET /health"},
     ],
-    ids=["its spans came", "not sampled", "the process ended", "no stream"],
+    ids=["its spans came", "not sampled", "no stream"],
 )
 def test_nothing_is_said_where_nothing_is_missing_by_the_collectors_fault(
     stream: dict[str, Any],

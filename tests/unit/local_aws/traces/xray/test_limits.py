@@ -38,6 +38,7 @@ def segment(**values: Any) -> Evidence:
         "id": "c" * 16,
         "name": "## handler",
         "trace_id": XRAY_TRACE_ID,
+        "start_time": 0.0,
         "end_time": 1.0,
     }
     if values.get("in_progress"):
@@ -282,7 +283,7 @@ def invocation(route: str = "GET /stream", *, status: int = 200, ended: bool) ->
     ("spans", "ended", "expected"),
     [
         ([], True, [(Severity.LOST, "none of its spans came")]),
-        ([below()], True, [(Severity.LOST, "its root span sse_stream never came")]),
+        ([below()], True, [(Severity.LOST, "its root span never came")]),
         ([], False, [(Severity.NOTE, "none of the streaming phase's spans has come yet")]),
         ([below()], False, []),
         ([stream()], True, []),
