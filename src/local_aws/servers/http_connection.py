@@ -1,8 +1,9 @@
-"""One HTTP/1.1 connection of a server, for the Runtime API and the Function URL.
+"""One HTTP/1.1 connection of a server: Runtime API, Function URL, collector.
 
 h11 parses and checks; this class owns the socket. Neither uvicorn nor another ASGI server would
-do here: the Runtime API needs request trailers, and both sides need back pressure that reaches the
-peer's socket, that is, no byte is read from it until someone wants it.
+do here: the Runtime API needs request trailers, it and the Function URL need back pressure that
+reaches the peer's socket (no byte is read from it until someone wants it), and the collector fails
+in the middle of an answer.
 """
 
 from __future__ import annotations
@@ -90,25 +91,27 @@ class HttpConnection:
         return bytes(collected)
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole answer with its Content-Length."""
-        await self.start_response(status, [*headers, ("Content-Length", str(len(body)))])
-        if body:
-            await self.send(h11.Data(data=body))
-        await self.send(h11.EndOfMessage())
+        """Sends a whole answer with its Content-Length. Raises PeerClosedError."""
+        await self.write(self.encode_response(status, headers, body))
+
+    def encode_response(self, status: int, headers: Headers, body: bytes) -> bytes:
+        """The bytes of a whole answer with its Content-Length, which the caller writes."""
+        head = _response_head(status, [*headers, ("Content-Length", str(len(body)))])
+        return b"".join(
+            self._h11.send(event) or b""
+            for event in (head, h11.Data(data=body), h11.EndOfMessage())
+        )
 
     async def start_response(self, status: int, headers: Headers) -> None:
         """Raises h11.LocalProtocolError or UnicodeEncodeError for headers that HTTP forbids."""
-        headers = [*headers, ("Date", formatdate(usegmt=True))]
-        await self.send(
-            h11.Response(
-                status_code=status,
-                headers=[(k.encode("ascii"), v.encode("latin-1")) for k, v in headers],
-            )
-        )
+        await self.send(_response_head(status, headers))
 
     async def send(self, event: h11.Event) -> None:
+        """Raises PeerClosedError."""
+        await self.write(self._h11.send(event) or b"")
+
+    async def write(self, data: bytes) -> None:
         """Writes, and waits while the peer does not read. Raises PeerClosedError."""
-        data = self._h11.send(event)
         if self._writer.transport.is_closing():
             raise PeerClosedError("the connection is closed")
         try:
@@ -163,6 +166,14 @@ class HttpConnection:
             else:
                 assert not isinstance(event, type)
                 return event
+
+
+def _response_head(status: int, headers: Headers) -> h11.Response:
+    headers = [*headers, ("Date", formatdate(usegmt=True))]
+    return h11.Response(
+        status_code=status,
+        headers=[(k.encode("ascii"), v.encode("latin-1")) for k, v in headers],
+    )
 
 
 def reset_connection(writer: asyncio.StreamWriter) -> None:

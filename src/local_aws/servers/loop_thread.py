@@ -1,4 +1,4 @@
-"""An asyncio part run in a thread of its own, for tests that are not asynchronous."""
+"""An asyncio part run in a thread of its own, for tests and tools that are not asynchronous."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ _CALL_SECONDS = 10.0
 
 
 class LoopThread:
-    """A running event loop in a background thread; a context manager.
-
-    `call` runs a coroutine there and waits for its result, ten seconds if not told otherwise.
-    """
+    """A running event loop in a background thread; a context manager."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -28,10 +25,15 @@ class LoopThread:
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CALL_SECONDS)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def call(
-        self, coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float = _CALL_SECONDS
-    ) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout_seconds)
+    def call(self, work: Coroutine[Any, Any, T], *, timeout_seconds: float = _CALL_SECONDS) -> T:
+        """Runs a coroutine on the loop and gives its result; cancels it after the timeout."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            raise

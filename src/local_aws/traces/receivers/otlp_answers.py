@@ -26,10 +26,6 @@ class Answer:
     content_type: str
     body: bytes
 
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        return [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
-
 
 def read(
     method: str, path: str, headers: Mapping[str, str], body: bytes

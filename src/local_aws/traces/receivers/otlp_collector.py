@@ -1,16 +1,13 @@
 """The ADOT collector's OTLP/HTTP port, with a switch for each way in which it can fail.
 
 Answers as the collector's receiver does (receiver/otlpreceiver/otlphttp.go of
-https://github.com/open-telemetry/opentelemetry-collector), protobuf only. The bytes are written
-here and not by an HTTP server, because most of the failures are below HTTP.
+https://github.com/open-telemetry/opentelemetry-collector), protobuf only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from local_aws.servers.connection_server import ConnectionServer
+from local_aws.servers.http_connection import HttpConnection, bound_socket
 from local_aws.servers.loop_thread import LoopThread
 from local_aws.servers.page_refusal import page_refusal
 from local_aws.traces.receivers import otlp_answers
@@ -29,11 +27,8 @@ from local_aws.traces.receivers.otlp_answers import Answer
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, Behaviour, Manner
 from local_aws.traces.store import TraceStore
 
-_logger = logging.getLogger(__name__)
-
-_READ_BYTES = 64 * 1024
+_MAX_BODY_BYTES = 20 * 1024 * 1024  # confighttp's default
 _KEPT_REQUESTS = 1_000
-_NO_LINGER = struct.pack("ii", 1, 0)  # with it, closing sends RST instead of FIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +70,11 @@ class OtlpCollector:
         self,
         store: TraceStore,
         *,
-        host: str = "127.0.0.1",
         port: int = 0,
         behaviour: Behaviour = HEALTHY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._host = host
         self._port = port
         self._behaviour = behaviour
         self._clock = clock
@@ -92,7 +85,7 @@ class OtlpCollector:
     @property
     def endpoint(self) -> str:
         """For OTEL_EXPORTER_OTLP_ENDPOINT; the port is known after `start`."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def behaviour(self) -> Behaviour:
@@ -130,19 +123,12 @@ class OtlpCollector:
 
     def _bind(self) -> None:
         # Bound but not listening: connects are refused, and nobody else gets the port meanwhile.
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind((self._host, self._port))
-        except OSError:
-            bound.close()
-            raise
-        self._bound = bound
-        self._port = bound.getsockname()[1]
+        self._bound = bound_socket(self._port)
+        self._port = self._bound.getsockname()[1]
 
     async def _listen(self) -> None:
         assert self._bound is not None
-        self._server = ConnectionServer(self._connected)
+        self._server = ConnectionServer(self._serve)
         await self._server.start(self._bound)
         self._bound = None
 
@@ -151,37 +137,13 @@ class OtlpCollector:
             await self._server.stop()
         self._server = None
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._serve(reader, writer)
-            writer.close()
-            await writer.wait_closed()  # the last answer goes out first
-        except (ConnectionError, h11.RemoteProtocolError) as error:
-            _logger.debug("collector: connection ended: %s", error)
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        http = h11.Connection(h11.SERVER)
-        while True:
-            head: h11.Request | None = None
-            body = bytearray()
-            while True:
-                event = http.next_event()
-                if event is h11.NEED_DATA:
-                    http.receive_data(await reader.read(_READ_BYTES))
-                elif isinstance(event, h11.Request):
-                    head = event
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                else:
-                    break
-            if head is None:
-                return
-            answer = self._receive(head, bytes(body))
-            if not await self._answer(answer, http, reader, writer):
-                return
-            if http.our_state is not h11.DONE:
-                return
-            http.start_next_cycle()
+        http = HttpConnection(reader, writer)
+        while (head := await http.next_request()) is not None:
+            body = await http.read_body(max_bytes=_MAX_BODY_BYTES)
+            if body is None or not await self._answer(self._receive(head, body), http):
+                break
+        await http.close()  # the last answer goes out first
 
     def _receive(self, head: h11.Request, body: bytes) -> Answer:
         headers = {k.decode().lower(): v.decode("latin-1") for k, v in head.headers}
@@ -200,48 +162,29 @@ class OtlpCollector:
             return otlp_answers.failure(behaviour.status, "switched to fail")
         return answer
 
-    async def _answer(
-        self,
-        answer: Answer,
-        http: h11.Connection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> bool:
+    async def _answer(self, answer: Answer, http: HttpConnection) -> bool:
         """Writes the answer in the present manner; False if the connection is over."""
         behaviour = self._behaviour
-        response = h11.Response(status_code=answer.status, headers=answer.headers)
-        wire = http.send(response) or b""
-        wire += http.send(h11.Data(data=answer.body)) or b""
-        wire += http.send(h11.EndOfMessage()) or b""
-        if behaviour.delay_seconds:
-            await asyncio.sleep(behaviour.delay_seconds)
+        headers = [("Content-Type", answer.content_type)]
+        wire = http.encode_response(answer.status, headers, answer.body)
+        await asyncio.sleep(behaviour.delay_seconds)
         match behaviour.manner:
             case Manner.SILENT:
-                while await reader.read(_READ_BYTES):
-                    pass  # until the client gives up
+                await http.peer_closes()
                 return False
             case Manner.RESET:
-                _reset(writer)
+                http.reset()
                 return False
             case Manner.DIE_MID_ANSWER:
-                writer.write(wire[: len(wire) // 2])
-                await writer.drain()
+                await http.write(wire[: len(wire) // 2])
                 return False
             case Manner.TRICKLE:
                 for byte in wire:
-                    writer.write(bytes([byte]))
-                    await writer.drain()
+                    await http.write(bytes([byte]))
                     await asyncio.sleep(behaviour.byte_seconds)
             case _:
-                writer.write(wire)
-                await writer.drain()
+                await http.write(wire)
         return True
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    raw = writer.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    writer.transport.abort()
 
 
 class CollectorThread:
