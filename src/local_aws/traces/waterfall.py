@@ -115,28 +115,12 @@ def error_type_of(record: RecordJson) -> str | None:
 
 def _children(records: Sequence[RecordJson]) -> dict[str | None, list[RecordJson]]:
     """Records by parent in order of start; under None those whose parent is not here."""
-    by_id = {r["id"]: r for r in records}
-    reachable = _with_a_way_up(by_id)
+    ids = {r["id"] for r in records}
     children: dict[str | None, list[RecordJson]] = defaultdict(list)
     for record in sorted(records, key=lambda r: (r["start"], -end_of(r), r["id"])):
         parent = record["parent_id"]
-        known = parent in by_id and record["id"] in reachable
-        children[parent if known else None].append(record)
+        children[parent if parent in ids else None].append(record)
     return children
-
-
-def _with_a_way_up(by_id: Mapping[str, RecordJson]) -> set[str]:
-    """Ids whose chain of parents ends. A broken sender's may go in a circle, out of all sight."""
-    ends: set[str] = set()
-    for id_ in by_id:
-        path: list[str] = []
-        at: str | None = id_
-        while at is not None and at in by_id and at not in ends and at not in path:
-            path.append(at)
-            at = by_id[at]["parent_id"]
-        if at not in path:
-            ends.update(path)
-    return ends
 
 
 def _rows(

@@ -6,7 +6,6 @@ process, and the collector writes that list at debug level only (awsxrayexporter
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +27,6 @@ MAX_VALUE_CHARS = 1_000
 _QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/xray.html"
 _TRACE_QUOTA = "https://repost.aws/knowledge-center/x-ray-trace-quota-error"
 _OTLP_FAILURES = "https://opentelemetry.io/docs/specs/otlp/#otlphttp-connection"
-_ID_SHAPES = {
-    "trace_id": (re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}"), 32),
-    "id": (re.compile("[0-9a-f]{16}"), 16),
-    "parent_id": (re.compile("[0-9a-f]{16}"), 16),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,39 +242,7 @@ def _sdk_annotation_keys(one: Evidence) -> Iterator[Verdict]:
             )
 
 
-def _ids(one: Evidence) -> Iterator[Verdict]:
-    for key, (shape, digits) in _ID_SHAPES.items():
-        given = one.document.get(key)
-        if given is None and key != "id":
-            continue  # embedded subsegments have no trace id of their own, roots no parent
-        digits_given = str(given).removeprefix("1-").strip("0-")
-        if given is None or not shape.fullmatch(str(given)) or not digits_given:
-            yield one.verdict(
-                Severity.LOST,
-                "bad_id",
-                f"{key} {'is missing' if given in (None, '1--') else f'is {str(given)[:40]!r}'}",
-                why=f"it has to have {digits} hex digits, not all zero: X-Ray takes no document"
-                " without, and a receiver refuses the whole export over one of another length",
-                source="https://github.com/open-telemetry/opentelemetry-proto/blob/v1.3.2"
-                "/opentelemetry/proto/trace/v1/trace.proto",
-            )
-
-
-def _own_parent(one: Evidence) -> Iterator[Verdict]:
-    if one.id and one.document.get("parent_id") == one.id:
-        yield one.verdict(
-            Severity.LOST,
-            "own_parent",
-            "it is its own parent",
-            why="X-Ray shows a subsegment under its parent; one that waits for itself stays"
-            " pending, and all that is below it",
-            source=SCHEMA,
-        )
-
-
 _DOCUMENT_RULES: tuple[Callable[[Evidence], Iterator[Verdict]], ...] = (
-    _ids,
-    _own_parent,
     _document_size,
     _annotation_values,
     _sdk_annotation_keys,

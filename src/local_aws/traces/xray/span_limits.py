@@ -124,20 +124,6 @@ def _aws_block(one: Evidence, span: Span) -> Iterator[Verdict]:
         )
 
 
-def _links(one: Evidence, span: Span) -> Iterator[Verdict]:
-    for link in span.links:
-        ids = ((link.trace_id, 16), (link.span_id, 8))
-        if any(len(given) != size or not any(given) for given, size in ids):
-            yield one.verdict(
-                Severity.LOST,
-                "bad_link",
-                f"a link to trace {link.trace_id.hex() or 'none'!r},"
-                f" span {link.span_id.hex() or 'none'!r}",
-                why="a link that cannot be converted fails its whole span",
-                source=_EXPORTER + "span_links.go",
-            )
-
-
 SPAN_RULES: tuple[Callable[[Evidence, Span], Iterator[Verdict]], ...] = (
     _span_name,
     _annotation_attributes,
@@ -145,5 +131,4 @@ SPAN_RULES: tuple[Callable[[Evidence, Span], Iterator[Verdict]], ...] = (
     _segment,
     _status_code,
     _aws_block,
-    _links,
 )

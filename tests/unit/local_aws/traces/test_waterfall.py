@@ -128,17 +128,6 @@ def test_a_record_without_its_parent_is_shown_on_top() -> None:
     assert names(layout) == [(0, "dynamodb_poll"), (0, "dynamodb_poll")]
 
 
-def test_a_circle_of_parents_hides_nothing() -> None:
-    layout = layout_of(
-        poll(1, 1.0, parent_id=f"{2:016x}"),
-        poll(2, 2.0, parent_id=f"{1:016x}"),
-        poll(3, 3.0, parent_id=f"{3:016x}"),
-    )
-    assert sorted(i for row in layout.rows if not row.is_lane for i in row.records) == [
-        f"{n:016x}" for n in (1, 2, 3)
-    ]
-
-
 def test_a_long_silence_of_the_stream_is_a_gap() -> None:
     layout = layout_of(*stream_records(poll(1, 100.06), poll(2, 110.0), poll(3, 112.0), seconds=15))
     (gap,) = layout.gaps
