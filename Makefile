@@ -140,7 +140,7 @@ drain: setup ## end the running stack's streams and refuse new ones: [UNTIL=+600
 
 .PHONY: trace
 trace: setup ## the running stack's newest stream as a waterfall, or the trace ID=1-…: [PORT=…]
-	@PORT="$(PORT)" $(RUN) -m local_aws.waterfall_text "" $(ID)
+	@PORT="$(PORT)" $(RUN) -m local_aws trace $(ID)
 
 .PHONY: bench
 bench: setup ## what everything costs, as ratios, in 3 minutes: [ROWS=loop,cold] [BASE=main] [JSON=file] [FULL=1]

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from local_aws.patience import patiently
+from local_aws.progress import with_progress
 
 _LINES_OF_A_FAILURE = 40
 _LAST_LINE_BYTES = 2_000
@@ -42,7 +42,7 @@ async def run(what: str, command: Sequence[str], *, shows_output: bool) -> int:
             _say(f"{what}: there is no {command[0]}.")
             return _NO_SUCH_COMMAND
         try:
-            status = await patiently(
+            status = await with_progress(
                 what,
                 process.wait(),
                 lambda text: _say(f"{text} {_last_line(written)}"[:_MAX_COLUMNS].rstrip()),

@@ -1,4 +1,4 @@
-"""The local stack's commands: run, publish FILE, drain [TABLE] [UNTIL]."""
+"""The local stack's commands: run, publish FILE, drain [TABLE] [UNTIL], trace [ID]."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ import asyncio
 import os
 import signal
 import sys
-import time
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
-from local_aws import drain
-from local_aws.engines import EngineError
-from local_aws.function_init import FunctionInitError
-from local_aws.publish_file import publish_lines
-from local_aws.publisher import put_into
+from local_aws.commands import Commands, NoTraceError
+from local_aws.data.engines import EngineError
+from local_aws.lambda_side.init_check import FunctionInitError
+from local_aws.sentiment.drain import DrainError
+from local_aws.sentiment.tables import TablesError
 from local_aws.settings import SettingError, Settings, unknown_settings
 from local_aws.stack import PortTakenError, Stack
-from local_aws.state_file import NoStackError, RunningStack, forget, running_stack, state_file
-from local_aws.tables import TablesError, local_client, reason
+from local_aws.state_file import NoStackError, RunningStack, forget, state_file
 
 _EXPECTED = (
     SettingError,
@@ -31,15 +25,34 @@ _EXPECTED = (
     FunctionInitError,
     TablesError,
     NoStackError,
-    drain.DrainError,
-)
-_NOT_LOCAL = (
-    " (No local stack that runs here has a table {table!r}: start it with make run, or give AWS"
-    " credentials and the region that has the table.)"
+    DrainError,
+    NoTraceError,
 )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    commands = Commands(os.environ, say=_say, complain=_complain)
+    try:
+        match given.command:
+            case "run":
+                asyncio.run(_run())
+            case "publish":
+                return 0 if commands.publish(given.file) else 1
+            case "drain":
+                commands.drain(given.table, given.until, on_aws=given.aws)
+            case _:
+                commands.trace(given.trace_id, console_url=given.console)
+    except _EXPECTED as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"{error.filename or 'The local stack'}: {error.strerror}")
+    else:
+        return 0
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start the local stack; PORT and LOCAL_* are its settings")
@@ -55,23 +68,15 @@ def main() -> int:
         action="store_true",
         help="on AWS, even where a local stack has a table of this name",
     )
-    arguments = parser.parse_args()
-    try:
-        match arguments.command:
-            case "run":
-                return asyncio.run(_run())
-            case "publish":
-                return _publish(arguments.file)
-            case _:
-                return _drain(arguments.table, arguments.until, on_aws=arguments.aws)
-    except _EXPECTED as error:
-        _complain(str(error))
-    except OSError as error:
-        print(f"{error.filename or 'The local stack'}: {error.strerror}", file=sys.stderr)
-    return 1
+    tracing = commands.add_parser("trace", help="show one trace; both phases on one time axis")
+    tracing.add_argument(
+        "trace_id", nargs="?", help="in either form; the newest stream's if left out"
+    )
+    tracing.add_argument("--console", help="the console's address; the running stack's if left out")
+    return parser
 
 
-async def _run() -> int:
+async def _run() -> None:
     settings = Settings.from_environ(os.environ)
     for name, nearest in unknown_settings(os.environ):
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
@@ -87,7 +92,6 @@ async def _run() -> int:
             await _serve(stack)
     except asyncio.CancelledError:
         _say("Stopped.")
-    return 0
 
 
 async def _serve(stack: Stack) -> None:
@@ -118,57 +122,6 @@ def _banner(stack: Stack) -> str:
         "  In another terminal: make trace, make publish FILE=…, make drain; or\n"
         f"  curl -N '{stack.url}/stream?backfill=5'\n"
     )
-
-
-def _publish(file: str) -> int:
-    running = running_stack(os.environ, say=_complain)
-    # Bytes: a line that is not UTF-8 must not keep the others from being read.
-    text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    all_good = publish_lines(
-        text,
-        put_into(local_client("dynamodb", running.dynamodb_url), running.tables.items),
-        keep_times=os.environ.get("KEEP_TIMES") == "1",
-        say=_say,
-    )
-    return 0 if all_good else 1
-
-
-def _drain(table: str, until_text: str | None, *, on_aws: bool) -> int:
-    until = drain.drain_until(until_text, now=time.time())
-    running = None if on_aws else _stack_to_drain(table)
-    if running is not None:
-        table = running.tables.connections
-    elif not table:
-        raise drain.DrainError("Say which connections table on AWS: make drain TABLE=…")
-    where = "AWS" if running is None else "the local stack"
-    try:
-        if running is None:
-            dynamodb = boto3.client("dynamodb")
-            where = f"AWS in {dynamodb.meta.region_name}"
-        else:
-            dynamodb = local_client("dynamodb", running.dynamodb_url)
-        drain.mark(dynamodb, table, until=until)
-    except (BotoCoreError, ClientError) as error:
-        hint = "" if running is not None or on_aws else _NOT_LOCAL.format(table=table)
-        raise drain.DrainError(
-            f"{table} on {where} was not changed: {reason(error)}{hint}"
-        ) from error
-    table = f"{table} on {where}"
-    if until:
-        _say(f"{table} drains until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC.")
-    else:
-        _say(f"{table} no longer drains.")
-    return 0
-
-
-def _stack_to_drain(table: str) -> RunningStack | None:
-    """The local stack that has the table, or any without a name; None: the table is on AWS."""
-    try:
-        return running_stack(os.environ, say=_complain, connections_table=table or None)
-    except NoStackError as error:
-        if table:
-            return None
-        raise NoStackError(f"{error}; or drain a table on AWS: make drain TABLE=…") from None
 
 
 def _say(text: str) -> None:

@@ -6,19 +6,18 @@ with BackgroundStack(Settings(port=0)) as stack:
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
-from local_aws.environment import Environment
-from local_aws.fault_proxy import FaultProxy
-from local_aws.invocation import Invocation
-from local_aws.otlp_behaviour import HEALTHY, Behaviour
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.servers.loop_thread import LoopThread
 from local_aws.settings import Settings
 from local_aws.stack import Stack
-from local_aws.traces import TraceStore
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, Behaviour
+from local_aws.traces.store import TraceStore
 
 T = TypeVar("T")
 _START_SECONDS = 60.0
@@ -33,18 +32,15 @@ class BackgroundStack:
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
         self.stack = Stack(settings, say=say)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="local-stack", daemon=True
-        )
+        self._loop = LoopThread("local-stack")
 
     def __enter__(self) -> BackgroundStack:
         """Returns when everything is ready. Raises what starting the stack raises."""
-        self._thread.start()
+        self._loop.__enter__()
         try:
             self.call(self.stack.__aenter__(), timeout_seconds=_START_SECONDS)
         except BaseException:
-            self._end_thread()
+            self._loop.__exit__()
             raise
         return self
 
@@ -57,16 +53,11 @@ class BackgroundStack:
         try:
             self.call(self.stack.__aexit__(kind, error, traceback))
         finally:
-            self._end_thread()
+            self._loop.__exit__()
 
     def call(self, work: Coroutine[Any, Any, T], *, timeout_seconds: float = 30.0) -> T:
         """Runs a coroutine on the stack's loop and gives its result."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(timeout_seconds)
-        except TimeoutError:
-            future.cancel()
-            raise
+        return self._loop.call(work, timeout_seconds=timeout_seconds)
 
     @property
     def url(self) -> str:
@@ -128,9 +119,3 @@ class BackgroundStack:
     def publish_at_rate(self, items_per_second: float) -> None:
         """Changes the publisher's own supply; 0 pauses it."""
         self.stack.publisher.items_per_second = items_per_second
-
-    def _end_thread(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()

@@ -8,30 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
+
+from local_aws.account import ACCOUNT_ID, REGION
+from local_aws.sentiment import function as sentiment
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
-# The function's own configuration, as its Terraform would set it, with values that suit one
-# computer: short streams, so that rotation is seen, and fewer slots than environments, so that the
-# function's own refusal comes before Lambda's.
-FUNCTION_DEFAULTS: Mapping[str, str] = MappingProxyType(
-    {
-        "SSE_ITEMS_TABLE": "items",
-        "SSE_CONNECTIONS_TABLE": "connections",
-        "SSE_CONFIGURATIONS_TABLE": "configurations",
-        "SSE_MAX_CONNECTIONS": "15",
-        "SSE_MAX_STREAM_SECONDS": "50",
-        "SSE_TRACE_ROUTE": "on",
-        "SSE_AUTH": "none",
-        "POWERTOOLS_SERVICE_NAME": "sse-streaming",
-        "OTEL_SERVICE_NAME": "sse-streaming",
-    }
-)
 DEFAULT_PORT = 8080
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
 _PREFIX = "LOCAL_"
-PASSED_ON_PREFIXES = ("SSE_", "OTEL_", "POWERTOOLS_")
 
 
 class SettingError(ValueError):
@@ -46,12 +31,22 @@ class FunctionSettings:
     `passed_on` are the caller's own variables, which replace every other value.
     """
 
+    name: str = sentiment.NAME
     python: Path = Path(sys.executable)
     task_root: Path = REPOSITORY_ROOT / "src"
-    handler: str = "lambdas.sse_streaming.entrypoint.handler"
+    handler: str = sentiment.HANDLER
     memory_mb: int = 1024
-    environment: Mapping[str, str] = field(default_factory=lambda: FUNCTION_DEFAULTS)
+    environment: Mapping[str, str] = field(default_factory=lambda: sentiment.ENVIRONMENT)
     passed_on: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.name}"
+
+    @property
+    def configured(self) -> dict[str, str]:
+        """The variables that a user can set, as the function will see them."""
+        return {**self.environment, **self.passed_on}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +100,7 @@ class Settings:
                 python=read.file("LOCAL_PYTHON") or Path(sys.executable),
                 task_root=read.folder("LOCAL_TASK_ROOT") or REPOSITORY_ROOT / "src",
                 handler=read.text("LOCAL_HANDLER") or FunctionSettings().handler,
-                passed_on=read.beginning_with(PASSED_ON_PREFIXES),
+                passed_on=read.beginning_with(sentiment.SETTING_PREFIXES),
             ),
         )
 

@@ -10,41 +10,42 @@ connect finds everything ready. Threads and pytest: see background.py.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from local_aws.console import create_console
-from local_aws.console_server import ConsoleServer
-from local_aws.engines import Engine, dynoxide, find_dynoxide, moto
-from local_aws.fault_proxy import FaultProxy
-from local_aws.fault_switches import FaultSwitches
-from local_aws.function_environ import Wiring, configured
-from local_aws.http_connection import bound_socket
-from local_aws.index_lag import IndexLag
-from local_aws.invocation import Invocation
-from local_aws.lambda_service import LambdaService
-from local_aws.open_streams import OpenStreams
-from local_aws.otlp_collector import OtlpCollector
-from local_aws.patience import patiently
+from local_aws.account import ACCOUNT_ID
+from local_aws.console.app import create_console
+from local_aws.console.fault_switches import FaultSwitches
+from local_aws.console.open_streams import OpenStreams
+from local_aws.console.server import ConsoleServer
+from local_aws.data.clients import local_client
+from local_aws.data.engines import Engine, dynoxide, find_dynoxide, moto
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.data.index_lag import IndexLag
+from local_aws.lambda_side.environ import Wiring
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.lambda_side.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
-from local_aws.publisher import Publisher
-from local_aws.settings import FunctionSettings, Settings
-from local_aws.span_notice import SpanNotice
-from local_aws.tables import (
+from local_aws.progress import with_progress
+from local_aws.sentiment.function import heartbeat_seconds, new_secrets
+from local_aws.sentiment.publisher import Publisher
+from local_aws.sentiment.tables import (
     TableNames,
     create_tables,
-    local_client,
     put_sample_configurations,
 )
-from local_aws.traces import TraceStore
-from local_aws.xray_daemon import XRayDaemon
+from local_aws.servers.http_connection import bound_socket
+from local_aws.settings import Settings
+from local_aws.traces.receivers.otlp_collector import OtlpCollector
+from local_aws.traces.receivers.xray_daemon import XRayDaemon
+from local_aws.traces.span_notice import SpanNotice
+from local_aws.traces.store import TraceStore
 
-DEFAULT_HEARTBEAT_SECONDS = 15.0  # the function's own
 _MOTO_NOTICE = (
     "No dynoxide binary was found, so moto stands in for DynamoDB: the same answers, but index "
     "queries grow slower with the table and capacity is not charged by AWS's rule."
@@ -76,7 +77,7 @@ class Stack:
         starting may.
         """
         self.settings = settings
-        self.names = TableNames.from_environ(configured(settings.function))
+        self.names = TableNames.from_environ(settings.function.configured)
         self.guard = ProcessGuard()
         self.dynamodb = FaultProxy(
             index_lag=IndexLag(
@@ -129,12 +130,12 @@ class Stack:
         for part in (self.collector, self.daemon):
             await part.start()
             self._resources.push_async_callback(part.stop)
-        await patiently("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
+        await with_progress("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
         self.lambda_service = self._make_lambda_service()
         if self._checks_function:
             checking = self.lambda_service.check_init()
-            await patiently("Starting the function once", checking, self._say)
-        await patiently("Creating tables", self._prepare_tables(), self._say)
+            await with_progress("Starting the function once", checking, self._say)
+        await with_progress("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
         await self._start_lambda(url_socket)
 
@@ -184,7 +185,9 @@ class Stack:
     async def _prepare_tables(self) -> None:
         direct = await self._client(self.engine_url)
         await asyncio.to_thread(create_tables, direct, self.names)
-        await asyncio.to_thread(put_sample_configurations, direct, self.names.configurations)
+        await asyncio.to_thread(
+            put_sample_configurations, direct, self.names.configurations, account_id=ACCOUNT_ID
+        )
         self.publisher = Publisher(
             await self._client(self.dynamodb.url),
             direct,
@@ -206,7 +209,7 @@ class Stack:
             FaultSwitches(self.dynamodb, self.collector),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,
-            details={"heartbeat_seconds": _heartbeat_seconds(self.settings.function)},
+            details={"heartbeat_seconds": heartbeat_seconds(self.settings.function.configured)},
         )
         server = ConsoleServer(app)
         self._resources.push_async_callback(server.stop)
@@ -218,21 +221,23 @@ class Stack:
             cloudwatch_url=self.cloudwatch.url,
             otlp_url=self.collector.endpoint,
             xray_daemon_address=self.daemon.address,
-            id_key=secrets.token_hex(16),
         )
+        function = self.settings.function
         notice = SpanNotice(
             self.traces,
             self._say,
-            self.settings.function,
+            configured=function.configured,
+            passed_on=function.passed_on,
             collector_url=self.collector.endpoint,
         )
+        with_secrets = replace(function, environment={**new_secrets(), **function.environment})
         return LambdaService(
-            self.settings,
+            replace(self.settings, function=with_secrets),
             wiring,
             spawner=self.guard,
             say=self._say,
             add_segment=self.traces.add_segment,
-            on_finished=notice.finished,
+            on_answered=notice.answered,
         )
 
     async def _start_lambda(self, sock: socket.socket) -> None:
@@ -240,14 +245,6 @@ class Stack:
         publishing = asyncio.create_task(self.publisher.run())
         self._resources.push_async_callback(_cancel, publishing)
         await self.lambda_service.start(sock)
-
-
-def _heartbeat_seconds(function: FunctionSettings) -> float:
-    """What the function is set to; a setting that is no number stops its init, not the stack."""
-    try:
-        return float(configured(function).get("SSE_HEARTBEAT_SECONDS") or DEFAULT_HEARTBEAT_SECONDS)
-    except ValueError:
-        return DEFAULT_HEARTBEAT_SECONDS
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

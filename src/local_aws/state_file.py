@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local_aws.sentiment.tables import TableNames
 from local_aws.settings import DEFAULT_PORT, REPOSITORY_ROOT, Settings
-from local_aws.tables import TableNames
 
 STATE_FOLDER = REPOSITORY_ROOT / ".local"
 _NONE = "No local stack is running here. Start one with: make run"

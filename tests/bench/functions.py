@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from local_aws.function_environ import Wiring, function_environ
-from local_aws.settings import FUNCTION_DEFAULTS, FunctionSettings
+from local_aws.lambda_side.environ import Wiring, function_environ
+from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.settings import FunctionSettings
 from tests.bench.process_usage import Processes
 from tests.bench.standins.runtime_api import (
     UNSAMPLED,
@@ -169,14 +170,16 @@ class Aws:
             cloudwatch_url=self.url,
             otlp_url=self.url,
             xray_daemon_address=self.daemon_address,
-            id_key="bench-key-of-32-bytes-0123456789",
         )
         function = FunctionSettings(
             handler=handler,
             environment={
-                name: value
-                for name, value in FUNCTION_DEFAULTS.items()
-                if not name.startswith(("SSE_MAX", "SSE_TRACE"))  # the service's own defaults
+                "SSE_ID_KEY": "bench-key-of-32-bytes-0123456789",
+                **{
+                    name: value
+                    for name, value in ENVIRONMENT.items()
+                    if not name.startswith(("SSE_MAX", "SSE_TRACE"))  # the service's own defaults
+                },
             },
             passed_on=settings,
         )

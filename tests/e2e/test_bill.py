@@ -30,9 +30,10 @@ from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
 from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.stream import Stream
-from local_aws.fault_proxy import FaultProxy
-from local_aws.loop_thread import LoopThread
-from local_aws.tables import TableNames, create_tables, local_client
+from local_aws.data.clients import local_client
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.sentiment.tables import TableNames, create_tables
+from local_aws.servers.loop_thread import LoopThread
 from tests.absence import missing
 from tests.fakes.dynamodb import running_engine
 from tests.fakes.memory_aws import MemorySink

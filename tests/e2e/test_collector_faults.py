@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.otlp_behaviour import (
+from local_aws.traces.receivers.otlp_behaviour import (
     DIES_MID_ANSWER,
     HEALTHY,
     REFUSED,

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.environment import Environment
-from local_aws.invocation import Invocation
-from local_aws.otlp_behaviour import HEALTHY, REFUSED
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.invocation import Invocation
 from local_aws.settings import Settings
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
 from tests.absence import missing
 from tests.fakes.chromium import Page, chromium
 from tests.fakes.client_programs import CannotRun, axe_core

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.faults import Hang
-from local_aws.invocation import Outcome
-from local_aws.otlp_behaviour import SILENT
-from local_aws.tables import local_client
+from local_aws.data.clients import local_client
+from local_aws.data.faults import Hang
+from local_aws.lambda_side.invocation import Outcome
+from local_aws.traces.receivers.otlp_behaviour import SILENT
 from tests.fakes.havoc import by_the_function
 from tests.fakes.local import get, local_stack, open_stream, wait_until
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.faults import ACCESS_DENIED, THROTTLE
-from local_aws.invocation import Invocation
-from local_aws.trace_records import Record
+from local_aws.data.faults import ACCESS_DENIED, THROTTLE
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.traces.records import Record
 from tests.counts import count
 from tests.fakes.local import get, local_stack, open_stream, read_stream, request, wait_until
 

@@ -17,7 +17,7 @@ import pytest
 
 from lambdas.sse_streaming.feed.position import PositionCodec
 from local_aws.background import BackgroundStack
-from local_aws.tables import local_client
+from local_aws.data.clients import local_client
 from tests.counts import count
 from tests.fakes.feed_writer import FeedWriter
 from tests.fakes.havoc import MAX_INDEX_LAG_SECONDS, strike_all, strike_one

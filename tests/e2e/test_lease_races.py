@@ -15,8 +15,9 @@ import pytest
 
 from lambdas.sse_streaming.connections.dynamodb import MAX_ACQUIRE_REQUESTS, DynamoConnections
 from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Refusal, new_session_id
+from local_aws.data.clients import local_client
+from local_aws.sentiment.tables import TableNames, create_tables
 from local_aws.settings import REPOSITORY_ROOT
-from local_aws.tables import TableNames, create_tables, local_client
 from tests.absence import missing
 from tests.counts import count
 from tests.fakes.dynamodb import RunningEngine, counted_requests, function_client, running_engine

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.faults import ACCESS_DENIED, THROTTLE
-from local_aws.otlp_behaviour import REFUSED
+from local_aws.data.faults import ACCESS_DENIED, THROTTLE
+from local_aws.traces.receivers.otlp_behaviour import REFUSED
 from tests.fakes.local import SseResponse, get, local_stack, open_stream, wait_until
 
 

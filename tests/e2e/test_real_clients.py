@@ -19,9 +19,9 @@ import pytest
 
 from lambdas.sse_streaming.feed.position import PositionCodec
 from local_aws.background import BackgroundStack
-from local_aws.environment import Phase
-from local_aws.faults import THROTTLE, Rule
-from local_aws.invocation import Outcome
+from local_aws.data.faults import THROTTLE, Rule
+from local_aws.lambda_side.environment import Phase
+from local_aws.lambda_side.invocation import Outcome
 from tests.absence import missing
 from tests.fakes.client_programs import PROGRAMS, CannotRun, install_npm_packages
 from tests.fakes.clients_page import (

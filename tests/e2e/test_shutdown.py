@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.faults import Hang
-from local_aws.invocation import Invocation
-from local_aws.otlp_behaviour import SILENT
+from local_aws.data.faults import Hang
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.traces.receivers.otlp_behaviour import SILENT
 from tests.counts import count
 from tests.fakes.havoc import by_the_function
 from tests.fakes.local import get, local_stack, open_stream, wait_until

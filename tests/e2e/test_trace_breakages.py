@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.otlp_behaviour import HEALTHY, REFUSED, answers_status
-from local_aws.settings import FUNCTION_DEFAULTS, FunctionSettings
+from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.settings import FunctionSettings
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED, answers_status
 from tests.e2e.conftest import StartStack
 from tests.fakes.local import get, local_stack
 
@@ -147,6 +148,6 @@ def test_a_wrapper_is_set(start_stack: StartStack) -> None:
 def configured(**more: str) -> FunctionSettings:
     """`passed_on` wins over the stack's own wiring; `environment` is for everything else."""
     return FunctionSettings(
-        environment={**FUNCTION_DEFAULTS, **more},
+        environment={**ENVIRONMENT, **more},
         passed_on={name: value for name, value in more.items() if name.startswith("OTEL_")},
     )

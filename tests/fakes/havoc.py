@@ -16,10 +16,9 @@ from typing import Any
 import httpx
 
 from local_aws.background import BackgroundStack
-from local_aws.drain import mark
-from local_aws.environment import Environment, Phase
-from local_aws.fault_proxy import FaultProxy
-from local_aws.faults import (
+from local_aws.data.clients import STACK_ITSELF
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.data.faults import (
     INTERNAL_ERROR,
     THROTTLE,
     THROUGHPUT_EXCEEDED,
@@ -33,9 +32,10 @@ from local_aws.faults import (
     ProxiedRequest,
     Reorder,
 )
-from local_aws.invocation import Outcome
-from local_aws.otlp_behaviour import HEALTHY, SILENT
-from local_aws.tables import STACK_ITSELF
+from local_aws.lambda_side.environment import Environment, Phase
+from local_aws.lambda_side.invocation import Outcome
+from local_aws.sentiment.drain import mark
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, SILENT
 from tests.fakes.resuming_client import ResumingClient
 
 _REQUEST_FAULTS: tuple[Action, ...] = (

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections import deque
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from local_aws.connection_server import ConnectionServer
-from local_aws.http_connection import bound_socket
-from local_aws.loop_thread import LoopThread
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+from local_aws.servers.connection_server import ConnectionServer
+from local_aws.servers.http_connection import bound_socket, reset_connection
+from local_aws.servers.loop_thread import LoopThread
 
 
 class Relay:
@@ -32,7 +28,8 @@ class Relay:
 
     def __enter__(self) -> Relay:
         self._loop.__enter__()
-        self._loop.call(self._start())
+        self._loop.call(self._server.start(bound_socket(0)))
+        self.url = f"http://127.0.0.1:{self._server.port}"
         return self
 
     def __exit__(
@@ -41,7 +38,7 @@ class Relay:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._loop.call(self._stop())
+        self._loop.call(self._server.stop())
         self._loop.__exit__(kind, error, traceback)
 
     def cut(self) -> None:
@@ -56,18 +53,9 @@ class Relay:
         """The next requests on new connections get these bytes instead of the upstream."""
         self._answers.extend(answers)
 
-    async def _start(self) -> None:
-        await self._server.start(bound_socket(0))
-        self.url = f"http://127.0.0.1:{self._server.port}"
-
-    async def _stop(self) -> None:
-        await self._server.stop()
-
     async def _reset(self) -> None:
         for writer in self._clients:
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            writer.transport.abort()
+            reset_connection(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from lambdas.sse_streaming.aws.clients import Lazy
-from local_aws.engines import find_dynoxide
+from local_aws.data.clients import local_client
+from local_aws.data.engines import find_dynoxide
+from local_aws.sentiment.tables import TableNames, create_tables
 from local_aws.settings import Settings
-from local_aws.tables import TableNames, create_tables, local_client
 from tests.absence import missing
 from tests.fakes.dynamodb import (
     Database,

@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.engines import dynoxide, find_dynoxide, moto
-from local_aws.fault_proxy import FaultProxy
-from local_aws.index_lag import IndexLag
+from local_aws.data.clients import local_client
+from local_aws.data.engines import dynoxide, find_dynoxide, moto
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.data.index_lag import IndexLag
 from local_aws.processes import ProcessGuard
+from local_aws.sentiment.tables import TableNames, create_tables
 from local_aws.settings import Settings
-from local_aws.tables import TableNames, create_tables, local_client
 
 
 @dataclass

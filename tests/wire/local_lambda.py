@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 import httpx
 
-from local_aws.environment import Environment
-from local_aws.function_environ import Wiring
-from local_aws.http_connection import bound_socket
-from local_aws.invocation import Invocation
-from local_aws.lambda_service import LambdaService
+from local_aws.lambda_side.environ import Wiring
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.lambda_side.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
+from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import FunctionSettings, Settings
+from local_aws.traces.trace_header import Trace
 
 FUNCTIONS = Path(__file__).parents[1] / "fakes" / "functions"
 SCRIPTED = FunctionSettings(
@@ -31,7 +32,6 @@ WIRING = Wiring(
     cloudwatch_url="http://127.0.0.1:2",
     otlp_url="http://127.0.0.1:3",
     xray_daemon_address="127.0.0.1:4",
-    id_key="k" * 32,
 )
 STREAMED = {
     "Content-Type": "application/vnd.awslambda.http-integration-response",
@@ -48,6 +48,7 @@ class LocalLambda:
     http: httpx.AsyncClient
     said: list[str] = field(default_factory=list)
     segments: list[dict[str, Any]] = field(default_factory=list)
+    answered: list[Trace] = field(default_factory=list)
 
     @property
     def last(self) -> Invocation:
@@ -103,15 +104,21 @@ async def local_lambda(**settings: Any) -> AsyncIterator[LocalLambda]:
     await guard.start()
     said: list[str] = []
     segments: list[dict[str, Any]] = []
+    answered: list[Trace] = []
     service = LambdaService(
-        given, WIRING, spawner=guard, say=said.append, add_segment=segments.append
+        given,
+        WIRING,
+        spawner=guard,
+        say=said.append,
+        add_segment=segments.append,
+        on_answered=lambda trace, _: answered.append(trace),
     )
     await service.start(bound_socket(given.port))
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{service.url.port}", timeout=20.0, trust_env=False
         ) as http:
-            yield LocalLambda(service, http, said, segments)
+            yield LocalLambda(service, http, said, segments, answered)
     finally:
         await service.stop()
         await guard.stop()

@@ -12,17 +12,17 @@ import httpx
 import pytest
 import uvicorn
 
-from local_aws import waterfall_text
-from local_aws.console import PAGE, create_console
-from local_aws.fault_proxy import FaultProxy
-from local_aws.fault_switches import FaultSwitches
-from local_aws.faults import THROTTLE, ProxiedRequest
-from local_aws.index_lag import IndexLag
-from local_aws.items import NotWrittenError, complete_item
-from local_aws.otlp_behaviour import REFUSED
-from local_aws.otlp_collector import OtlpCollector
-from local_aws.tables import STACK_ITSELF
-from local_aws.traces import TraceStore
+from local_aws.__main__ import main
+from local_aws.console.app import PAGE, create_console
+from local_aws.console.fault_switches import FaultSwitches
+from local_aws.data.clients import STACK_ITSELF
+from local_aws.data.fault_proxy import FaultProxy
+from local_aws.data.faults import THROTTLE, ProxiedRequest
+from local_aws.data.index_lag import IndexLag
+from local_aws.sentiment.items import NotWrittenError, complete_item
+from local_aws.traces.receivers.otlp_behaviour import REFUSED
+from local_aws.traces.receivers.otlp_collector import OtlpCollector
+from local_aws.traces.store import TraceStore
 from tests.fakes.otlp_spans import START, XRAY_TRACE_ID, make_export, make_span
 
 FUNCTION_URL = "http://127.0.0.1:8080"
@@ -381,12 +381,12 @@ async def test_the_terminal_prints_the_newest_trace(
     console: httpx.AsyncClient, store: TraceStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = str(console.base_url)
-    assert await asyncio.to_thread(waterfall_text.main, [base]) == 1
+    assert await asyncio.to_thread(main, ["trace", "--console", base]) == 1
     assert "holds none yet" in capsys.readouterr().err
     store.add_otel(make_export(make_span("sse_stream")))
-    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    assert await asyncio.to_thread(main, ["trace", "--console", base]) == 0
     assert "sse_stream" in capsys.readouterr().out
-    assert await asyncio.to_thread(waterfall_text.main, [base, "1-0-0"]) == 1
+    assert await asyncio.to_thread(main, ["trace", "--console", base, "1-0-0"]) == 1
     assert "no such trace" in capsys.readouterr().err
 
 
@@ -398,18 +398,18 @@ async def test_the_terminal_prefers_the_newest_stream_to_newer_requests_of_other
     store.add_otel(make_export(probe))
     health = {"trace_id": f"1-33333333-{'3' * 24}", "id": "c" * 16, "name": "sse-streaming"}
     store.add_segment({**health, "start_time": START + 10, "end_time": START + 11})
-    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    assert await asyncio.to_thread(main, ["trace", "--console", base]) == 0
     printed = capsys.readouterr()
     assert "1-33333333-" in printed.out
     assert "No trace has a streaming phase yet" in printed.err
     for start, trace_id in ((1, "4" * 32), (2, "5" * 32)):
         store.add_otel(make_export(make_span("sse_stream", trace_id=trace_id, start=start)))
-    assert await asyncio.to_thread(waterfall_text.main, [base]) == 0
+    assert await asyncio.to_thread(main, ["trace", "--console", base]) == 0
     printed = capsys.readouterr()
     assert "1-55555555-" in printed.out
     assert printed.err == ""
 
 
 def test_the_terminal_says_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    assert waterfall_text.main(["http://127.0.0.1:1", "1-0-0"]) == 1
+    assert main(["trace", "--console", "http://127.0.0.1:1", "1-0-0"]) == 1
     assert "cannot read a trace" in capsys.readouterr().err

@@ -11,16 +11,16 @@ import pytest
 import pytest_asyncio
 
 from local_aws.background import BackgroundStack
-from local_aws.console import create_console
-from local_aws.console_server import ConsoleServer
-from local_aws.engines import find_dynoxide, moto
-from local_aws.fault_proxy import FaultProxy
-from local_aws.fault_switches import FaultSwitches
-from local_aws.http_connection import bound_socket
-from local_aws.otlp_collector import OtlpCollector
+from local_aws.console.app import create_console
+from local_aws.console.fault_switches import FaultSwitches
+from local_aws.console.server import ConsoleServer
+from local_aws.data.engines import find_dynoxide, moto
+from local_aws.data.fault_proxy import FaultProxy
 from local_aws.processes import ProcessGuard
+from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import Settings
-from local_aws.traces import TraceStore
+from local_aws.traces.receivers.otlp_collector import OtlpCollector
+from local_aws.traces.store import TraceStore
 from tests.absence import missing
 from tests.wire.local_lambda import SCRIPTED
 from tests.wire.test_console import MemoryItems, OneStream

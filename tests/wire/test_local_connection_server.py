@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from local_aws.connection_server import ConnectionServer
-from local_aws.http_connection import bound_socket
+from local_aws.servers.connection_server import ConnectionServer
+from local_aws.servers.http_connection import bound_socket
 
 
 async def _wait_for_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

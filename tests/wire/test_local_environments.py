@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_aws.environment import Phase
-from local_aws.invocation import Outcome
-from local_aws.open_streams import OpenStreams
+from local_aws.console.open_streams import OpenStreams
+from local_aws.lambda_side.environment import Phase
+from local_aws.lambda_side.invocation import Outcome
 from tests.wire.local_lambda import (
     PRELUDE,
     SCRIPTED,
@@ -75,6 +75,8 @@ async def test_a_function_beyond_its_timeout_is_killed() -> None:
         assert process_state(invocation.environment_pid) == ""
         assert any("Task timed out after 0.70 seconds" in line for line in running.said)
         assert (await running.run(*answer(PRELUDE, "next"))).text == "next"
+        answered = await running.finished()
+        await until(lambda: running.answered == [answered.trace])
 
 
 async def test_a_timeout_before_the_head_is_a_502() -> None:

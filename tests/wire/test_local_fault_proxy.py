@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from local_aws.faults import (
+from local_aws.data.clients import local_client
+from local_aws.data.faults import (
     INTERNAL_ERROR,
     THROTTLE,
     THROUGHPUT_EXCEEDED,
@@ -23,7 +24,6 @@ from local_aws.faults import (
     Refuse,
     Reorder,
 )
-from local_aws.tables import local_client
 from tests.absence import missing
 from tests.wire.local_dynamodb import LocalDynamoDb, item, local_dynamodb
 from tests.wire.local_lambda import until

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from local_aws.invocation import Outcome
+from local_aws.lambda_side.invocation import Outcome
 from tests.wire.local_lambda import PRELUDE, STREAMED, LocalLambda, Step, answer, local_lambda
 
 

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from local_aws.bandwidth import Bandwidth
-from local_aws.invocation import Invocation, Outcome
-from local_aws.runtime_api import RuntimeApi
-from local_aws.trace_header import start_trace
+from local_aws.lambda_side.bandwidth import Bandwidth
+from local_aws.lambda_side.invocation import Invocation, Outcome
+from local_aws.lambda_side.runtime_api import RuntimeApi
+from local_aws.traces.trace_header import start_trace
 
 ROOT = "/2018-06-01/runtime"
 STREAMED = {"Lambda-Runtime-Function-Response-Mode": "streaming"}

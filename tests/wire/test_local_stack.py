@@ -17,14 +17,15 @@ import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.otlp_behaviour import HEALTHY, REFUSED
-from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT, Settings
+from local_aws.data.clients import local_client
+from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.settings import REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
 from local_aws.state_file import RunningStack
-from local_aws.tables import local_client
+from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
 from tests.wire.local_lambda import PRELUDE, SCRIPTED, answer, process_state, script
 
-FUNCTION = replace(SCRIPTED, environment=FUNCTION_DEFAULTS)
+FUNCTION = replace(SCRIPTED, environment=ENVIRONMENT)
 
 
 def settings(**given: object) -> Settings:

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from local_aws.otlp_behaviour import (
+from local_aws.traces.receivers.otlp_behaviour import (
     DIES_MID_ANSWER,
     HEALTHY,
     REFUSED,
@@ -29,8 +29,12 @@ from local_aws.otlp_behaviour import (
     delayed,
     trickles,
 )
-from local_aws.otlp_collector import CollectorThread, OtlpCollector, running_collector
-from local_aws.traces import TraceStore
+from local_aws.traces.receivers.otlp_collector import (
+    CollectorThread,
+    OtlpCollector,
+    running_collector,
+)
+from local_aws.traces.store import TraceStore
 from tests.fakes.local import wait_until
 
 EXPORT_SECONDS = 0.3

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from lambda_streaming.tracing.export.buffer import SpanBuffer
 from lambda_streaming.tracing.export.one_try import AnyExporter, ExportReport, Outcome
 from lambda_streaming.tracing.export.otlp import OtlpExporter
-from local_aws.otlp_behaviour import (
+from local_aws.traces.receivers.otlp_behaviour import (
     DIES_MID_ANSWER,
     HEALTHY,
     REFUSED,
@@ -33,7 +33,7 @@ from local_aws.otlp_behaviour import (
     delayed,
     trickles,
 )
-from local_aws.otlp_collector import CollectorThread, running_collector
+from local_aws.traces.receivers.otlp_collector import CollectorThread, running_collector
 from tests.fakes.local import wait_until
 
 BUDGET_SECONDS = 0.3

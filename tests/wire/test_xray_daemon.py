@@ -11,8 +11,13 @@ from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
 
-from local_aws.traces import TraceStore
-from local_aws.xray_daemon import MalformedDatagramError, XRayDaemon, parse_datagram, running_daemon
+from local_aws.traces.receivers.xray_daemon import (
+    MalformedDatagramError,
+    XRayDaemon,
+    parse_datagram,
+    running_daemon,
+)
+from local_aws.traces.store import TraceStore
 from tests.fakes.local import wait_until
 
 TRACE_ID = "1-6afd86c0-000000000000000000000001"

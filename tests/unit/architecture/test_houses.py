@@ -9,6 +9,8 @@ import pytest
 from tests.unit.architecture.houses import (
     LIBRARY,
     LIBRARY_FILES,
+    LOCAL,
+    LOCAL_FILES,
     SRC,
     circles,
     file_imports,
@@ -19,27 +21,27 @@ from tests.unit.architecture.houses import (
 )
 
 MAX_FLOORS = 6
-MAX_FILES_IN_A_FOLDER = 14
+MAX_FILES_IN_A_FOLDER = {LIBRARY: 14, LOCAL: 12}
 
 
-@pytest.mark.parametrize("files", [LIBRARY_FILES], ids=["library"])
+@pytest.mark.parametrize("files", [LIBRARY_FILES, LOCAL_FILES], ids=["library", "local stack"])
 def test_no_files_import_each_other_in_a_circle(files: list[Path]) -> None:
     assert circles(file_imports(files)) == []
 
 
-@pytest.mark.parametrize("house", [LIBRARY], ids=lambda house: house.name)
+@pytest.mark.parametrize("house", [LIBRARY, LOCAL], ids=lambda house: house.name)
 def test_a_house_has_few_floors(house: Path) -> None:
     heights = floors(room_imports(house))
 
     assert max(heights.values()) <= MAX_FLOORS, heights
 
 
-@pytest.mark.parametrize("house", [LIBRARY], ids=lambda house: house.name)
+@pytest.mark.parametrize("house", [LIBRARY, LOCAL], ids=lambda house: house.name)
 def test_a_folder_is_seen_at_one_look(house: Path) -> None:
     crowded = {
         str(folder.relative_to(SRC)): count
         for folder in [house, *(path for path in house.rglob("*") if path.is_dir())]
-        if (count := len(list(folder.glob("*.py")))) > MAX_FILES_IN_A_FOLDER
+        if (count := len(list(folder.glob("*.py")))) > MAX_FILES_IN_A_FOLDER[house]
     }
 
     assert crowded == {}
@@ -72,3 +74,27 @@ def test_the_library_never_imports_the_service() -> None:
     ]
 
     assert importers == []
+
+
+STARTS_THE_SERVICE = {
+    *("__main__.py", "commands.py", "settings.py", "stack.py", "state_file.py"),
+    *("console/app.py", "traces/xray/limits.py"),
+}
+
+
+def test_few_files_of_the_local_stack_know_the_service_that_it_runs() -> None:
+    """What it knows of the service stands in one room, so that it can run another app."""
+    knowing = {
+        str(path.relative_to(LOCAL))
+        for path in LOCAL_FILES
+        if any(name.startswith("local_aws.sentiment") for name in imports(path))
+        and "sentiment" not in path.relative_to(LOCAL).parts
+    }
+
+    assert knowing == STARTS_THE_SERVICE
+
+
+def test_what_is_known_of_the_service_needs_nothing_of_the_stack() -> None:
+    for path in sorted((LOCAL / "sentiment").rglob("*.py")):
+        used = {name for name in imports(path) if name.startswith("local_aws")}
+        assert all(name.startswith("local_aws.sentiment") for name in used), module_of(path)

@@ -13,7 +13,7 @@ from lambdas.sse_streaming.connections.lease import Refusal
 from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
 from lambdas.sse_streaming.routes import Route, find_route
 from lambdas.sse_streaming.stream import ANNOTATIONS
-from local_aws.tables import SAMPLE_CONFIGURATIONS
+from local_aws.sentiment.tables import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings
 from tests.fakes.virtual_time import run_virtually
 from tests.unit.documentation.pages import ROOT, quoted, rows_of, section_of, text_of

@@ -10,7 +10,8 @@ import pytest
 from lambda_streaming.environ import SettingsError
 from lambdas.sse_streaming.settings import Settings
 from local_aws import settings as local_settings
-from local_aws.settings import FUNCTION_DEFAULTS, REPOSITORY_ROOT
+from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.settings import REPOSITORY_ROOT
 from local_aws.state_file import state_file
 from tests.fakes.streams import REQUIRED, make_settings
 from tests.unit.documentation.pages import (
@@ -110,7 +111,7 @@ def test_what_one_value_makes_of_the_others_default_is_so() -> None:
 def test_every_switch_of_the_local_stack_has_its_row() -> None:
     asked = asked_by(local_settings.Settings.from_environ, {})
     assert asked <= set(LOCAL_ROWS)
-    source = "".join(path.read_text() for path in (ROOT / "src/local_aws").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/local_aws").rglob("*.py"))
     assert [name for name in LOCAL_ROWS if f'"{name}"' not in source] == []
 
 
@@ -129,13 +130,13 @@ def test_a_default_is_the_local_stacks(name: str) -> None:
 def test_the_local_stacks_other_defaults_are_named() -> None:
     required = {
         name: value
-        for name, value in FUNCTION_DEFAULTS.items()
+        for name, value in ENVIRONMENT.items()
         if name.endswith(("_TABLE", "SERVICE_NAME"))
     }
     plain = Settings.from_environ(required)
     other = [
         f"`{name}={value}`"
-        for name, value in FUNCTION_DEFAULTS.items()
+        for name, value in ENVIRONMENT.items()
         if Settings.from_environ({**required, name: value}) != plain
     ]
     assert len(other) == 3

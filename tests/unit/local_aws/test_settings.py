@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lambdas.sse_streaming import settings as lambdas_settings
+from local_aws.sentiment.function import DEFAULT_HEARTBEAT_SECONDS
 from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
-from local_aws.stack import DEFAULT_HEARTBEAT_SECONDS
 
 
 def test_nothing_set_gives_the_documented_defaults() -> None:

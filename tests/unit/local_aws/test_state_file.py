@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.sentiment.tables import TableNames
 from local_aws.settings import Settings
 from local_aws.state_file import NoStackError, RunningStack, forget, running_stack, state_file
-from local_aws.tables import TableNames
 
 
 @pytest.fixture

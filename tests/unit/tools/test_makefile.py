@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import waterfall_text
+from local_aws import commands
+from local_aws.__main__ import main
+from local_aws.sentiment.tables import TableNames
 from local_aws.state_file import RunningStack
-from local_aws.tables import TableNames
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -78,10 +79,10 @@ def test_clean_removes_what_the_targets_made(tmp_path: Path) -> None:
 def test_a_trace_is_asked_of_the_running_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert 'waterfall_text "" 1-2-3' in printed_by_make("trace", "ID=1-2-3")
+    assert "-m local_aws trace 1-2-3" in printed_by_make("trace", "ID=1-2-3")
     file = tmp_path / "stack.json"
     monkeypatch.setenv("LOCAL_STATE_FILE", str(file))
-    assert waterfall_text.main(["", "1-2-3"]) == 1
+    assert main(["trace", "1-2-3"]) == 1
     assert "Start one with: make run" in capsys.readouterr().err
     RunningStack(
         pid=os.getpid(),
@@ -96,8 +97,8 @@ def test_a_trace_is_asked_of_the_running_stack(
         asked.append(url)
         raise LookupError("asked")
 
-    monkeypatch.setattr(waterfall_text, "_get", get)
-    assert waterfall_text.main(["", "1-2-3"]) == 1
+    monkeypatch.setattr(commands, "_get", get)
+    assert main(["trace", "1-2-3"]) == 1
     assert asked == ["http://127.0.0.1:1/api/traces/1-2-3"]
 
 

@@ -17,7 +17,7 @@ def python(program: str) -> list[str]:
 
 @pytest.fixture
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_aws.patience._EVERY_SECONDS", 0.02)
+    monkeypatch.setattr("local_aws.progress._EVERY_SECONDS", 0.02)
 
 
 @pytest.mark.usefixtures("no_patience")

@@ -11,7 +11,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from lambda_streaming.tracing.budget.policy import TRACE_BYTES
 from lambda_streaming.tracing.step import Keep, Step, Trace
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
-from local_aws.xray_documents import document_bytes, to_document
+from local_aws.traces.xray.documents import document_bytes, to_document
 from tests.fakes.aws_requests import aws_request
 from tests.fakes.spans import TracingWorld, begin, end, finish
 from tests.fakes.streams import make_settings

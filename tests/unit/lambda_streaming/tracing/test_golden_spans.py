@@ -21,7 +21,7 @@ from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.sampled import probe_span
 from lambda_streaming.tracing.step import Keep, Step
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
-from local_aws.xray_documents import to_document
+from local_aws.traces.xray.documents import to_document
 from tests.fakes.aws_requests import aws_request
 from tests.fakes.spans import SAMPLED, TracingWorld, begin, end, facts, finish
 from tests.fakes.streams import make_settings

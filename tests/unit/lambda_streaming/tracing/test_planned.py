@@ -13,8 +13,8 @@ from lambda_streaming.tracing.budget.planned import PlannedSpan, Stacks, plan_st
 from lambda_streaming.tracing.budget.policy import ROOT_EXTRA_BYTES
 from lambda_streaming.tracing.failures import ExceptionRecord, Failure
 from lambda_streaming.tracing.step import Step
-from local_aws import go_json
-from local_aws.otel_attributes import plain
+from local_aws.traces.xray import go_json
+from local_aws.traces.xray.otel_attributes import plain
 from tests.fakes.aws_requests import aws_request
 from tests.fakes.otlp_spans import span_from_json
 

@@ -25,7 +25,7 @@ from lambda_streaming.tracing.step import Scalar, Step, Trace
 from lambda_streaming.tracing.tracer import Tracing
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.settings import Settings
-from local_aws.xray_documents import document_bytes, to_document
+from local_aws.traces.xray.documents import document_bytes, to_document
 from tests.counts import count
 from tests.fakes.memory_aws import make_item
 from tests.fakes.spans import SAMPLED, MemoryExporter

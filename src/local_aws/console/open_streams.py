@@ -1,0 +1,50 @@
+"""The answers on their way to a client now, for the console: how long silent, and to be killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from local_aws.lambda_side.fleet import Fleet
+from local_aws.lambda_side.function_url.server import FunctionUrl
+from local_aws.lambda_side.invocation import Invocation
+
+
+class OpenStreams:
+    """An answer is found by its trace id, which a stream's `ready` event names."""
+
+    def __init__(
+        self, url: FunctionUrl, fleet: Fleet, *, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self._url = url
+        self._fleet = fleet
+        self._wall_clock = wall_clock
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Newest first. `idle_seconds`: since the client was last sent a byte, heartbeats included,
+        which an EventSource hides from its page."""
+        now = self._wall_clock()
+        return [
+            {
+                "trace_id": invocation.trace.root,
+                "environment": invocation.environment,
+                "idle_seconds": max(0.0, now - invocation.last_byte_at),
+            }
+            for invocation in self._open()
+        ]
+
+    def kill(self, trace_id: str) -> bool:
+        """Kills the process that makes this answer; False if there is none."""
+        for invocation in self._open():
+            if invocation.trace.root == trace_id:
+                for environment in self._fleet.environments:
+                    if environment.number == invocation.environment:
+                        environment.kill()
+                        return True
+        return False
+
+    def _open(self) -> Iterator[Invocation]:
+        for invocation in reversed(self._url.invocations):
+            if invocation.last_byte_at and not (invocation.answered_at or invocation.finished_at):
+                yield invocation

@@ -1,0 +1,1 @@
+"""The Lambda service: execution environments, their Runtime API, the invocations they serve."""

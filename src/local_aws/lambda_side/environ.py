@@ -1,0 +1,75 @@
+"""The environment variables of a function's process: Lambda's own, the configured ones, the wiring.
+
+Later ones win: Lambda's reserved variables and the function's configuration first, then what points
+it at this computer, then the caller's own settings of the function. Nothing else of the caller's
+environment is passed on, least of all credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local_aws.account import ACCESS_KEY_ID, REGION
+from local_aws.settings import FunctionSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Where the function finds the services of this computer."""
+
+    dynamodb_url: str
+    cloudwatch_url: str
+    otlp_url: str
+    xray_daemon_address: str
+
+
+def function_environ(
+    function: FunctionSettings, wiring: Wiring, *, runtime_api: str, environment_number: int
+) -> dict[str, str]:
+    """See the Lambda developer guide, "Defined runtime environment variables"."""
+    reserved = {
+        "_HANDLER": function.handler,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info[:2]),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[$LATEST]{environment_number:032x}",
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": wiring.xray_daemon_address,
+        "_AWS_XRAY_DAEMON_ADDRESS": wiring.xray_daemon_address.partition(":")[0],
+        "_AWS_XRAY_DAEMON_PORT": wiring.xray_daemon_address.partition(":")[2],
+        "LAMBDA_TASK_ROOT": str(function.task_root),
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LANG": "en_US.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "TZ": ":UTC",
+    }
+    # Not Lambda's: without these the SDK looks for an instance's metadata and for the caller's
+    # profile, and a Python outside the system's library path would not start.
+    of_this_computer = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **_inherited("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    }
+    wired = {
+        "AWS_ENDPOINT_URL_DYNAMODB": wiring.dynamodb_url,
+        "AWS_ENDPOINT_URL_CLOUDWATCH": wiring.cloudwatch_url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": wiring.otlp_url,
+    }
+    return {**function.environment, **reserved, **of_this_computer, **wired, **function.passed_on}
+
+
+def _inherited(*names: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    return {name: environ[name] for name in names if name in environ}

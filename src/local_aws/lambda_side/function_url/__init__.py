@@ -1,0 +1,1 @@
+"""The Function URL: an HTTP request in, an invocation's response out."""

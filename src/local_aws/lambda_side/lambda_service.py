@@ -1,0 +1,109 @@
+"""The Lambda service: one function, its Function URL, its execution environments, its log."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from local_aws.lambda_side.environ import Wiring, function_environ
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.fleet import Fleet
+from local_aws.lambda_side.function_url.server import FunctionUrl
+from local_aws.lambda_side.init_check import check_init
+from local_aws.lambda_side.invocation import Invocation, Outcome
+from local_aws.lambda_side.lambda_segments import lambda_segments
+from local_aws.lambda_side.log import FunctionLog
+from local_aws.processes import Spawner
+from local_aws.settings import Settings
+from local_aws.traces.trace_header import Trace
+
+Say = Callable[[str], None]
+_LINES_SHOWN = 20
+
+
+class LambdaService:
+    def __init__(
+        self,
+        settings: Settings,
+        wiring: Wiring,
+        *,
+        spawner: Spawner,
+        say: Say,
+        add_segment: Callable[[dict[str, Any]], None],
+        on_answered: Callable[[Trace, Sequence[str]], None] = lambda trace, log: None,
+    ) -> None:
+        """`say` prints a line for the developer; `add_segment` takes X-Ray segment documents;
+        `on_answered` gets the trace of each answered invocation after its segments, with what its
+        environment has logged.
+        """
+        self._settings = settings
+        self._wiring = wiring
+        self._spawner = spawner
+        self._say = say
+        self._add_segment = add_segment
+        self._on_answered = on_answered
+        self._is_stopping = False
+        self.log = FunctionLog(echo=say if settings.log else None)
+        self.fleet = Fleet(
+            self._environment,
+            concurrency=settings.concurrency,
+            on_begun=self._record,
+            on_finished=self._finished,
+        )
+        self.url = FunctionUrl(
+            self.fleet,
+            function_arn=settings.function.arn,
+            sampled=settings.sampled,
+            timeout_seconds=settings.timeout_seconds,
+            show_disconnect=settings.show_disconnect,
+            say=say,
+        )
+
+    async def check_init(self) -> None:
+        """Starts the function once, beside the fleet. Raises FunctionInitError with its reason."""
+        log = FunctionLog()
+        await check_init(self._environment(0, log), log, say=self._say)
+
+    async def start(self, sock: socket.socket) -> None:
+        """The Function URL listens on this bound socket from now on."""
+        await self.url.start(sock)
+
+    async def stop(self) -> None:
+        """Streams go on while their function has its time to end; then everything is cut."""
+        self._is_stopping = True
+        await self.url.stop_listening()
+        await self.fleet.shut_down()
+        await self.url.stop()
+
+    def _environment(self, number: int, log: FunctionLog | None = None) -> Environment:
+        function = self._settings.function
+        return Environment(
+            number,
+            argv=[str(function.python), "-m", "awslambdaric", function.handler],
+            task_root=function.task_root,
+            environ_for=lambda runtime_api, number: function_environ(
+                function, self._wiring, runtime_api=runtime_api, environment_number=number
+            ),
+            timeout_seconds=self._settings.timeout_seconds,
+            limits=self._settings.limits,
+            spawner=self._spawner,
+            log=log or self.log,
+        )
+
+    def _record(self, invocation: Invocation) -> None:
+        if invocation.trace.sampled:
+            for segment in lambda_segments(invocation):
+                self._add_segment(segment)
+
+    def _finished(self, invocation: Invocation, environment: Environment) -> None:
+        self._record(invocation)
+        if self._is_stopping:
+            return
+        if invocation.outcome is Outcome.ANSWERED:
+            self._on_answered(invocation.trace, self.log.lines(environment.number))
+            return
+        if not self._settings.log:
+            self._say(f"Invocation {invocation.request_id}: {invocation.outcome.value}.")
+            for line in self.log.lines(environment.number)[-_LINES_SHOWN:]:
+                self._say(f"[{environment.number}] {line}")

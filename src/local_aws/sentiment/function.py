@@ -1,0 +1,49 @@
+"""The service's function as the stack runs it, and what it shows of itself in traces.
+
+The values suit one computer: short streams, so that rotation is seen, and fewer connection slots
+than execution environments, so that the function's own refusal comes before Lambda's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+
+NAME = "sse-streaming"
+HANDLER = "lambdas.sse_streaming.entrypoint.handler"
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "SSE_ITEMS_TABLE": "items",
+        "SSE_CONNECTIONS_TABLE": "connections",
+        "SSE_CONFIGURATIONS_TABLE": "configurations",
+        "SSE_MAX_CONNECTIONS": "15",
+        "SSE_MAX_STREAM_SECONDS": "50",
+        "SSE_TRACE_ROUTE": "on",
+        "SSE_AUTH": "none",
+        "POWERTOOLS_SERVICE_NAME": NAME,
+        "OTEL_SERVICE_NAME": NAME,
+    }
+)
+SETTING_PREFIXES = ("SSE_", "OTEL_", "POWERTOOLS_")
+"""How the names of its settings begin."""
+
+DEFAULT_HEARTBEAT_SECONDS = 15.0
+
+
+def new_secrets() -> dict[str, str]:
+    """The variables that hold this stack's own secrets."""
+    return {"SSE_ID_KEY": secrets.token_hex(16)}
+
+
+def heartbeat_seconds(environ: Mapping[str, str]) -> float:
+    """What the function is set to; a setting that is no number stops its init, not the stack."""
+    try:
+        return float(environ.get("SSE_HEARTBEAT_SECONDS") or DEFAULT_HEARTBEAT_SECONDS)
+    except ValueError:
+        return DEFAULT_HEARTBEAT_SECONDS
+
+
+def is_stream(route: str) -> bool:
+    """Whether a route, as the handler's annotation names it, answers with a stream."""
+    return route.startswith("GET ") and route.endswith("/stream")

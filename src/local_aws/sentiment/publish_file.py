@@ -1,0 +1,95 @@
+"""`make publish FILE=items.jsonl`: one JSON object a line; bad ones are named, others written."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from local_aws.sentiment.items import ItemError, NotWrittenError, complete_item, parse_item
+from local_aws.sentiment.publisher import Put
+
+_PROGRESS_EVERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A good line of a file."""
+
+    number: int
+    item: dict[str, Any]
+    is_timed: bool
+    """Whether the line itself says when the item was published."""
+
+
+def read_lines(text: bytes, *, now_ms: int) -> tuple[list[Line], list[tuple[int, str]]]:
+    """The good lines, and for each bad one its number and what is wrong; skips empty lines.
+
+    Only a line feed ends a line: JSON may hold every other separator inside of a string.
+    """
+    lines: list[Line] = []
+    bad: list[tuple[int, str]] = []
+    for number, line in enumerate(text.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            given = parse_item(line.rstrip(b"\r"))
+            item = complete_item(given, now_ms=now_ms)
+        except ItemError as error:
+            bad.append((number, str(error)))
+        else:
+            lines.append(Line(number, item, is_timed="published_at" in given))
+    return lines, bad
+
+
+def restamp(lines: Iterable[Line], *, now_ms: int) -> list[Line]:
+    """The lines moved in time: the earliest that has one is published now, the others as long after
+    it as they were. The function holds each one back until it is due, so a file plays at its own
+    pace. A line without a time was given now already.
+    """
+    kept = list(lines)
+    times = [line.item["published_at"] for line in kept if line.is_timed]
+    shift_ms = now_ms - min(times, default=now_ms)
+    return [
+        replace(line, item={**line.item, "published_at": line.item["published_at"] + shift_ms})
+        if line.is_timed
+        else line
+        for line in kept
+    ]
+
+
+def publish_lines(
+    text: bytes,
+    put: Put,
+    *,
+    keep_times: bool,
+    say: Callable[[str], None],
+    wall_clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Publishes the good lines and names those that are bad or could not be written; True when
+    there was none of them.
+    """
+    now_ms = int(wall_clock() * 1000)
+    lines, bad = read_lines(text, now_ms=now_ms)
+    for number, reason in bad:
+        say(f"line {number}: {reason}")
+    if not keep_times:
+        lines = restamp(lines, now_ms=now_ms)
+    said_at = monotonic()
+    failed = 0
+    for done, line in enumerate(lines, start=1):
+        try:
+            # Once more: moved in time, an item may have left the range of times.
+            put(complete_item(line.item, now_ms=now_ms))
+        except (ItemError, NotWrittenError) as error:
+            failed += 1
+            say(f"line {line.number}: not written: {error}")
+        if monotonic() - said_at >= _PROGRESS_EVERY_SECONDS:
+            said_at = monotonic()
+            say(f"{done - failed} of {len(lines)} published …")
+    not_written = f", {failed} not written" if failed else ""
+    say(f"{len(lines) - failed} published, {len(bad)} bad{not_written}.")
+    return not bad and not failed

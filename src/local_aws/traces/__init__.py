@@ -1,0 +1,1 @@
+"""What both tracers have sent, kept, laid out on one time axis, and judged."""
