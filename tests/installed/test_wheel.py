@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from email.message import Message
 from email.parser import Parser
+from importlib import metadata as installed
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lambda_streaming import __version__
 from tests.installed.conftest import ROOT
+from tools.cold_start_modules import imports_of
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -81,3 +86,51 @@ def test_what_is_tested_is_what_an_extra_allows(extra: str) -> None:
     ]
     assert len(wanted) >= 5
     assert outside == []
+
+
+def brought_by(extras: Iterable[str]) -> set[str]:
+    """The distributions that pip would install for these, as far as they are installed here."""
+    found: set[tuple[str, str]] = set()
+    pending = [Requirement(line) for extra in extras for line in EXTRAS[extra]]
+    while pending:
+        wanted = pending.pop()
+        name = canonicalize_name(wanted.name)
+        if name == PROJECT["name"]:
+            pending += [Requirement(line) for extra in wanted.extras for line in EXTRAS[extra]]
+            continue
+        for extra in {"", *wanted.extras} - {known for one, known in found if one == name}:
+            found.add((name, extra))
+            try:
+                needed = map(Requirement, installed.requires(name) or ())
+            except installed.PackageNotFoundError:
+                continue
+            pending += (
+                one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})
+            )
+    return {name for name, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("package", "extras"),
+    [("lambda_streaming", EXTRAS.keys() - {"local"}), ("local_aws", {"local"})],
+    ids=["library", "local stack"],
+)
+def test_the_extras_bring_everything_that_is_imported(package: str, extras: set[str]) -> None:
+    source = ROOT / "src"
+    imported = {
+        name.split(".")[0]
+        for path in (source / package).rglob("*.py")
+        for name in imports_of(
+            path.read_text(encoding="utf-8"), ".".join(path.relative_to(source).parts[:-1])
+        )
+    }
+    foreign = imported - sys.stdlib_module_names - {"lambda_streaming", "local_aws"}
+    distributions = installed.packages_distributions()
+    brought = brought_by(extras)
+    missing = [
+        name
+        for name in sorted(foreign)
+        if not brought & {canonicalize_name(each) for each in distributions.get(name, ())}
+    ]
+    assert foreign
+    assert missing == []
