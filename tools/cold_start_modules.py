@@ -17,37 +17,48 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-_PACKAGE = "lambdas"
+_PACKAGES = ("lambda_streaming", "lambdas")
+AWS_CLIENTS = ("dynamodb", "cloudwatch")
 # Loading it starts the runtime loop, which never returns. What it imports is imported anyway.
 _TAKES_OVER = "entrypoint"
 _TASK_ROOT = "/var/task"
 
 
-def imports_of(source: Path) -> Iterator[str]:
-    """The modules that a file imports anywhere, in functions too, but not for type checks only."""
-    pending: list[ast.AST] = [ast.parse(source.read_text(encoding="utf-8"))]
+def imports_of(source: str, package: str) -> Iterator[str]:
+    """What the source of a module in `package` imports, by full names: anywhere, in functions too,
+    but not for type checks only. `from a import b` gives `a` and `a.b`."""
+    pending: list[ast.AST] = [ast.parse(source)]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             pending.extend(node.orelse)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            module = ".".join(filter(None, (*above, node.module)))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
         else:
             pending.extend(ast.iter_child_nodes(node))
+
+
+def own_sources(tree: Path) -> Iterator[Path]:
+    """The files of the service and of the library."""
+    for package in _PACKAGES:
+        yield from (tree / package).rglob("*.py")
 
 
 def load_what_a_first_stream_needs(tree: Path) -> None:
     """Import the function's modules and whatever they import late, and make its AWS clients."""
     sys.path.insert(0, str(tree))
-    sources = sorted((tree / _PACKAGE).rglob("*.py"))
-    for source in sources:
-        if source.stem != _TAKES_OVER:
-            parts = source.relative_to(tree).with_suffix("").parts
-            importlib.import_module(".".join(parts).removesuffix(".__init__"))
-    for name in sorted({name for source in sources for name in imports_of(source)}):
+    imported: set[str] = set()
+    for source in sorted(own_sources(tree)):
+        *package, module = source.relative_to(tree).with_suffix("").parts
+        if module != _TAKES_OVER:
+            importlib.import_module(".".join((*package, module)).removesuffix(".__init__"))
+        imported.update(imports_of(source.read_text(encoding="utf-8"), ".".join(package)))
+    for name in sorted(imported):
         if name.split(".")[-1] == _TAKES_OVER:
             continue
         try:
@@ -60,7 +71,7 @@ def load_what_a_first_stream_needs(tree: Path) -> None:
     # Both load parts of themselves only when first used.
     session = importlib.import_module("botocore.session").get_session()
     session.set_credentials("unused", "unused")
-    for service in ("dynamodb", "cloudwatch"):
+    for service in AWS_CLIENTS:
         session.create_client(service, region_name="us-east-1")
     tracer = importlib.import_module("aws_lambda_powertools").Tracer
     tracer(service="unused", patch_modules=["botocore"])
@@ -104,8 +115,8 @@ if __name__ == "__main__":
     if task == "list":
         sys.dont_write_bytecode = True
         loaded = map(Path, compiled_during(lambda: load_what_a_first_stream_needs(root)))
-        ours = (root / _PACKAGE).rglob("*.py")
-        names = {path.relative_to(root) for path in (*loaded, *ours) if path.is_relative_to(root)}
+        needed = {*loaded, *own_sources(root)}
+        names = {path.relative_to(root) for path in needed if path.is_relative_to(root)}
         sys.stdout.write("".join(f"{name}\n" for name in sorted(map(str, names))))
     else:
         compile_in(root, sys.stdin.read().split())

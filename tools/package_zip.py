@@ -28,9 +28,10 @@ from tools.interpreters import InterpreterNotFoundError, host_architecture, inte
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 LOCK = SOURCE / "lambdas" / "sse_streaming" / "requirements.lock"
-SHIPPED = ("lambda_streaming", "lambdas")
+LIBRARY, APP = "lambda_streaming", "lambdas"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ARCHITECTURES = ("arm64", "x86_64")
+DEFAULT_PYTHON, DEFAULT_ARCHITECTURE = "3.13", "arm64"
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644  # Lambda's user is not the owner of these files
@@ -48,6 +49,11 @@ class Package:
     bytecode_files: int
     content_digest: str
     parts: Counter[str]
+
+
+def zip_name(python: str, architecture: str) -> str:
+    """What `make package` calls the zip."""
+    return f"sse-streaming-py{python}-{architecture}.zip"
 
 
 def build(
@@ -93,10 +99,21 @@ def unpack(tree: Path, *, python: str, architecture: str) -> None:
         if zip_rules.dependency_belongs(path):
             _place(everything / path, tree / path)
     shutil.rmtree(everything)
-    for package in SHIPPED:
-        for path in files_under(SOURCE / package):
-            if zip_rules.source_belongs(path):
-                _place(SOURCE / package / path, tree / package / path)
+    for path in own_files():
+        _place(SOURCE / path, tree / path)
+
+
+def own_files() -> list[PurePosixPath]:
+    """The service's files, and those of the library that it uses."""
+    files = [
+        package / path
+        for package in map(PurePosixPath, (LIBRARY, APP))
+        for path in files_under(SOURCE / package)
+        if zip_rules.source_belongs(path)
+    ]
+    code = {path: (SOURCE / path).read_text("utf-8") for path in files if path.suffix == ".py"}
+    used = zip_rules.reached(code, APP)
+    return [path for path in files if path not in code or path in used]
 
 
 def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
@@ -182,8 +199,10 @@ def _place(source: Path, target: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="package_zip", description="Build the function's zip.")
-    parser.add_argument("--python", choices=PYTHONS, default="3.13", help="the managed runtime's")
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default="arm64")
+    parser.add_argument(
+        "--python", choices=PYTHONS, default=DEFAULT_PYTHON, help="the managed runtime's"
+    )
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default=DEFAULT_ARCHITECTURE)
     parser.add_argument("--output", type=Path, help="default: build/ and a name that says it all")
     parser.add_argument(
         "--interpreter", help="a Python of that version, where it is not found by itself"
@@ -192,9 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--no-bytecode", action="store_true", help="smaller, but every cold start compiles"
     )
     given = parser.parse_args(arguments)
-    output = given.output or ROOT / "build" / (
-        f"sse-streaming-py{given.python}-{given.architecture}.zip"
-    )
+    output = given.output or ROOT / "build" / zip_name(given.python, given.architecture)
     started = time.monotonic()
     try:
         package = build(

@@ -6,11 +6,15 @@ AWS client from the unpacked zip alone.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-# botocore carries a description of every AWS service, 21 of its 24 MB. The function calls the
-# first two; importing the X-Ray SDK makes an X-Ray client, although nothing ever calls it.
-AWS_SERVICES = frozenset({"dynamodb", "cloudwatch", "xray"})
+from tools.cold_start_modules import AWS_CLIENTS, imports_of
+
+# botocore carries a description of every AWS service, 21 of its 24 MB. The function calls two;
+# importing the X-Ray SDK makes an X-Ray client, although nothing ever calls it.
+AWS_SERVICES = frozenset({*AWS_CLIENTS, "xray"})
 
 # Parts of the dependencies that the function has no use for, largest first.
 _UNUSED = (
@@ -35,10 +39,11 @@ _UNUSED = (
     "google/longrunning",
     "google/shopping",
     "google/type",
-    # The OTLP exporter's own way to send; the function gives it another (tracing/export/otlp.py).
-    "requests",
+    # The OTLP exporter requires requests for its own transport, and is given another
+    # (tracing/export/otlp.py).
     "charset_normalizer",
     "idna",
+    "requests",
     "certifi/tests",
     "wrapt-stubs",
     "bin",
@@ -71,7 +76,50 @@ def source_belongs(path: PurePosixPath) -> bool:
         "__pycache__" not in path.parts
         and not path.name.startswith(".")
         and path.suffix not in {".txt", ".lock", ".md"}
+        and path.name != "py.typed"
     )
+
+
+def reached(sources: Mapping[PurePosixPath, str], app: str) -> set[PurePosixPath]:
+    """Which of these Python files `app` (a package) needs: its own, and whatever is imported from
+    there on, anywhere in a file.
+
+    A package that shows names of its modules for type checkers, and imports them late, needs a
+    module where one of its names is imported.
+    """
+    modules = {_module_of(path): path for path in sources}
+    packages = {name for name, path in modules.items() if path.stem == "__init__"}
+    shown = {name: _shown_names(sources[modules[name]]) for name in packages}
+    found: set[PurePosixPath] = set()
+    pending = [name for name in modules if name.split(".")[0] == app]
+    while pending:
+        name = pending.pop()
+        parent, _, member = name.rpartition(".")
+        if name not in modules:
+            needed = [shown.get(parent, {}).get(member, "")]
+        elif (path := modules[name]) not in found:
+            found.add(path)
+            needed = list(imports_of(sources[path], name if name in packages else parent))
+        else:
+            continue
+        pending += filter(None, (parent, *needed))
+    return found
+
+
+def _module_of(path: PurePosixPath) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _shown_names(source: str) -> dict[str, str]:
+    """The names that are imported for type checkers only, with their modules."""
+    return {
+        alias.asname or alias.name: node.module or ""
+        for block in ast.parse(source).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def part_of(path: PurePosixPath) -> str:

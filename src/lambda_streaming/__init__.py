@@ -1,3 +1,38 @@
-"""Responses that stream natively from Lambda's managed Python, both phases in one X-Ray trace."""
+"""Responses that stream natively from Lambda's managed Python, both phases in one X-Ray trace.
 
-__version__ = "0.1.0"
+Public is what `__all__` names. Each name is imported when it is first asked for (PEP 562), so that
+a cold start pays only for what the app uses.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lambda_streaming.version import __version__
+
+if TYPE_CHECKING:
+    from lambda_streaming.requests import Request
+    from lambda_streaming.responses import Response, StreamingResponse
+    from lambda_streaming.tracing.step import step
+
+__all__ = ["Request", "Response", "StreamingResponse", "__version__", "step"]
+
+_MODULES = {
+    "Request": "lambda_streaming.requests",
+    "Response": "lambda_streaming.responses",
+    "StreamingResponse": "lambda_streaming.responses",
+    "step": "lambda_streaming.tracing.step",
+}
+
+# Hidden from type checkers: they would take every misspelt name for an object.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

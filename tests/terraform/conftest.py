@@ -22,14 +22,14 @@ from tests.fakes.xray_groups import XRayGroups
 from tests.terraform.deployment import Life, client, lived
 from tests.terraform.terraform_cli import (
     MIRROR_VARIABLE,
+    ROOT,
     Terraform,
     TerraformFailedError,
     copy_of_module,
 )
 from tools.interpreters import InterpreterNotFoundError, host_architecture, interpreter_for
-from tools.package_zip import Package, build
-
-PYTHON = "3.13"
+from tools.package_zip import DEFAULT_PYTHON as PYTHON
+from tools.package_zip import Package, build, zip_name
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +72,8 @@ def package(
 ) -> Package:
     """The function's zip for this machine's CPU, named as `make package` names it."""
     started = time.monotonic()
-    name = f"sse-streaming-py{PYTHON}-{host_architecture()}.zip"
     built = build(
-        tmp_path_factory.mktemp("package") / name,
+        tmp_path_factory.mktemp("package") / zip_name(PYTHON, host_architecture()),
         python=PYTHON,
         architecture=host_architecture(),
         bytecode=True,
@@ -91,6 +90,18 @@ def unpacked(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path
     with zipfile.ZipFile(package.path) as archive:
         archive.extractall(tree)
     return tree
+
+
+@pytest.fixture(scope="session")
+def runtime(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python like the managed runtime's: its interface client, and nothing of the zip's."""
+    place = tmp_path_factory.mktemp("runtime")
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    client = next(line for line in pins if line.startswith("awslambdaric=="))
+    python = place / "bin" / "python"
+    subprocess.run([interpreter, "-m", "venv", str(place)], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", client], check=True)
+    return python
 
 
 @pytest.fixture(scope="session")

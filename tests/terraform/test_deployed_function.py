@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,22 +13,9 @@ import pytest
 from local_aws.settings import FunctionSettings, Settings
 from local_aws.stack import Stack
 from tests.terraform.deployment import Life
-from tests.terraform.terraform_cli import ROOT
 from tools.open_stream import stream_for, unsigned
 
 pytestmark = [pytest.mark.ci, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def runtime(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python like the managed runtime's: its interface client, and nothing of the zip's."""
-    place = tmp_path_factory.mktemp("runtime")
-    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    client = next(line for line in pins if line.startswith("awslambdaric=="))
-    python = place / "bin" / "python"
-    subprocess.run([interpreter, "-m", "venv", str(place)], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", client], check=True)
-    return python
 
 
 async def blocks(response: httpx.Response) -> AsyncIterator[dict[str, str]]:

@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import pytest
 
+from lambda_streaming import __version__
 from lambda_streaming.responses import BufferedResponse, Response, Result
 from lambda_streaming.runtime.invocation import LambdaContext
 from tests.fakes.runtime_api import FUNCTION_ARN, NULS, Event, FakeRuntimeApi, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until_idle
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
+USER_AGENT = f"aws-lambda-python-sse/{PYTHON}-{__version__}".encode()
 
 
 def hello(event: bytes, context: LambdaContext) -> Result:
@@ -30,7 +32,7 @@ async def test_sends_an_http_answer_as_a_stream_with_these_bytes() -> None:
         assert answer.raw_head == (
             b"POST /2018-06-01/runtime/invocation/abc/response HTTP/1.1\r\n"
             b"Host: " + api.endpoint.encode() + b"\r\n"
-            b"User-Agent: aws-lambda-python-sse/" + PYTHON.encode() + b"-0.1.0\r\n"
+            b"User-Agent: " + USER_AGENT + b"\r\n"
             b"Transfer-Encoding: chunked\r\n"
             b"Lambda-Runtime-Function-Response-Mode: streaming\r\n"
             b"Content-Type: application/vnd.awslambda.http-integration-response\r\n"
@@ -54,7 +56,7 @@ async def test_asks_for_events_with_its_name_and_nothing_else() -> None:
         assert api.polls()[0].raw_head == (
             b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n"
             b"Host: " + api.endpoint.encode() + b"\r\n"
-            b"User-Agent: aws-lambda-python-sse/" + PYTHON.encode() + b"-0.1.0\r\n\r\n"
+            b"User-Agent: " + USER_AGENT + b"\r\n\r\n"
         )
 
 

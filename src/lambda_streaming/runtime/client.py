@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lambda_streaming.responses import BufferedResponse, Response, Result, StreamingResponse
+from lambda_streaming.version import __version__
 
 from .endpoint import Endpoint
 from .errors import ConnectionLostError, MalformedReplyError, RefusedError
@@ -33,7 +34,6 @@ from .wire import Connection
 
 logger = logging.getLogger(__name__)
 
-_CLIENT_VERSION = "0.1.0"
 _API = "/2018-06-01/runtime"
 # The Runtime API is on this machine and takes a buffered answer at memory speed.
 _POST_SECONDS = 30.0
@@ -57,7 +57,7 @@ class RuntimeApi:
         python = ".".join(map(str, sys.version_info[:3]))
         self._common_fields = [
             ("Host", endpoint.authority),
-            ("User-Agent", f"aws-lambda-python-sse/{python}-{_CLIENT_VERSION}"),
+            ("User-Agent", f"aws-lambda-python-sse/{python}-{__version__}"),
         ]
 
     async def next_invocation(self) -> Invocation:

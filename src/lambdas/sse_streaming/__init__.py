@@ -1,3 +1,7 @@
 """Server-Sent Events streamed natively from a Lambda, traced in both of its phases."""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from lambda_streaming import __version__
+
+__all__ = ["__version__"]

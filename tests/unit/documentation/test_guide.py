@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from lambda_streaming.responses import StreamOutcome
-from lambdas.sse_streaming import app, endings, stream
+from lambdas.sse_streaming import app, endings, routes, stream
 from lambdas.sse_streaming.connections.lease import Refusal
 from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
 from lambdas.sse_streaming.routes import Route, find_route
@@ -48,6 +48,7 @@ def test_every_route_has_its_row() -> None:
         assert match.name == route
         found.add(match.route)
     assert found == set(Route)
+    assert set(ROUTES) == {f"{method} {path}" for method, path, _ in routes._TABLE}
 
 
 @pytest.mark.parametrize(

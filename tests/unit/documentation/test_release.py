@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 
-from lambdas.sse_streaming import __version__
+import lambda_streaming
+from lambda_streaming import __version__
+from lambdas import sse_streaming
 from tests.unit.documentation.pages import ROOT, rows_of, section_of, text_of
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["tool"]["hatch"]
 
 
 def test_the_newest_release_of_the_changelog_is_the_projects_version() -> None:
@@ -16,7 +19,17 @@ def test_the_newest_release_of_the_changelog_is_the_projects_version() -> None:
     assert headings[0] == ("Unreleased", "")
     version, date = headings[1]
     assert re.fullmatch(r" - \d{4}-\d\d-\d\d", date)
-    assert version == PROJECT["version"] == __version__
+    assert version == __version__
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """The build reads it there; nothing else writes one down."""
+    assert "version" in PROJECT["dynamic"]
+    place = ROOT / BUILD["version"]["path"]
+    stated = f'"{__version__}"'
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]
+    assert [path for path in sources if stated in path.read_text(encoding="utf-8")] == [place]
+    assert sse_streaming.__version__ is lambda_streaming.__version__
 
 
 def test_the_changelogs_headings_are_those_of_its_form() -> None:
@@ -34,5 +47,5 @@ def test_the_licence_is_named_by_its_spdx_identifier() -> None:
 
 
 def test_the_supported_version_is_the_newest_minor_one() -> None:
-    minor = PROJECT["version"].rpartition(".")[0]
+    minor = __version__.rpartition(".")[0]
     assert rows_of(text_of("SECURITY.md"), "version") == [(f"{minor}.x", "yes")]

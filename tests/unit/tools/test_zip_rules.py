@@ -4,7 +4,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tools.zip_rules import dependency_belongs, part_of, platform_tags, source_belongs
+from tools.package_zip import APP, own_files
+from tools.zip_rules import dependency_belongs, part_of, platform_tags, reached, source_belongs
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ def test_shipped(path: str) -> None:
         "wrapt/__init__.pyi",
         "wrapt-2.5.2.dist-info/RECORD",
         "bin/jp.py",
+        "requests/sessions.py",
     ],
 )
 def test_left_out(path: str) -> None:
@@ -47,6 +49,57 @@ def test_of_the_source_only_code_is_shipped() -> None:
     assert not source_belongs(PurePosixPath("sse_streaming/requirements.txt"))
     assert not source_belongs(PurePosixPath("sse_streaming/requirements.lock"))
     assert not source_belongs(PurePosixPath("sse_streaming/__pycache__/stream.cpython-311.pyc"))
+    assert not source_belongs(PurePosixPath("lambda_streaming/py.typed"))
+
+
+# An app and a library, each import in another form.
+SOURCES = {
+    "app/entrypoint.py": "from library import serve\nimport library.clock",
+    "app/unreferenced.py": "",
+    "library/__init__.py": (
+        "from library.version import __version__\n"
+        "if TYPE_CHECKING:\n"
+        "    from library.serving import serve\n"
+        "    from library.bridge.adapter import bridge\n"
+    ),
+    "library/version.py": "",
+    "library/clock.py": "",
+    "library/serving.py": (
+        "from .rooms.wire import Wire\n"
+        "def late():\n    from library import late\n"
+        "if TYPE_CHECKING:\n    from library import typed\n"
+    ),
+    "library/late.py": "from library.serving import serve",
+    "library/typed.py": "",
+    "library/rooms/__init__.py": "",
+    "library/rooms/wire.py": "from ..rooms import framing\nimport json",
+    "library/rooms/framing.py": "from . import framing",
+    "library/rooms/unused.py": "",
+    "library/bridge/adapter.py": "",
+}
+
+
+def test_of_the_library_is_shipped_what_the_app_reaches() -> None:
+    sources = {PurePosixPath(path): text for path, text in SOURCES.items()}
+
+    left_out = {str(path) for path in sources.keys() - reached(sources, "app")}
+
+    assert left_out == {
+        "library/typed.py",
+        "library/rooms/unused.py",
+        "library/bridge/adapter.py",
+    }
+
+
+def test_the_service_and_what_it_uses_is_shipped() -> None:
+    files = set(map(str, own_files()))
+
+    assert "lambda_streaming/runtime/loop.py" in files
+    assert {path for path in files if path.startswith(APP)} >= {
+        "lambdas/sse_streaming/entrypoint.py",
+        "lambdas/sse_streaming/feed/feed.py",
+    }
+    assert not {path for path in files if path.endswith((".txt", ".lock", ".typed"))}
 
 
 def test_a_package_and_its_metadata_are_one_part() -> None:
