@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from lambda_streaming.responses import (
     Response,
@@ -21,6 +21,7 @@ from lambda_streaming.responses import (
 from lambda_streaming.runtime.hooks import Hook
 from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
 from lambda_streaming.runtime.loop import run
+from lambda_streaming.runtime.turn import Handler
 
 
 def say(word: str) -> None:
@@ -98,6 +99,32 @@ def sleep_long(event: bytes, context: LambdaContext) -> Result:
     return hello(event, context)
 
 
+async def wait_long(event: bytes, context: LambdaContext) -> Result:
+    try:
+        say("handling")
+        await asyncio.sleep(60)
+    finally:
+        say("unwound")
+    return hello(event, context)
+
+
+async def swallow_cancellation(event: bytes, context: LambdaContext) -> Result:
+    while True:
+        try:
+            say("handling")
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            say("swallowed")
+
+
+async def swallow_cancellation_and_stream(event: bytes, context: LambdaContext) -> Result:
+    try:
+        return await wait_long(event, context)
+    except asyncio.CancelledError:
+        say("swallowed")
+    return stream(event, context)
+
+
 def swallow(event: bytes, context: LambdaContext) -> Result:
     while True:
         try:
@@ -159,7 +186,7 @@ class BrokenEnviron(dict[str, str]):
         raise OSError("no environment")
 
 
-SCENARIOS: dict[str, tuple[Callable[[bytes, LambdaContext], Result], Sequence[Hook]]] = {
+SCENARIOS: dict[str, tuple[Handler, Sequence[Hook]]] = {
     "idle": (hello, (fail, flush, flush)),
     "hanging-hook": (hello, (hang, flush)),
     "blocking-hook": (hello, (block,)),
@@ -170,6 +197,9 @@ SCENARIOS: dict[str, tuple[Callable[[bytes, LambdaContext], Result], Sequence[Ho
     "hanging-finish": (stream_with_hanging_finish, (flush,)),
     "handler": (sleep_long, (flush,)),
     "swallowing-handler": (swallow, (flush,)),
+    "async-handler": (wait_long, (flush,)),
+    "swallowing-async-handler": (swallow_cancellation, (flush,)),
+    "swallowing-then-streaming-async-handler": (swallow_cancellation_and_stream, (flush,)),
     "swallowing-then-returning-handler": (swallow_and_return, (flush,)),
     "swallowing-then-streaming-handler": (swallow_and_stream, (flush,)),
     "after-response": (hello, (flush,)),

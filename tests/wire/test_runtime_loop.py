@@ -7,6 +7,7 @@ import logging
 import random
 import sys
 from collections.abc import AsyncGenerator
+from contextvars import ContextVar
 from types import ModuleType
 
 import pytest
@@ -213,6 +214,78 @@ async def test_a_failing_hook_is_logged_and_the_others_run(
 @pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), MemoryError()])
 async def test_whatever_a_handler_raises_is_reported_and_survived(error: BaseException) -> None:
     def handler(event: bytes, context: LambdaContext) -> Result:
+        if event == b"bad":
+            raise error
+        return hello(event, context)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event(body=b"bad"), Event())
+        async with serving(api, handler):
+            await until_idle(api, 3)
+        bad, good = api.answers()
+        assert bad.headers["lambda-runtime-function-error-type"] == (
+            f"Function.{type(error).__name__}"
+        )
+        assert good.complete
+
+
+async def test_an_async_handler_is_awaited_while_the_event_loop_runs() -> None:
+    wait = asyncio.Event()
+
+    async def handler(event: bytes, context: LambdaContext) -> Result:
+        await wait.wait()
+        return hello(event, context)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event(), Event())
+        async with serving(api, handler):
+            await until_idle(api, 1)
+            assert not api.answers()
+            wait.set()
+            await until_idle(api, 3)
+        assert [answer.payload for answer in api.answers()] == [b"hello", b"hello"]
+
+
+async def test_a_callable_object_may_be_an_async_handler() -> None:
+    class Handler:
+        async def __call__(self, event: bytes, context: LambdaContext) -> Result:
+            await asyncio.sleep(0)
+            return hello(event, context)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, Handler()):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"hello"
+
+
+async def test_an_async_handler_that_streams_shares_its_context_with_the_body() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    finished = Finished()
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield variable.get().encode()
+
+    async def handler(event: bytes, context: LambdaContext) -> Result:
+        variable.set("by the handler")
+        await asyncio.sleep(0)
+        return streaming(body(), finished)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, handler):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"by the handler"
+    assert finished.outcomes == [StreamOutcome.COMPLETED]
+    assert variable.get() == "unset"
+
+
+@pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), MemoryError()])
+async def test_whatever_an_async_handler_raises_is_reported_and_survived(
+    error: BaseException,
+) -> None:
+    async def handler(event: bytes, context: LambdaContext) -> Result:
+        await asyncio.sleep(0)
         if event == b"bad":
             raise error
         return hello(event, context)

@@ -145,6 +145,16 @@ def test_a_finish_that_hangs_is_cut_off_in_time_for_the_hooks() -> None:
             ["unwound", "swallowed", "finish-shutdown", "finish-ended", "flushed"],
         ),
         ("swallowing-handler", ["swallowed", "handling"]),
+        ("async-handler", ["unwound", "flushed"]),
+        (
+            "swallowing-then-streaming-async-handler",
+            ["unwound", "swallowed", "finish-shutdown", "finish-ended", "flushed"],
+        ),
+        # Cancelled once more when its time is up, and with the hooks.
+        (
+            "swallowing-async-handler",
+            [*["swallowed", "handling"] * 2, "flushed", "swallowed", "handling"],
+        ),
     ],
 )
 def test_sigterm_in_the_handler_interrupts_it(scenario: str, said: list[str]) -> None:

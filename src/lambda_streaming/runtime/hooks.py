@@ -36,7 +36,12 @@ async def run_guarded(what: str, hook: Hook) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if is_cancelled(error):
             raise
         log_failure(logger, f"{what} failed", error)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether the running task was cancelled, and not only code in it raised CancelledError."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

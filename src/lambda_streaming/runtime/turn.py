@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TypeAlias
 
 from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
@@ -15,14 +15,15 @@ from .client import RuntimeApi
 from .delivery import Delivery
 from .errors import RuntimeApiError
 from .failure import log_failure
-from .hooks import Hooks, run_guarded
+from .hooks import Hooks, is_cancelled, run_guarded
 from .invocation import FunctionEnvironment, Invocation, LambdaContext
 from .termination import TerminatedError, Termination
 
 logger = logging.getLogger(__name__)
 
-Handler: TypeAlias = Callable[[bytes, LambdaContext], Result]
-"""Called on the main thread, which is also the event loop's."""
+Handler: TypeAlias = Callable[[bytes, LambdaContext], Result | Awaitable[Result]]
+"""Called on the main thread, which is also the event loop's. SIGTERM interrupts a handler that is
+synchronous by an exception, and cancels one that is awaited."""
 
 TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
 
@@ -74,11 +75,7 @@ class Turns:
         self._announce(invocation)
         stream: StreamingResponse | None = None
         try:
-            with self._termination.interrupting():
-                result = self._handler(
-                    invocation.event,
-                    LambdaContext.of(invocation, self._environment, self._monotonic),
-                )
+            result = await self._call(invocation)
             if isinstance(result, StreamingResponse):
                 stream = result
             request = self._api.answer_request(invocation, result)
@@ -87,6 +84,8 @@ class Turns:
         except BaseException as error:
             if self._termination.begun:  # the handler turned the interruption into another error
                 raise TerminatedError from error
+            if is_cancelled(error):
+                raise
             log_failure(logger, "the handler failed", error)
             await self._post(self._api.error_request(invocation, error), "/error")
             await self._finish_unsent(stream, StreamOutcome.FAILED, error)
@@ -101,6 +100,12 @@ class Turns:
         else:
             await self._post(request, "/response")
             await self._after_answer(None, StreamOutcome.COMPLETED, None)
+
+    async def _call(self, invocation: Invocation) -> Result:
+        context = LambdaContext.of(invocation, self._environment, self._monotonic)
+        with self._termination.interrupting():
+            result = self._handler(invocation.event, context)
+        return await result if isinstance(result, Awaitable) else result
 
     def _announce(self, invocation: Invocation) -> None:
         """Puts the invocation where logging, X-Ray and the hooks look for it."""
