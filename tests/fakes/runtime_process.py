@@ -18,10 +18,9 @@ from lambda_streaming.responses import (
     StreamingResponse,
     StreamOutcome,
 )
-from lambda_streaming.runtime.hooks import Hook
 from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+from lambda_streaming.runtime.invoker import Handler, Hook
 from lambda_streaming.runtime.loop import run
-from lambda_streaming.runtime.turn import Handler
 
 
 def say(word: str) -> None:

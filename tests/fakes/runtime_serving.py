@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
-from lambda_streaming.runtime.endpoint import parse_endpoint
-from lambda_streaming.runtime.hooks import Hooks
+from lambda_streaming.runtime.connection import parse_endpoint
 from lambda_streaming.runtime.invocation import FunctionEnvironment
+from lambda_streaming.runtime.invoker import Handler, Hooks
 from lambda_streaming.runtime.loop import RuntimeLoop
 from lambda_streaming.runtime.termination import Termination
-from lambda_streaming.runtime.turn import Handler
 from tests.fakes.runtime_api import FakeRuntimeApi
 
 NO_HOOKS = Hooks()

@@ -14,8 +14,8 @@ import pytest
 
 from lambda_streaming.responses import Response, Result, StreamOutcome
 from lambda_streaming.runtime.errors import RefusedError
-from lambda_streaming.runtime.hooks import Hooks
 from lambda_streaming.runtime.invocation import Invocation, LambdaContext
+from lambda_streaming.runtime.invoker import Hooks
 from tests.fakes.runtime_api import API, Event, FakeRuntimeApi, Raw, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until, until_idle
 

@@ -1,4 +1,4 @@
-"""The runtime loop: ask for an invocation, take it, ask again."""
+"""The runtime loop: ask for an invocation, run it, ask again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, NoReturn
 
-from .client import RuntimeApi
-from .endpoint import Endpoint, parse_endpoint
-from .errors import RuntimeApiError
-from .hooks import Hook, Hooks, run_guarded
-from .invocation import FunctionEnvironment, Invocation
-from .termination import TerminatedError, Termination, exit_process, require_main_thread
-from .turn import Handler, Turns
+from lambda_streaming.runtime.client import RuntimeApi
+from lambda_streaming.runtime.connection import Endpoint, parse_endpoint
+from lambda_streaming.runtime.error_report import run_guarded
+from lambda_streaming.runtime.errors import RuntimeApiError
+from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
+from lambda_streaming.runtime.invoker import Handler, Hook, Hooks, Invoker
+from lambda_streaming.runtime.termination import (
+    TerminatedError,
+    Termination,
+    exit_process,
+    require_main_thread,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +99,7 @@ class RuntimeLoop:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._api = RuntimeApi(endpoint, wall_clock=wall_clock, monotonic=monotonic)
-        self._turns = Turns(
+        self._invoker = Invoker(
             handler,
             api=self._api,
             environment=environment,
@@ -123,7 +128,7 @@ class RuntimeLoop:
         return 0
 
     async def serve(self) -> int:
-        """Takes invocation after invocation; the exit code when that is over."""
+        """Runs invocation after invocation; the exit code when that is over."""
         if self._restores and not await self._restore():
             return 1
         self.initialised = True
@@ -132,7 +137,7 @@ class RuntimeLoop:
             if invocation is None:
                 return 1
             try:
-                await self._turns.take(invocation)
+                await self._invoker.run(invocation)
             except TerminatedError:
                 break
         return 0
@@ -177,10 +182,10 @@ class RuntimeLoop:
         return True
 
     async def _shut_down(self, serving: asyncio.Task[int]) -> None:
-        """Ends the turn, then runs the hooks: what a turn leaves behind is for them to save."""
-        if not self._turns.terminate():
+        """Ends the invocation, then runs the hooks: they save what an invocation leaves behind."""
+        if not self._invoker.terminate():
             serving.cancel()
-        late = await self._end((serving,), self._termination.turn_seconds_left())
+        late = await self._end((serving,), self._termination.invocation_seconds_left())
         hooks = [
             asyncio.create_task(run_guarded("an on_shutdown hook", hook))
             for hook in self._hooks.on_shutdown

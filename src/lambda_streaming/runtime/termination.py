@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 # Lambda kills 300 ms (internal extensions) to 2 s after SIGTERM; the tighter one is kept.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
-_TURN_SECONDS = 0.12
+_INVOCATION_SECONDS = 0.12
 _HOOKS_SECONDS = 0.2
 _EXIT_SECONDS = 0.25
 
@@ -53,9 +53,9 @@ class Termination:
         finally:
             self._in_handler = False
 
-    def turn_seconds_left(self) -> float:
-        """Until the turn under way is cut off, so that the hooks have some time, too."""
-        return self._seconds_until(_TURN_SECONDS)
+    def invocation_seconds_left(self) -> float:
+        """Until the invocation under way is cut off, so that the hooks have some time, too."""
+        return self._seconds_until(_INVOCATION_SECONDS)
 
     def hooks_seconds_left(self) -> float:
         """Until the hooks are cancelled, which leaves them a moment to say what was not done."""

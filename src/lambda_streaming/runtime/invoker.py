@@ -6,18 +6,17 @@ import asyncio
 import contextvars
 import logging
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
-
-from .client import RuntimeApi
-from .delivery import Delivery
-from .errors import RuntimeApiError
-from .failure import log_failure
-from .hooks import Hooks, is_cancelled, run_guarded
-from .invocation import FunctionEnvironment, Invocation, LambdaContext
-from .termination import TerminatedError, Termination
+from lambda_streaming.runtime.client import RuntimeApi
+from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run_guarded
+from lambda_streaming.runtime.errors import RuntimeApiError
+from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation, LambdaContext
+from lambda_streaming.runtime.response_stream import ResponseStream
+from lambda_streaming.runtime.termination import TerminatedError, Termination
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +24,27 @@ Handler: TypeAlias = Callable[[bytes, LambdaContext], Result | Awaitable[Result]
 """Called on the main thread, which is also the event loop's. SIGTERM interrupts a handler that is
 synchronous by an exception, and cancels one that is awaited."""
 
+Hook: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """`before_invocation` runs before the handler, `after_response` after each answer and before
+    the environment may freeze, `on_shutdown` after SIGTERM and the invocation that it ended,
+    `after_restore` in an environment restored from a snapshot. Those of `on_shutdown` run in
+    parallel, and are cancelled when their time is up."""
+
+    before_invocation: Sequence[Callable[[Invocation], None]] = ()
+    after_response: Sequence[Hook] = ()
+    on_shutdown: Sequence[Hook] = ()
+    after_restore: Sequence[Hook] = ()
+
+
 TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
 
 
-class Turns:
-    """Takes one invocation after the other. Nothing of one is there when the next begins."""
+class Invoker:
+    """Runs one invocation after the other. Nothing of one is there when the next begins."""
 
     def __init__(
         self,
@@ -51,27 +66,27 @@ class Turns:
         self._hooks = hooks
         self._termination = termination
         self._monotonic = monotonic
-        self._delivery: Delivery | None = None
+        self._stream: ResponseStream | None = None
         self._answered = False
 
-    async def take(self, invocation: Invocation) -> None:
+    async def run(self, invocation: Invocation) -> None:
         """Answers the invocation and cleans up after it, in a context of its own: what the handler
         sets in context variables, its body and its hooks see, and no other invocation."""
         context = contextvars.copy_context()
-        turn = self._take(invocation, context)
+        running = self._run(invocation, context)
         try:
-            await asyncio.get_running_loop().create_task(turn, context=context)
+            await asyncio.get_running_loop().create_task(running, context=context)
         finally:
             self._answered = False
 
     def terminate(self) -> bool:
-        """Cuts the turn short for SIGTERM; False where there is nothing but to cancel it."""
-        if self._delivery is not None:
-            self._delivery.stop(StreamOutcome.SHUTDOWN)
+        """Ends the answer under way for SIGTERM; False where all that can be done is to cancel."""
+        if self._stream is not None:
+            self._stream.stop(StreamOutcome.SHUTDOWN)
             return True
         return self._answered
 
-    async def _take(self, invocation: Invocation, context: contextvars.Context) -> None:
+    async def _run(self, invocation: Invocation, context: contextvars.Context) -> None:
         self._announce(invocation)
         stream: StreamingResponse | None = None
         try:
@@ -129,11 +144,11 @@ class Turns:
     async def _deliver(
         self, response: StreamingResponse, head: bytes, context: contextvars.Context
     ) -> tuple[StreamOutcome, BaseException | None]:
-        self._delivery = Delivery(self._api.connection, response, monotonic=self._monotonic)
+        self._stream = ResponseStream(self._api.connection, response, monotonic=self._monotonic)
         try:
-            return await self._delivery.run(head, context)
+            return await self._stream.run(head, context)
         finally:
-            self._delivery = None
+            self._stream = None
 
     async def _post(self, request: bytes, what: str) -> None:
         try:
