@@ -1,13 +1,11 @@
-"""One invocation, from its event to the last hook after its answer."""
+"""One invocation, from its event to what is settled after its answer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import logging
-import sys
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
@@ -21,26 +19,34 @@ from lambda_streaming.runtime.termination import TerminatedError, Termination
 logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[bytes, LambdaContext], Result | Awaitable[Result]]
-"""Called on the main thread, which is also the event loop's. SIGTERM interrupts a handler that is
+"""Called on the event loop's thread, which is the main thread. SIGTERM interrupts a handler that is
 synchronous by an exception, and cancels one that is awaited."""
 
-Hook: TypeAlias = Callable[[], Awaitable[None]]
 
+class LifeCycle:
+    """What is done around invocations. Each method does nothing until it is overridden.
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """`before_invocation` runs before the handler, `after_response` after each answer and before
-    the environment may freeze, `on_shutdown` after SIGTERM and the invocation that it ended,
-    `after_restore` in an environment restored from a snapshot. Those of `on_shutdown` run in
-    parallel, and are cancelled when their time is up."""
+    `begin`, `handler_ended` and `settle` run in the context of their invocation.
+    """
 
-    before_invocation: Sequence[Callable[[Invocation], None]] = ()
-    after_response: Sequence[Hook] = ()
-    on_shutdown: Sequence[Hook] = ()
-    after_restore: Sequence[Hook] = ()
+    async def start(self) -> None:
+        """In the init phase, before the first invocation: what it raises fails the init."""
 
+    async def restore(self) -> None:
+        """In an environment restored from a snapshot: what it raises ends the environment."""
 
-TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
+    def begin(self, invocation: Invocation) -> None:
+        """An invocation came; its handler is called next."""
+
+    def handler_ended(self) -> None:
+        """The answer object exists, or the handler failed; nothing of the answer is sent yet."""
+
+    async def settle(self) -> None:
+        """The answer is sent. The environment may freeze afterwards."""
+
+    async def shut_down(self) -> None:
+        """After SIGTERM and the end of the invocations that it found. Cancelled when its time is
+        up."""
 
 
 class Invoker:
@@ -52,18 +58,14 @@ class Invoker:
         *,
         api: RuntimeApi,
         environment: FunctionEnvironment,
-        environ: MutableMapping[str, str],
-        normalise_trace_header: Callable[[str | None], str | None],
-        hooks: Hooks,
+        life_cycle: LifeCycle,
         termination: Termination,
         monotonic: Callable[[], float],
     ) -> None:
         self._handler = handler
         self._api = api
         self._environment = environment
-        self._environ = environ
-        self._normalise_trace_header = normalise_trace_header
-        self._hooks = hooks
+        self._life_cycle = life_cycle
         self._termination = termination
         self._monotonic = monotonic
         self._stream: ResponseStream | None = None
@@ -71,7 +73,7 @@ class Invoker:
 
     async def run(self, invocation: Invocation) -> None:
         """Answers the invocation and cleans up after it, in a context of its own: what the handler
-        sets in context variables, its body and its hooks see, and no other invocation."""
+        sets in context variables, its body sees, and no other invocation."""
         context = contextvars.copy_context()
         running = self._run(invocation, context)
         try:
@@ -87,7 +89,7 @@ class Invoker:
         return self._answered
 
     async def _run(self, invocation: Invocation, context: contextvars.Context) -> None:
-        self._announce(invocation)
+        self._guarded("begin", lambda: self._life_cycle.begin(invocation))
         stream: StreamingResponse | None = None
         try:
             result = await self._call(invocation)
@@ -118,28 +120,19 @@ class Invoker:
 
     async def _call(self, invocation: Invocation) -> Result:
         context = LambdaContext.of(invocation, self._environment, self._monotonic)
-        with self._termination.interrupting():
-            result = self._handler(invocation.event, context)
-        return await result if isinstance(result, Awaitable) else result
-
-    def _announce(self, invocation: Invocation) -> None:
-        """Puts the invocation where logging, X-Ray and the hooks look for it."""
-        bootstrap = sys.modules.get("awslambdaric.bootstrap")
-        if hasattr(bootstrap, "_GLOBAL_AWS_REQUEST_ID"):
-            # The managed runtime's log formatter reads the request id there.
-            setattr(bootstrap, "_GLOBAL_AWS_REQUEST_ID", invocation.request_id)  # noqa: B010
-        self._environ.pop(TRACE_VARIABLE, None)
         try:
-            header = self._normalise_trace_header(invocation.trace_header)
-            if header is not None:
-                self._environ[TRACE_VARIABLE] = header
-        except Exception as error:  # its text may repeat the header, which is not for the log
-            logger.error("the trace header cannot be used: %s", type(error).__name__)
-        for hook in self._hooks.before_invocation:
-            try:
-                hook(invocation)
-            except Exception as error:
-                log_failure(logger, "a before_invocation hook failed", error)
+            with self._termination.interrupting():
+                result = self._handler(invocation.event, context)
+            return await result if isinstance(result, Awaitable) else result
+        finally:
+            self._guarded("handler_ended", self._life_cycle.handler_ended)
+
+    @staticmethod
+    def _guarded(what: str, hook: Callable[[], None]) -> None:
+        try:
+            hook()
+        except Exception as error:
+            log_failure(logger, f"{what} failed", error)
 
     async def _deliver(
         self, response: StreamingResponse, head: bytes, context: contextvars.Context
@@ -171,5 +164,4 @@ class Invoker:
         if stream is not None:
             finish = stream.finish
             await run_guarded("finish", lambda: finish(outcome, error))
-        for hook in self._hooks.after_response:
-            await run_guarded("an after_response hook", hook)
+        await run_guarded("settle", self._life_cycle.settle)
