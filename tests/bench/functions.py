@@ -197,8 +197,10 @@ def service(tree: Tree, aws: Aws, **settings: str) -> Function:
 
 def adapted(tree: Tree, aws: Aws, task: str, **settings: str) -> Function:
     """A task of the revision's adapter (see layouts/), started by the managed runtime's client."""
-    environ = {**aws.environ(**settings), "BENCH_TASK": task, "PYTHONPATH": str(ROOT)}
-    argv = [sys.executable, "-m", "awslambdaric", f"{tree.adapter}.handler"]
+    handler = f"{tree.adapter}.handler"
+    own = {"_HANDLER": handler, "BENCH_TASK": task, "PYTHONPATH": str(ROOT)}
+    environ = {**aws.environ(**settings), **own}
+    argv = [sys.executable, "-m", "awslambdaric", handler]
     return Function(Command(argv, environ, tree.source))
 
 

@@ -172,6 +172,11 @@ class FakeRuntimeApi:
         """The /response and /error requests so far."""
         return [e for e in list(self.exchanges) if e.path.endswith(("/response", "/error"))]
 
+    def init_errors(self) -> list[dict[str, Any]]:
+        """What was reported of a failed init."""
+        found = [e for e in list(self.exchanges) if e.path.endswith("/init/error") and e.complete]
+        return [json.loads(e.body) for e in found]
+
     def polls(self) -> list[Exchange]:
         return [e for e in list(self.exchanges) if e.path.endswith("/invocation/next")]
 
@@ -275,7 +280,7 @@ class _Conversation:
             return self._serve_next()
         if path == "/restore/next":
             return self._reply(exchange, self._api.restore_status)
-        if path == "/restore/error":
+        if path in ("/restore/error", "/init/error"):
             self._read_body(exchange, Treatment())
             return self._reply(exchange, 202)
         _, _, request_id, verb = path.split("/")

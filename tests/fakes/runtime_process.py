@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 
 from lambda_streaming.responses import (
     Response,
@@ -18,8 +18,8 @@ from lambda_streaming.responses import (
     StreamingResponse,
     StreamOutcome,
 )
-from lambda_streaming.runtime.hooks import Hook
-from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation, LambdaContext
+from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 
 
@@ -98,6 +98,32 @@ def sleep_long(event: bytes, context: LambdaContext) -> Result:
     return hello(event, context)
 
 
+async def wait_long(event: bytes, context: LambdaContext) -> Result:
+    try:
+        say("handling")
+        await asyncio.sleep(60)
+    finally:
+        say("unwound")
+    return hello(event, context)
+
+
+async def swallow_cancellation(event: bytes, context: LambdaContext) -> Result:
+    while True:
+        try:
+            say("handling")
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            say("swallowed")
+
+
+async def swallow_cancellation_and_stream(event: bytes, context: LambdaContext) -> Result:
+    try:
+        return await wait_long(event, context)
+    except asyncio.CancelledError:
+        say("swallowed")
+    return stream(event, context)
+
+
 def swallow(event: bytes, context: LambdaContext) -> Result:
     while True:
         try:
@@ -128,65 +154,85 @@ def with_other_thread(event: bytes, context: LambdaContext) -> Result:
     return hello(event, context)
 
 
-async def flush() -> None:
-    await asyncio.sleep(0.02)
-    say("flushed")
+class Flushing(LifeCycle):
+    async def shut_down(self) -> None:
+        await asyncio.sleep(0.02)
+        say("flushed")
 
 
-async def hang() -> None:
-    try:
+class Hanging(LifeCycle):
+    async def shut_down(self) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            say("given-up")
+
+
+class Blocking(LifeCycle):
+    async def shut_down(self) -> None:
+        time.sleep(60)  # noqa: ASYNC251
+
+
+class Failing(LifeCycle):
+    async def shut_down(self) -> None:
+        raise ValueError("shut down")
+
+
+class Settling(Flushing):
+    async def settle(self) -> None:
+        say("settling")
+        await asyncio.sleep(0.02)
+        say("settled")
+
+
+class Exiting(LifeCycle):
+    def begin(self, invocation: Invocation) -> None:
+        raise SystemExit("no invocation, please")
+
+
+class BadStart(LifeCycle):
+    async def start(self) -> None:
+        await asyncio.sleep(0)
+        raise OSError("no database")
+
+
+class SlowStart(Flushing):
+    async def start(self) -> None:
+        say("starting")
         await asyncio.sleep(60)
-    finally:
-        say("given-up")
 
 
-async def block() -> None:
-    time.sleep(60)  # noqa: ASYNC251
-
-
-async def fail() -> None:
-    raise ValueError("hook")
-
-
-async def slow_flush() -> None:
-    say("flushing")
-    await asyncio.sleep(0.02)
-    say("flushed-after-response")
-
-
-class BrokenEnviron(dict[str, str]):
-    def pop(self, *_: object) -> str:
-        raise OSError("no environment")
-
-
-SCENARIOS: dict[str, tuple[Callable[[bytes, LambdaContext], Result], Sequence[Hook]]] = {
-    "idle": (hello, (fail, flush, flush)),
-    "hanging-hook": (hello, (hang, flush)),
-    "blocking-hook": (hello, (block,)),
-    "other-thread": (with_other_thread, (flush,)),
-    "stream": (stream, (flush,)),
-    "busy-stream": (busy_stream, (flush,)),
-    "slowly-closed-stream": (slowly_closed_stream, (flush,)),
-    "hanging-finish": (stream_with_hanging_finish, (flush,)),
-    "handler": (sleep_long, (flush,)),
-    "swallowing-handler": (swallow, (flush,)),
-    "swallowing-then-returning-handler": (swallow_and_return, (flush,)),
-    "swallowing-then-streaming-handler": (swallow_and_stream, (flush,)),
-    "after-response": (hello, (flush,)),
-    "broken-environ": (hello, (flush,)),
+SCENARIOS: dict[str, tuple[Handler, LifeCycle]] = {
+    "idle": (hello, Flushing()),
+    "hanging-shut-down": (hello, Hanging()),
+    "blocking-shut-down": (hello, Blocking()),
+    "other-thread": (with_other_thread, Flushing()),
+    "stream": (stream, Flushing()),
+    "busy-stream": (busy_stream, Flushing()),
+    "slowly-closed-stream": (slowly_closed_stream, Flushing()),
+    "hanging-finish": (stream_with_hanging_finish, Flushing()),
+    "handler": (sleep_long, Flushing()),
+    "swallowing-handler": (swallow, Flushing()),
+    "async-handler": (wait_long, Flushing()),
+    "swallowing-async-handler": (swallow_cancellation, Flushing()),
+    "swallowing-then-streaming-async-handler": (swallow_cancellation_and_stream, Flushing()),
+    "swallowing-then-returning-handler": (swallow_and_return, Flushing()),
+    "swallowing-then-streaming-handler": (swallow_and_stream, Flushing()),
+    "settling": (hello, Settling()),
+    "exiting": (hello, Exiting()),
+    "failing-shut-down": (hello, Failing()),
+    "bad-start": (hello, BadStart()),
+    "slow-start": (hello, SlowStart()),
 }
 
 
 def main(scenario: str) -> None:
-    handler, on_shutdown = SCENARIOS[scenario]
+    handler, life_cycle = SCENARIOS[scenario]
     try:
         run(
             handler,
             environment=FunctionEnvironment.from_environ(os.environ),
-            environ=BrokenEnviron() if scenario == "broken-environ" else os.environ,
-            normalise_trace_header=lambda header: header,
-            after_response=(slow_flush,) if scenario == "after-response" else (),
-            on_shutdown=on_shutdown,
+            life_cycle=life_cycle,
         )
     except Exception as error:
         say(f"raised-{type(error).__name__}: {error}")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
-from lambda_streaming.runtime.endpoint import parse_endpoint
-from lambda_streaming.runtime.hooks import Hooks
+from lambda_streaming.runtime.connection import parse_endpoint
 from lambda_streaming.runtime.invocation import FunctionEnvironment
+from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import RuntimeLoop
 from lambda_streaming.runtime.termination import Termination
-from lambda_streaming.runtime.turn import Handler
 from tests.fakes.runtime_api import FakeRuntimeApi
 
-NO_HOOKS = Hooks()
+NOTHING = LifeCycle()
 
 
 @dataclass
@@ -48,9 +47,7 @@ async def serving(
     handler: Handler,
     *,
     endpoint: str | None = None,
-    environ: MutableMapping[str, str] | None = None,
-    normalise_trace_header: Callable[[str | None], str | None] = lambda header: header,
-    hooks: Hooks = NO_HOOKS,
+    life_cycle: LifeCycle = NOTHING,
     initialization_type: str = "on-demand",
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[asyncio.Task[int]]:
@@ -68,9 +65,7 @@ async def serving(
             log_stream_name="2026/[7]abc",
             initialization_type=initialization_type,
         ),
-        environ={} if environ is None else environ,
-        normalise_trace_header=normalise_trace_header,
-        hooks=hooks,
+        life_cycle=life_cycle,
         termination=Termination(asyncio.get_running_loop()),
         sleep=sleep,
     )

@@ -75,14 +75,11 @@ def test_a_connection_kept_through_a_freeze_is_not_used_again(forgetful: Forgetf
         with aws_failures():
             client.get_item(TableName="items", Key={"item_id": {"S": "a"}})
 
-    clients.wake(1000.0)
     request()
-    clients.rest(1001.0)
-    clients.wake(1061.0)
+    clients.thaw(60)
     request()
 
-    clients.rest(1062.0)
-    clients.wake(1063.0)  # a short rest: the kept connection is used, and fails as it must here
+    clients.thaw(1)  # a short rest: the kept connection is used, and fails as it must here
     with pytest.raises(AwsUnavailable):
         request()
     client.close()

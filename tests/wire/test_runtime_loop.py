@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
 from collections.abc import AsyncGenerator
-from types import ModuleType
+from contextvars import ContextVar
 
 import pytest
 
 from lambda_streaming.responses import Response, Result, StreamOutcome
 from lambda_streaming.runtime.errors import RefusedError
-from lambda_streaming.runtime.hooks import Hooks
 from lambda_streaming.runtime.invocation import Invocation, LambdaContext
+from lambda_streaming.runtime.invoker import LifeCycle
 from tests.fakes.runtime_api import API, Event, FakeRuntimeApi, Raw, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until, until_idle
 
@@ -36,7 +35,6 @@ class Pauses:
 async def test_a_thousand_good_and_bad_invocations_leave_nothing_behind() -> None:
     finished = Finished()
     open_bodies: set[int] = set()
-    environ: dict[str, str] = {}
 
     async def body(number: int) -> AsyncGenerator[bytes, None]:
         open_bodies.add(number)
@@ -52,7 +50,6 @@ async def test_a_thousand_good_and_bad_invocations_leave_nothing_behind() -> Non
     def handler(event: bytes, context: LambdaContext) -> Result:
         number = int(event)
         assert not open_bodies
-        assert ("_X_AMZN_TRACE_ID" in environ) == (number % 2 == 0)
         if number % 5 == 3:
             raise RuntimeError("bad handler")
         if number % 5 == 4:
@@ -65,11 +62,10 @@ async def test_a_thousand_good_and_bad_invocations_leave_nothing_behind() -> Non
             api.add(
                 Event(
                     body=str(number).encode(),
-                    headers={"Lambda-Runtime-Trace-Id": "Root=1"} if number % 2 == 0 else {},
                     treatment=lost if number % 5 == 2 else Treatment(),
                 )
             )
-        async with serving(api, handler, environ=environ):
+        async with serving(api, handler):
             await until(api, lambda: len(api.polls()) > 1000, 40)
         assert len(api.answers()) == 1000
         assert sum(answer.path.endswith("/error") for answer in api.answers()) == 200
@@ -141,14 +137,22 @@ async def test_a_connection_dropped_while_waiting_for_an_event_is_made_again() -
     assert pauses.seconds == [0.1]
 
 
-async def test_hooks_run_in_order_around_every_invocation() -> None:
+async def test_the_life_cycle_is_told_of_every_invocation_in_order() -> None:
     calls: list[str] = []
 
-    def before(invocation: Invocation) -> None:
-        calls.append(f"before {invocation.request_id}")
+    class Telling(LifeCycle):
+        async def start(self) -> None:
+            assert not api.exchanges
+            calls.append("start")
 
-    async def after() -> None:
-        calls.append("after")
+        def begin(self, invocation: Invocation) -> None:
+            calls.append(f"begin {invocation.request_id}")
+
+        def handler_ended(self) -> None:
+            calls.append("handler ended")
+
+        async def settle(self) -> None:
+            calls.append("settle")
 
     async def finish(outcome: StreamOutcome, error: BaseException | None) -> None:
         assert api.answers()[0].complete
@@ -166,29 +170,28 @@ async def test_hooks_run_in_order_around_every_invocation() -> None:
 
     with FakeRuntimeApi() as api:
         api.add(Event(request_id="a"), Event(request_id="b", body=b"bad"))
-        hooks = Hooks(before_invocation=(before,), after_response=(after, after))
-        async with serving(api, handler, hooks=hooks):
+        async with serving(api, handler, life_cycle=Telling()):
             await until_idle(api, 3)
     assert calls == [
-        *("before a", "handler", "body", "finish", "after", "after"),
-        *("before b", "handler", "after", "after"),
+        "start",
+        *("begin a", "handler", "handler ended", "body", "finish", "settle"),
+        *("begin b", "handler", "handler ended", "settle"),
     ]
 
 
 @pytest.mark.parametrize("error", [ValueError("hook"), SystemExit(1), asyncio.CancelledError()])
-async def test_a_failing_hook_is_logged_and_the_others_run(
+async def test_a_failing_life_cycle_is_logged_and_survived(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls: list[str] = []
+    class Failing(LifeCycle):
+        def begin(self, invocation: Invocation) -> None:
+            raise ValueError
 
-    def before(invocation: Invocation) -> None:
-        raise ValueError("before")
+        def handler_ended(self) -> None:
+            raise ValueError
 
-    async def failing() -> None:
-        raise error
-
-    async def working() -> None:
-        calls.append("worked")
+        async def settle(self) -> None:
+            raise error
 
     async def finish(outcome: StreamOutcome, body_error: BaseException | None) -> None:
         raise error
@@ -198,16 +201,14 @@ async def test_a_failing_hook_is_logged_and_the_others_run(
 
     with FakeRuntimeApi() as api:
         api.add(Event(), Event())
-        hooks = Hooks(before_invocation=(before,), after_response=(failing, working))
         async with serving(
-            api, lambda event, context: streaming(body(), finish), hooks=hooks
+            api, lambda event, context: streaming(body(), finish), life_cycle=Failing()
         ) as task:
             await until_idle(api, 3)
             assert not task.done()
         assert all(answer.complete for answer in api.answers())
-    assert calls == ["worked", "worked"]
-    assert caplog.text.count("hook failed") == 4
-    assert caplog.text.count("finish failed") == 2
+    for what in ("begin", "handler_ended", "finish", "settle"):
+        assert caplog.text.count(f"{what} failed") == 2
 
 
 @pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), MemoryError()])
@@ -228,49 +229,76 @@ async def test_whatever_a_handler_raises_is_reported_and_survived(error: BaseExc
         assert good.complete
 
 
-async def test_the_trace_variable_is_of_this_invocation_or_absent() -> None:
-    environ = {"_X_AMZN_TRACE_ID": "from before"}
-    seen: list[str | None] = []
+async def test_an_async_handler_is_awaited_while_the_event_loop_runs() -> None:
+    wait = asyncio.Event()
 
-    def normalise(header: str | None) -> str | None:
-        if header == "bad":
-            raise ValueError(header)
-        return header and header.lower()
-
-    def handler(event: bytes, context: LambdaContext) -> Result:
-        seen.append(environ.get("_X_AMZN_TRACE_ID"))
+    async def handler(event: bytes, context: LambdaContext) -> Result:
+        await wait.wait()
         return hello(event, context)
 
     with FakeRuntimeApi() as api:
-        api.add(*[Event(headers={"Lambda-Runtime-Trace-Id": h}) for h in ("ROOT=1", "", "bad")])
-        async with serving(api, handler, environ=environ, normalise_trace_header=normalise):
-            await until_idle(api, 4)
-    assert seen == ["root=1", None, None]
+        api.add(Event(), Event())
+        async with serving(api, handler):
+            await until_idle(api, 1)
+            assert not api.answers()
+            wait.set()
+            await until_idle(api, 3)
+        assert [answer.payload for answer in api.answers()] == [b"hello", b"hello"]
 
 
-async def test_log_lines_of_the_managed_runtime_get_the_request_id(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bootstrap = ModuleType("awslambdaric.bootstrap")
-    vars(bootstrap)["_GLOBAL_AWS_REQUEST_ID"] = None
-    monkeypatch.setitem(sys.modules, "awslambdaric.bootstrap", bootstrap)
-    with FakeRuntimeApi() as api:
-        api.add(Event(request_id="r-1"))
-        async with serving(api, hello):
-            await until_idle(api, 2)
-    assert vars(bootstrap)["_GLOBAL_AWS_REQUEST_ID"] == "r-1"
+async def test_a_callable_object_may_be_an_async_handler() -> None:
+    class Handler:
+        async def __call__(self, event: bytes, context: LambdaContext) -> Result:
+            await asyncio.sleep(0)
+            return hello(event, context)
 
-
-async def test_another_shape_of_the_managed_runtime_is_left_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bootstrap = ModuleType("awslambdaric.bootstrap")
-    monkeypatch.setitem(sys.modules, "awslambdaric.bootstrap", bootstrap)
     with FakeRuntimeApi() as api:
         api.add(Event())
-        async with serving(api, hello):
+        async with serving(api, Handler()):
             await until_idle(api, 2)
-    assert "_GLOBAL_AWS_REQUEST_ID" not in vars(bootstrap)
+        assert api.answers()[0].payload == b"hello"
+
+
+async def test_an_async_handler_that_streams_shares_its_context_with_the_body() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    finished = Finished()
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield variable.get().encode()
+
+    async def handler(event: bytes, context: LambdaContext) -> Result:
+        variable.set("by the handler")
+        await asyncio.sleep(0)
+        return streaming(body(), finished)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, handler):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"by the handler"
+    assert finished.outcomes == [StreamOutcome.COMPLETED]
+    assert variable.get() == "unset"
+
+
+@pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), MemoryError()])
+async def test_whatever_an_async_handler_raises_is_reported_and_survived(
+    error: BaseException,
+) -> None:
+    async def handler(event: bytes, context: LambdaContext) -> Result:
+        await asyncio.sleep(0)
+        if event == b"bad":
+            raise error
+        return hello(event, context)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event(body=b"bad"), Event())
+        async with serving(api, handler):
+            await until_idle(api, 3)
+        bad, good = api.answers()
+        assert bad.headers["lambda-runtime-function-error-type"] == (
+            f"Function.{type(error).__name__}"
+        )
+        assert good.complete
 
 
 async def test_no_event_and_no_header_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -293,33 +321,37 @@ async def test_no_event_and_no_header_reaches_the_log(caplog: pytest.LogCaptureF
 async def test_a_snapshot_is_waited_out_on_a_connection_of_its_own() -> None:
     calls: list[str] = []
 
-    async def restored() -> None:
-        calls.append("restored")
+    class Telling(LifeCycle):
+        async def start(self) -> None:
+            assert not api.exchanges
+            calls.append("started")
+
+        async def restore(self) -> None:
+            calls.append("restored")
 
     random.seed(1)
     expected = random.random()
     random.seed(1)
     with FakeRuntimeApi() as api:
         api.add(Event())
-        async with serving(
-            api, hello, hooks=Hooks(after_restore=(restored,)), initialization_type="snap-start"
-        ):
+        async with serving(api, hello, life_cycle=Telling(), initialization_type="snap-start"):
             await until_idle(api, 2)
         first, second = api.exchanges[:2]
         assert first.path == API + "/restore/next"
         assert second.path == API + "/invocation/next"
         assert (first.connection, second.connection) == (1, 2)
-    assert calls == ["restored"]
+    assert calls == ["started", "restored"]
     assert random.random() != expected
 
 
 async def test_a_failed_restore_is_reported_and_ends_the_process() -> None:
-    async def failing() -> None:
-        raise OSError("no entropy")
+    class Failing(LifeCycle):
+        async def restore(self) -> None:
+            raise OSError("no entropy")
 
     with FakeRuntimeApi() as api:
         async with serving(
-            api, hello, hooks=Hooks(after_restore=(failing,)), initialization_type="snap-start"
+            api, hello, life_cycle=Failing(), initialization_type="snap-start"
         ) as task:
             assert await task == 1
         report = api.exchanges[-1]

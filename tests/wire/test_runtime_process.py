@@ -69,15 +69,14 @@ def function(scenario: str, api: str, **environ: str) -> Iterator[Process]:
 @pytest.mark.parametrize(
     ("scenario", "said"),
     [
-        ("idle", ["flushed", "flushed"]),
-        ("hanging-hook", ["flushed", "given-up"]),
-        ("blocking-hook", []),
+        ("idle", ["flushed"]),
+        ("hanging-shut-down", ["given-up"]),
+        ("blocking-shut-down", []),
+        ("failing-shut-down", []),
         ("other-thread", ["flushed"]),
     ],
 )
-def test_sigterm_while_idle_runs_the_hooks_in_parallel_and_exits(
-    scenario: str, said: list[str]
-) -> None:
+def test_sigterm_while_idle_shuts_down_and_exits(scenario: str, said: list[str]) -> None:
     with FakeRuntimeApi() as api, function(scenario, api.endpoint) as process:
         api.add(Event())
         api.wait_until(lambda: len(api.polls()) == 2, 20)
@@ -86,7 +85,7 @@ def test_sigterm_while_idle_runs_the_hooks_in_parallel_and_exits(
     assert heard == said
 
 
-def test_sigterm_while_idle_takes_no_longer_than_the_hooks_do() -> None:
+def test_sigterm_while_idle_takes_no_longer_than_the_shut_down() -> None:
     with FakeRuntimeApi() as api, function("other-thread", api.endpoint) as process:
         api.add(Event())
         api.wait_until(lambda: len(api.polls()) == 2, 20)
@@ -106,7 +105,7 @@ def test_a_second_sigterm_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["stream", "busy-stream"])
-def test_sigterm_while_streaming_ends_the_turn_and_then_runs_the_hooks(scenario: str) -> None:
+def test_sigterm_while_streaming_ends_the_stream_and_then_shuts_down(scenario: str) -> None:
     with FakeRuntimeApi() as api, function(scenario, api.endpoint) as process:
         api.keep_chunks = scenario == "stream"
         api.add(Event())
@@ -126,7 +125,7 @@ def test_sigterm_does_not_interrupt_a_body_that_is_cleaning_up() -> None:
     assert heard == ["finalised", "finish-lost", "finish-ended", "flushed"]
 
 
-def test_a_finish_that_hangs_is_cut_off_in_time_for_the_hooks() -> None:
+def test_a_finish_that_hangs_is_cut_off_in_time_to_shut_down() -> None:
     with FakeRuntimeApi() as api, function("hanging-finish", api.endpoint) as process:
         api.add(Event())
         process.wait_for("streaming")
@@ -145,6 +144,16 @@ def test_a_finish_that_hangs_is_cut_off_in_time_for_the_hooks() -> None:
             ["unwound", "swallowed", "finish-shutdown", "finish-ended", "flushed"],
         ),
         ("swallowing-handler", ["swallowed", "handling"]),
+        ("async-handler", ["unwound", "flushed"]),
+        (
+            "swallowing-then-streaming-async-handler",
+            ["unwound", "swallowed", "finish-shutdown", "finish-ended", "flushed"],
+        ),
+        # Cancelled once more when its time is up, and after the shut-down.
+        (
+            "swallowing-async-handler",
+            [*["swallowed", "handling"] * 2, "flushed", "swallowed", "handling"],
+        ),
     ],
 )
 def test_sigterm_in_the_handler_interrupts_it(scenario: str, said: list[str]) -> None:
@@ -157,14 +166,14 @@ def test_sigterm_in_the_handler_interrupts_it(scenario: str, said: list[str]) ->
     assert heard == said
 
 
-def test_sigterm_after_the_response_lets_its_hooks_end() -> None:
-    with FakeRuntimeApi() as api, function("after-response", api.endpoint) as process:
+def test_sigterm_after_the_response_lets_it_settle() -> None:
+    with FakeRuntimeApi() as api, function("settling", api.endpoint) as process:
         api.add(Event())
-        process.wait_for("flushing")
+        process.wait_for("settling")
         seconds, heard = process.terminate()
         assert len(api.polls()) == 1
     assert seconds < EXIT_SECONDS
-    assert heard == ["flushed-after-response", "flushed"]
+    assert heard == ["settled", "flushed"]
 
 
 def test_an_unreachable_runtime_api_ends_the_process() -> None:
@@ -179,14 +188,14 @@ def test_an_unreachable_runtime_api_ends_the_process() -> None:
 
 
 def test_an_unexpected_failure_is_logged_and_ends_the_process_without_leaving_run() -> None:
-    with FakeRuntimeApi() as api, function("broken-environ", api.endpoint) as process:
+    with FakeRuntimeApi() as api, function("exiting", api.endpoint) as process:
         api.add(Event())
         assert process.popen.wait(10) == 1
         assert process.rest() == []
         assert process.popen.stderr is not None
         logged = process.popen.stderr.read()
     assert "the runtime loop failed" in logged
-    assert "no environment" in logged
+    assert "no invocation, please" in logged
 
 
 @pytest.mark.parametrize(
@@ -206,6 +215,23 @@ def test_what_cannot_be_served_raises_before_the_first_poll(
             said = " ".join(process.rest())
         assert not api.exchanges
     assert f"raised-{raised}: {variable}" in said
+
+
+def test_what_a_start_raises_leaves_run_before_the_first_poll() -> None:
+    with FakeRuntimeApi() as api:
+        with function("bad-start", api.endpoint) as process:
+            assert process.popen.wait(10) == 7
+            assert process.rest()[:2] == ["raised-OSError:", "no"]
+        assert not api.exchanges
+
+
+def test_sigterm_during_the_start_shuts_down() -> None:
+    with FakeRuntimeApi() as api, function("slow-start", api.endpoint) as process:
+        process.wait_for("starting")
+        seconds, heard = process.terminate()
+        assert not api.exchanges
+    assert seconds < EXIT_SECONDS
+    assert heard == ["flushed"]
 
 
 def test_a_refused_snapshot_raises() -> None:

@@ -66,10 +66,9 @@ async def answers_to(
     def then_good(event: bytes, context: LambdaContext) -> Result:
         return good(event, context) if event == b"good" else handler(event, context)
 
-    environ: dict[str, str] = {}
     with FakeRuntimeApi() as api:
         api.add(*events, Event(body=b"good"))
-        async with serving(api, then_good, environ=environ) as task:
+        async with serving(api, then_good) as task:
             await until_idle(api, len(events) + 2)
             assert not task.done()
         answers = api.answers()

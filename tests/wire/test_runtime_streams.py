@@ -14,9 +14,9 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from lambda_streaming.responses import Response, Result, StreamOutcome
-from lambda_streaming.runtime.delivery import Delivery
 from lambda_streaming.runtime.errors import ConnectionLostError, RefusedError
 from lambda_streaming.runtime.invocation import LambdaContext
+from lambda_streaming.runtime.response_stream import ResponseStream
 from tests.fakes.runtime_api import NULS, Event, FakeRuntimeApi, Treatment
 from tests.fakes.runtime_serving import Finished, serving, streaming, until, until_idle
 
@@ -391,7 +391,7 @@ async def test_nothing_of_a_failed_stream_waits_for_the_garbage_collector(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # pytest keeps log records, and they keep the error.
-    monkeypatch.setattr(logging.getLogger(Delivery.__module__), "disabled", True)
+    monkeypatch.setattr(logging.getLogger(ResponseStream.__module__), "disabled", True)
 
     class Held:
         pass

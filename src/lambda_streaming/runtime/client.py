@@ -8,12 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lambda_streaming.responses import BufferedResponse, Response, Result, StreamingResponse
-from lambda_streaming.version import __version__
-
-from .endpoint import Endpoint
-from .errors import ConnectionLostError, MalformedReplyError, RefusedError
-from .failure import error_report, error_type
-from .framing import (
+from lambda_streaming.runtime.connection import Connection, Endpoint
+from lambda_streaming.runtime.error_report import error_report, error_type
+from lambda_streaming.runtime.errors import ConnectionLostError, MalformedReplyError, RefusedError
+from lambda_streaming.runtime.framing import (
     ERROR_BODY_TRAILER,
     ERROR_TYPE_HEADER,
     INTEGRATION_CONTENT_TYPE,
@@ -24,13 +22,13 @@ from .framing import (
     prelude_chunks,
     request_head,
 )
-from .invocation import (
+from lambda_streaming.runtime.invocation import (
     Invocation,
     parse_client_context,
     parse_cognito_identity,
     parse_deadline,
 )
-from .wire import Connection
+from lambda_streaming.version import __version__
 
 logger = logging.getLogger(__name__)
 

@@ -91,7 +91,8 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The context object of the Python runtime, plus `deadline` on the monotonic clock."""
+    """The context object of the Python runtime, plus `deadline` on the monotonic clock and the
+    invocation's trace header as it came."""
 
     aws_request_id: str
     invoked_function_arn: str
@@ -104,6 +105,7 @@ class LambdaContext:
     client_context: ClientContext | None
     tenant_id: str | None
     deadline: float | None
+    trace_header: str | None
     monotonic: Callable[[], float] = field(repr=False)
 
     @classmethod
@@ -125,6 +127,7 @@ class LambdaContext:
             client_context=invocation.client_context,
             tenant_id=invocation.tenant_id,
             deadline=invocation.deadline,
+            trace_header=invocation.trace_header,
             monotonic=monotonic,
         )
 

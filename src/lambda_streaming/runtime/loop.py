@@ -1,4 +1,4 @@
-"""The runtime loop: ask for an invocation, take it, ask again."""
+"""The runtime loop: ask for an invocation, run it, ask again."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
-from .client import RuntimeApi
-from .endpoint import Endpoint, parse_endpoint
-from .errors import RuntimeApiError
-from .hooks import Hook, Hooks, run_guarded
-from .invocation import FunctionEnvironment, Invocation
-from .termination import TerminatedError, Termination, exit_process, require_main_thread
-from .turn import Handler, Turns
+from lambda_streaming.runtime.client import RuntimeApi
+from lambda_streaming.runtime.connection import Endpoint, parse_endpoint
+from lambda_streaming.runtime.error_report import run_guarded
+from lambda_streaming.runtime.errors import RuntimeApiError
+from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
+from lambda_streaming.runtime.invoker import Handler, Invoker, LifeCycle
+from lambda_streaming.runtime.termination import (
+    TerminatedError,
+    Termination,
+    exit_process,
+    require_main_thread,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,19 +35,14 @@ def run(
     handler: Handler,
     *,
     environment: FunctionEnvironment,
-    environ: MutableMapping[str, str],
-    normalise_trace_header: Callable[[str | None], str | None],
-    before_invocation: Sequence[Callable[[Invocation], None]] = (),
-    after_response: Sequence[Hook] = (),
-    on_shutdown: Sequence[Hook] = (),
-    after_restore: Sequence[Hook] = (),
+    life_cycle: LifeCycle,
 ) -> NoReturn:
     """Serves invocations until the process ends, on the main thread.
 
-    `environ` is where the trace variable is kept (os.environ). Raises before the first `/next`
-    only: ValueError names the environment variable that cannot be used, RuntimeError tells of a
-    wrong thread, RuntimeApiError of a failed `/restore/next`. What fails later is logged and
-    ends the process.
+    Raises before the first `/next` only: ValueError names the environment variable that cannot be
+    used, RuntimeError tells of a wrong thread, RuntimeApiError of a failed `/restore/next`;
+    whatever the life cycle's `start` raises goes through. What fails later is logged and ends the
+    process.
     """
     if environment.max_concurrency is not None:
         raise ValueError(
@@ -57,9 +57,7 @@ def run(
         handler,
         endpoint=endpoint,
         environment=environment,
-        environ=environ,
-        normalise_trace_header=normalise_trace_header,
-        hooks=Hooks(before_invocation, after_response, on_shutdown, after_restore),
+        life_cycle=life_cycle,
         termination=termination,
     )
     previous = termination.listen()
@@ -85,26 +83,22 @@ class RuntimeLoop:
         *,
         endpoint: Endpoint,
         environment: FunctionEnvironment,
-        environ: MutableMapping[str, str],
-        normalise_trace_header: Callable[[str | None], str | None],
-        hooks: Hooks,
+        life_cycle: LifeCycle,
         termination: Termination,
         wall_clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._api = RuntimeApi(endpoint, wall_clock=wall_clock, monotonic=monotonic)
-        self._turns = Turns(
+        self._invoker = Invoker(
             handler,
             api=self._api,
             environment=environment,
-            environ=environ,
-            normalise_trace_header=normalise_trace_header,
-            hooks=hooks,
+            life_cycle=life_cycle,
             termination=termination,
             monotonic=monotonic,
         )
-        self._hooks = hooks
+        self._life_cycle = life_cycle
         self._termination = termination
         self._restores = environment.initialization_type == _SNAP_START
         self._sleep = sleep
@@ -123,7 +117,8 @@ class RuntimeLoop:
         return 0
 
     async def serve(self) -> int:
-        """Takes invocation after invocation; the exit code when that is over."""
+        """Runs invocation after invocation; the exit code when that is over."""
+        await self._life_cycle.start()
         if self._restores and not await self._restore():
             return 1
         self.initialised = True
@@ -132,7 +127,7 @@ class RuntimeLoop:
             if invocation is None:
                 return 1
             try:
-                await self._turns.take(invocation)
+                await self._invoker.run(invocation)
             except TerminatedError:
                 break
         return 0
@@ -165,10 +160,9 @@ class RuntimeLoop:
         try:
             if "random" in sys.modules:
                 sys.modules["random"].seed()
-            for hook in self._hooks.after_restore:
-                await hook()
+            await self._life_cycle.restore()
         except Exception as error:
-            logger.critical("an after_restore hook failed: the process ends", exc_info=True)
+            logger.critical("restore failed: the process ends", exc_info=True)
             try:
                 await self._api.post_restore_error(error)
             except RuntimeApiError as unreported:
@@ -177,15 +171,12 @@ class RuntimeLoop:
         return True
 
     async def _shut_down(self, serving: asyncio.Task[int]) -> None:
-        """Ends the turn, then runs the hooks: what a turn leaves behind is for them to save."""
-        if not self._turns.terminate():
+        """Ends the invocation, then lets the life cycle save what it left behind."""
+        if not self._invoker.terminate():
             serving.cancel()
-        late = await self._end((serving,), self._termination.turn_seconds_left())
-        hooks = [
-            asyncio.create_task(run_guarded("an on_shutdown hook", hook))
-            for hook in self._hooks.on_shutdown
-        ]
-        late |= await self._end((serving, *hooks), self._termination.hooks_seconds_left())
+        late = await self._end((serving,), self._termination.invocation_seconds_left())
+        saving = asyncio.create_task(run_guarded("shut_down", self._life_cycle.shut_down))
+        late |= await self._end((serving, saving), self._termination.shut_down_seconds_left())
         if late:
             logger.warning("shutting down with %d tasks unfinished", len(late))
 

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 # Lambda kills 300 ms (internal extensions) to 2 s after SIGTERM; the tighter one is kept.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
-_TURN_SECONDS = 0.12
-_HOOKS_SECONDS = 0.2
+_INVOCATION_SECONDS = 0.12
+_SHUT_DOWN_SECONDS = 0.2
 _EXIT_SECONDS = 0.25
 
 
@@ -53,13 +53,13 @@ class Termination:
         finally:
             self._in_handler = False
 
-    def turn_seconds_left(self) -> float:
-        """Until the turn under way is cut off, so that the hooks have some time, too."""
-        return self._seconds_until(_TURN_SECONDS)
+    def invocation_seconds_left(self) -> float:
+        """Until the invocation under way is cut off, so that `shut_down` has some time, too."""
+        return self._seconds_until(_INVOCATION_SECONDS)
 
-    def hooks_seconds_left(self) -> float:
-        """Until the hooks are cancelled, which leaves them a moment to say what was not done."""
-        return self._seconds_until(_HOOKS_SECONDS)
+    def shut_down_seconds_left(self) -> float:
+        """Until `shut_down` is cancelled, which leaves it a moment to say what was not done."""
+        return self._seconds_until(_SHUT_DOWN_SECONDS)
 
     def _seconds_until(self, bound: float) -> float:
         return max(0.0, bound - (time.monotonic() - (self._at or 0.0)))
@@ -68,7 +68,7 @@ class Termination:
         if self._at is not None:
             return
         self._at = time.monotonic()
-        # Whatever blocks the main thread from here on, a hook or a handler that swallows the
+        # Whatever blocks the main thread from here on, `shut_down` or a handler that swallows the
         # interruption, the process ends in time.
         # Not a threading.Thread: starting one takes locks that the interrupted code may hold.
         with contextlib.suppress(RuntimeError):

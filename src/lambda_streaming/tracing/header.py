@@ -80,11 +80,6 @@ def parse_trace_header(header: str | None) -> TraceHeader:
     return TraceHeader(trace_id, parent_id, sampled, tuple(extras))
 
 
-def normalise_trace_header(header: str | None) -> str | None:
-    """What `_X_AMZN_TRACE_ID` is set to for an invocation; None means unset."""
-    return parse_trace_header(header).normalised()
-
-
 def is_root(text: str) -> bool:
     """Whether it is a trace id as X-Ray writes it."""
     return _ROOT.fullmatch(text) is not None

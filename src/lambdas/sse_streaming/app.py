@@ -5,7 +5,7 @@ It ends when the answer object exists. A stream's body is produced afterwards, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,13 +44,12 @@ _SAVED_STREAM_PARAMETERS = frozenset({"backfill"})
 
 @dataclass(slots=True)
 class Application:
-    """The routes. `environ` is read per invocation for the trace header alone."""
+    """The routes."""
 
     parts: Parts
     tracing: Tracing
     configurations: Configurations | None
     diagnosis: Diagnosis
-    environ: Mapping[str, str]
     bind_log: Callable[[str | None], None]
     name_route: Callable[[str], None]
     is_cold_start: bool = True
@@ -89,7 +88,7 @@ class Application:
                 service = self.parts.settings.service_name
                 return json_answer(200, {"status": "healthy", "service": service})
             case Route.TRACE:
-                header = parse_trace_header(self.environ.get("_X_AMZN_TRACE_ID"))
+                header = parse_trace_header(context.trace_header)
                 return json_answer(200, self.diagnosis.report(header))
 
     def _saved_stream(
@@ -123,7 +122,7 @@ class Application:
         self, wanted: StreamRequest, context: LambdaContext, refusal: Ending | None = None
     ) -> StreamingResponse:
         settings = self.parts.settings
-        header = parse_trace_header(self.environ.get("_X_AMZN_TRACE_ID"))
+        header = parse_trace_header(context.trace_header)
         position_clock = PositionClock(
             self.parts.clock, wanted.received_ms, is_cold_start=self.is_cold_start
         )

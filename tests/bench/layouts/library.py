@@ -1,7 +1,7 @@
 """Where the bench meets code by its name: a library, `lambda_streaming`, and the service on it.
 
 An adapter for another layout does the same and is named in tests/bench/trees.py. As the handler
-(`tests.bench.layouts.library.handler`) its import does BENCH_TASK in the place of a function:
+(`tests.bench.layouts.library.handler`) it does BENCH_TASK in the place of a function:
 - `blocks`: the runtime loop, with a handler whose event says how many ready blocks the body yields
   and the pause before each;
 - `eager`: the service, with everything imported and built before it asks for its first event.
@@ -30,6 +30,7 @@ _ENTRYPOINT = f"{_PACKAGE}.entrypoint"
 def serve_blocks() -> None:
     from lambda_streaming.responses import StreamingResponse, StreamOutcome
     from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+    from lambda_streaming.runtime.invoker import LifeCycle
     from lambda_streaming.runtime.loop import run
 
     async def body(blocks: int, block: bytes, pause_seconds: float) -> AsyncGenerator[bytes, None]:
@@ -54,15 +55,14 @@ def serve_blocks() -> None:
     run(
         handler,
         environment=FunctionEnvironment.from_environ(os.environ),
-        environ=os.environ,
-        normalise_trace_header=lambda header: header,
+        life_cycle=LifeCycle(),
     )
 
 
 # eager
 
 
-def serve_eagerly() -> None:
+def load_eagerly() -> None:
 
     from lambda_streaming.tracing.tracer import Tracing
     from lambdas.sse_streaming.aws.clients import Lazy
@@ -85,7 +85,6 @@ def serve_eagerly() -> None:
 
     Lazy.__init__ = build_at_once  # type: ignore[method-assign,assignment]
     Tracing.__init__ = with_tracer  # type: ignore[method-assign,assignment]
-    import_module(_ENTRYPOINT)
 
 
 # tracing
@@ -138,4 +137,5 @@ def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
-    {"blocks": serve_blocks, "eager": serve_eagerly}[os.environ["BENCH_TASK"]]()
+    {"blocks": serve_blocks, "eager": load_eagerly}[os.environ["BENCH_TASK"]]()
+    handler = import_module(_ENTRYPOINT).handler

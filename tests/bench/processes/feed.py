@@ -64,6 +64,5 @@ def fill_the_index(items_per_poll: int) -> None:
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     fill_the_index(int(os.environ["BENCH_ITEMS_PER_POLL"]))
-    module, _, name = os.environ["_HANDLER"].rpartition(".")
-    # The look-up of the name is what starts the service's own loop, if the import did not.
+    module, _, name = os.environ["BENCH_HANDLER"].rpartition(".")
     handler = getattr(import_module(module), name)

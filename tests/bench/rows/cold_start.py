@@ -77,7 +77,7 @@ def cold_command(
     path_entries = os.pathsep.join((str(runtime_packages()), *path))
     return Command(
         [sys.executable, "-S", "-m", "awslambdaric", handler],
-        {**environ, "PYTHONPATH": path_entries},
+        {**environ, "PYTHONPATH": path_entries, "_HANDLER": handler},
         package.unpacked,
     )
 

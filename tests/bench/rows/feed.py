@@ -100,9 +100,15 @@ def full_feed(run: Run, tree: Tree, stream_bytes: int) -> Function:
         SSE_MAX_STREAM_BYTES=str(stream_bytes),
         SSE_MAX_STREAM_SECONDS="900",
     )
-    more = {"BENCH_ITEMS_PER_POLL": str(_ITEMS_PER_POLL), "PYTHONPATH": str(ROOT)}
-    argv = [sys.executable, "-m", "awslambdaric", "tests.bench.processes.feed.handler"]
-    return Function(Command(argv, {**environ, **more, "_HANDLER": SERVICE}, tree.source))
+    handler = "tests.bench.processes.feed.handler"
+    more = {
+        "_HANDLER": handler,
+        "BENCH_HANDLER": SERVICE,
+        "BENCH_ITEMS_PER_POLL": str(_ITEMS_PER_POLL),
+        "PYTHONPATH": str(ROOT),
+    }
+    argv = [sys.executable, "-m", "awslambdaric", handler]
+    return Function(Command(argv, {**environ, **more}, tree.source))
 
 
 def passed(function: Function, trace_header: str = UNSAMPLED) -> Passed:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from lambda_streaming import Response, StreamingResponse, step
 from lambda_streaming.responses import StreamOutcome
 from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+from lambda_streaming.runtime.invoker import LifeCycle
 from lambda_streaming.runtime.loop import run
 
 
@@ -39,6 +40,5 @@ if __name__ == "__main__":
     run(
         handler,
         environment=FunctionEnvironment.from_environ(os.environ),
-        environ=os.environ,
-        normalise_trace_header=lambda header: header,
+        life_cycle=LifeCycle(),
     )

@@ -21,7 +21,7 @@ from tests.unit.architecture.houses import (
 )
 
 MAX_FLOORS = 6
-MAX_FILES_IN_A_FOLDER = {LIBRARY: 14, LOCAL: 12}
+MAX_FILES_IN_A_FOLDER = 12
 
 
 @pytest.mark.parametrize("files", [LIBRARY_FILES, LOCAL_FILES], ids=["library", "local stack"])
@@ -41,7 +41,7 @@ def test_a_folder_is_seen_at_one_look(house: Path) -> None:
     crowded = {
         str(folder.relative_to(SRC)): count
         for folder in [house, *(path for path in house.rglob("*") if path.is_dir())]
-        if (count := len(list(folder.glob("*.py")))) > MAX_FILES_IN_A_FOLDER[house]
+        if (count := len(list(folder.glob("*.py")))) > MAX_FILES_IN_A_FOLDER
     }
 
     assert crowded == {}
@@ -64,6 +64,17 @@ def test_the_base_needs_nothing_but_the_standard_library(room: str) -> None:
     for path in LIBRARY_FILES:
         if path.relative_to(LIBRARY).parts[0] == room:
             assert not {name.split(".")[0] for name in imports(path)} & foreign, module_of(path)
+
+
+def test_the_runtime_knows_only_what_is_asked_and_answered() -> None:
+    known = {
+        name.split(".")[1]
+        for path in (LIBRARY / "runtime").glob("*.py")
+        for name in imports(path)
+        if name.startswith("lambda_streaming.")
+    }
+
+    assert known <= {"runtime", "requests", "responses", "version"}
 
 
 def test_the_library_never_imports_the_service() -> None:

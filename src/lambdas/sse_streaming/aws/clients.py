@@ -79,7 +79,6 @@ class AwsClients:
         )
         self._making = threading.Lock()
         self._made: list[Any] = []
-        self._used_at = 0.0
 
     def make(self, service: str) -> Any:
         """A client of `service` ("dynamodb")."""
@@ -89,16 +88,12 @@ class AwsClients:
         self._made.append(client)
         return client
 
-    def rest(self, now_seconds: float) -> None:
-        """An invocation is over at `now_seconds` of wall time; the environment may freeze."""
-        self._used_at = now_seconds
-
-    def wake(self, now_seconds: float) -> None:
-        """An invocation begins. Connections kept through a long rest are closed: AWS may have
-        dropped them while a frozen environment could not see it, and with one try per request
-        the first one would fail. Wall time, because a frozen machine's steady clock may rest too.
+    def thaw(self, rested_seconds: float) -> None:
+        """An invocation comes after a rest. Connections kept through a long one are closed: AWS may
+        have dropped them while a frozen environment could not see it, and with one try per request
+        the first one would fail.
         """
-        if now_seconds - self._used_at > _LONGEST_REST_SECONDS:
+        if rested_seconds > _LONGEST_REST_SECONDS:
             for client in self._made:
                 client.close()
 

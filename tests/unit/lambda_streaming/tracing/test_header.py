@@ -19,7 +19,6 @@ from opentelemetry.trace import get_current_span
 
 from lambda_streaming.tracing.header import (
     hex_trace_id,
-    normalise_trace_header,
     parse_trace_header,
     xray_trace_id,
 )
@@ -29,6 +28,10 @@ from tests.fakes.spans import PARENT_ID, ROOT, TRACE_ID, TracingWorld, end
 
 R, P = f"Root={ROOT}", f"Parent={PARENT_ID}"
 ARABIC_ONES = "\u0661" * 8  # str.isdigit and int() take them
+
+
+def normalised(header: str | None) -> str | None:
+    return parse_trace_header(header).normalised()
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def read_by_xray() -> dict[str, Any]:
     """What the X-Ray SDK does under each normalised form."""
     run = subprocess.run(
         [sys.executable, Path(xray_reader.__file__)],
-        input=json.dumps([normalise_trace_header(form.header) for form in FORMS]),
+        input=json.dumps([normalised(form.header) for form in FORMS]),
         capture_output=True,
         text=True,
         check=True,
@@ -125,7 +128,7 @@ def test_xrays_recorder_agrees(form: Form) -> None:
 
 @pytest.mark.parametrize(
     "form",
-    [form for form in FORMS if normalise_trace_header(form.header) is not None],
+    [form for form in FORMS if normalised(form.header) is not None],
     ids=lambda form: form.name.replace(" ", "-"),
 )
 def test_xrays_recorder_has_nothing_to_warn_about(form: Form) -> None:
@@ -159,9 +162,9 @@ def test_the_stream_agrees(form: Form) -> None:
 @forms
 def test_opentelemetrys_own_propagator_agrees(form: Form) -> None:
     """Other code in the process may read the variable with it."""
-    normalised = normalise_trace_header(form.header)
+    header = normalised(form.header) or ""
 
-    read = AwsXRayPropagator().extract({"X-Amzn-Trace-Id": normalised or ""}, Context())
+    read = AwsXRayPropagator().extract({"X-Amzn-Trace-Id": header}, Context())
 
     context = get_current_span(read).get_span_context()
     assert (context.is_valid and context.trace_flags.sampled) is form.records
@@ -179,26 +182,26 @@ def test_the_root_is_told_even_when_nothing_is_recorded(form: Form) -> None:
 def test_the_normalised_form_keeps_every_extra_pair() -> None:
     """Lineage is how AWS finds loops; who knows what the next pair will be."""
     assert (
-        normalise_trace_header(f"Lineage=1:f84e2b95:0; Self=1-2-3;{P};Future=x ;Sampled=1;{R};")
+        normalised(f"Lineage=1:f84e2b95:0; Self=1-2-3;{P};Future=x ;Sampled=1;{R};")
         == f"{R};{P};Sampled=1;Lineage=1:f84e2b95:0;Self=1-2-3;Future=x"
     )
 
 
 def test_a_pair_whose_value_holds_an_equals_sign_is_dropped_alone() -> None:
     """OpenTelemetry's propagator would refuse the whole header over it."""
-    assert normalise_trace_header(f"{R};Odd=a=b;{P};Sampled=1;Lineage=1:a:0") == (
+    assert normalised(f"{R};Odd=a=b;{P};Sampled=1;Lineage=1:a:0") == (
         f"{R};{P};Sampled=1;Lineage=1:a:0"
     )
 
 
 @pytest.mark.parametrize("decision", ["", ";Sampled=0", ";Sampled=?", ";Sampled=2"])
 def test_what_does_not_record_says_so(decision: str) -> None:
-    assert normalise_trace_header(f"{R};{P}{decision}") == f"{R};{P};Sampled=0"
+    assert normalised(f"{R};{P}{decision}") == f"{R};{P};Sampled=0"
 
 
 @pytest.mark.parametrize("header", [None, "", "garbage", f"{P};Sampled=1", "Root=x"])
 def test_without_a_root_and_extra_pairs_the_variable_is_unset(header: str | None) -> None:
-    assert normalise_trace_header(header) is None
+    assert normalised(header) is None
 
 
 @pytest.mark.parametrize("root", ["", "Root=;", "Root=junk;", f"Root=2{ROOT[1:]};"])
@@ -206,22 +209,21 @@ def test_the_extra_pairs_outlive_a_bad_root(root: str) -> None:
     """What AWS finds loops by must not depend on whether there is a trace."""
     header = f"{root}{P};Sampled=1;Lineage=1:a:0;Odd=a=b;Future="
 
-    assert normalise_trace_header(header) == "Lineage=1:a:0;Future="
+    assert normalised(header) == "Lineage=1:a:0;Future="
 
 
 def test_an_empty_value_is_kept_and_a_name_alone_is_no_pair() -> None:
     """The X-Ray SDK takes a name without `=` for a malformed header."""
-    assert normalise_trace_header(f"{R};{P};Sampled=1;Foo=;flag") == f"{R};{P};Sampled=1;Foo="
+    assert normalised(f"{R};{P};Sampled=1;Foo=;flag") == f"{R};{P};Sampled=1;Foo="
 
 
 @given(st.text(alphabet="RootParentSampled=;01-abcdef \u0661", max_size=120) | st.text())
 def test_no_text_is_too_strange(header: str) -> None:
     """Normalising never fails, is stable, and changes nothing about the decision."""
-    parsed = parse_trace_header(header)
-    normalised = parsed.normalised()
+    once = normalised(header)
 
-    assert normalise_trace_header(normalised) == normalised
-    assert parse_trace_header(normalised).records is parsed.records
+    assert normalised(once) == once
+    assert parse_trace_header(once).records is parse_trace_header(header).records
 
 
 def test_both_forms_of_a_trace_id_convert() -> None:

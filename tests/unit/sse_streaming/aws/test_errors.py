@@ -10,7 +10,7 @@ import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from lambda_streaming.runtime.failure import error_report
+from lambda_streaming.runtime.error_report import error_report
 from lambdas.sse_streaming.aws.clients import (
     ConditionFailed,
     Lazy,

@@ -2,7 +2,7 @@
 
 The rules: one `send` per yielded block, nothing merged or held back; the body is asked for its
 next block only after the last one was accepted; no timer and no wait as long as the socket takes
-what comes; and however the delivery ends, the body is closed when `run` returns.
+what comes; and however the stream ends, the body is closed when `run` returns.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import logging
 from collections.abc import Callable
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
-
-from .client import accepted
-from .errors import ConnectionLostError, RefusedError, RuntimeApiError
-from .failure import error_trailer_body, error_type, log_failure
-from .framing import LAST_CHUNK, last_chunk_with_trailers
-from .hooks import run_guarded
-from .reply import Reply
-from .wire import Connection, lost
+from lambda_streaming.runtime.client import accepted
+from lambda_streaming.runtime.connection import Connection, lost
+from lambda_streaming.runtime.error_report import (
+    error_trailer_body,
+    error_type,
+    log_failure,
+    run_guarded,
+)
+from lambda_streaming.runtime.errors import ConnectionLostError, RefusedError, RuntimeApiError
+from lambda_streaming.runtime.framing import LAST_CHUNK, last_chunk_with_trailers
+from lambda_streaming.runtime.http_parser import Reply
 
 logger = logging.getLogger(__name__)
 
 # A body that is always ready would never let the event loop run, and with it the socket's watch.
-_BLOCKS_PER_TURN = 64
+_BLOCKS_PER_LOOP_PASS = 64
 
 
-class Delivery:
+class ResponseStream:
     """One streamed answer on its way. Made, run once and thrown away."""
 
     def __init__(
@@ -69,7 +72,7 @@ class Delivery:
         return self._outcome or StreamOutcome.COMPLETED, error
 
     def stop(self, outcome: StreamOutcome, error: BaseException | None = None) -> None:
-        """Ends the delivery now, cancelling the producer wherever it waits."""
+        """Ends the stream now, cancelling the producer wherever it waits."""
         if self._task is None or self._stopped or self._ended:
             return
         self._stopped = True
@@ -126,7 +129,7 @@ class Delivery:
 
     async def _send_blocks(self) -> None:
         send = self._connection.sock.send
-        blocks_left = _BLOCKS_PER_TURN
+        blocks_left = _BLOCKS_PER_LOOP_PASS
         async for block in self._response.body:
             if self._stopped:  # and the body swallowed its cancellation
                 return
@@ -142,7 +145,7 @@ class Delivery:
                     await self._send(memoryview(framed)[accepted_bytes:])
             blocks_left -= 1
             if not blocks_left:
-                blocks_left = _BLOCKS_PER_TURN
+                blocks_left = _BLOCKS_PER_LOOP_PASS
                 await asyncio.sleep(0)
 
     async def _send(self, data: bytes | memoryview) -> None:
@@ -184,7 +187,7 @@ class Delivery:
     def _take_reply(self) -> None:
         """Takes what came while the body is sent: the reply is due after its end only.
 
-        A refusal or an end of the connection ends the delivery. An early 200 does not:
+        A refusal or an end of the connection ends the stream. An early 200 does not:
         `cargo lambda watch` answers before it has read the body, and goes on reading.
         """
         received = self._connection.receive_ready()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambda_streaming.runtime.failure import (
+from lambda_streaming.runtime.error_report import (
     error_report,
     error_trailer_body,
     error_type,

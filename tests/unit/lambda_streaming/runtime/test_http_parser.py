@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_streaming.runtime.errors import MalformedReplyError
-from lambda_streaming.runtime.reply import Reply, ReplyParser
+from lambda_streaming.runtime.http_parser import Reply, ReplyParser
 
 SIZED = b"HTTP/1.1 200 OK\r\nX-Id: a b\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = (

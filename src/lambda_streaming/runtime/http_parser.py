@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import MalformedReplyError
+from lambda_streaming.runtime.errors import MalformedReplyError
 
 _HEAD_LIMIT_BYTES = 256 * 1024
 _LINE_LIMIT_BYTES = 16 * 1024

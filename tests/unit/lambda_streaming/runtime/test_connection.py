@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_streaming.runtime.endpoint import Endpoint, parse_endpoint
+from lambda_streaming.runtime.connection import Endpoint, parse_endpoint
 
 
 @pytest.mark.parametrize(

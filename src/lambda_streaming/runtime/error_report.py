@@ -7,12 +7,15 @@ whose text is not for them has a `public_message`, which is reported in its plac
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -49,6 +52,24 @@ def log_failure(log: logging.Logger, what: str, error: BaseException) -> None:
             type_name(problem),
             stacklevel=2,
         )
+
+
+async def run_guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Runs it; whatever it raises is logged and goes no further."""
+    try:
+        await work()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if is_cancelled(error):
+            raise
+        log_failure(logger, f"{what} failed", error)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether the running task was cancelled, and not only code in it raised CancelledError."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def error_report(error: BaseException) -> bytes:

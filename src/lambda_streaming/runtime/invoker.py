@@ -1,0 +1,167 @@
+"""One invocation, from its event to what is settled after its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
+from lambda_streaming.runtime.client import RuntimeApi
+from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run_guarded
+from lambda_streaming.runtime.errors import RuntimeApiError
+from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation, LambdaContext
+from lambda_streaming.runtime.response_stream import ResponseStream
+from lambda_streaming.runtime.termination import TerminatedError, Termination
+
+logger = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[bytes, LambdaContext], Result | Awaitable[Result]]
+"""Called on the event loop's thread, which is the main thread. SIGTERM interrupts a handler that is
+synchronous by an exception, and cancels one that is awaited."""
+
+
+class LifeCycle:
+    """What is done around invocations. Each method does nothing until it is overridden.
+
+    `begin`, `handler_ended` and `settle` run in the context of their invocation.
+    """
+
+    async def start(self) -> None:
+        """In the init phase, before the first invocation: what it raises fails the init."""
+
+    async def restore(self) -> None:
+        """In an environment restored from a snapshot: what it raises ends the environment."""
+
+    def begin(self, invocation: Invocation) -> None:
+        """An invocation came; its handler is called next."""
+
+    def handler_ended(self) -> None:
+        """The answer object exists, or the handler failed; nothing of the answer is sent yet."""
+
+    async def settle(self) -> None:
+        """The answer is sent. The environment may freeze afterwards."""
+
+    async def shut_down(self) -> None:
+        """After SIGTERM and the end of the invocations that it found. Cancelled when its time is
+        up."""
+
+
+class Invoker:
+    """Runs one invocation after the other. Nothing of one is there when the next begins."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        api: RuntimeApi,
+        environment: FunctionEnvironment,
+        life_cycle: LifeCycle,
+        termination: Termination,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._handler = handler
+        self._api = api
+        self._environment = environment
+        self._life_cycle = life_cycle
+        self._termination = termination
+        self._monotonic = monotonic
+        self._stream: ResponseStream | None = None
+        self._answered = False
+
+    async def run(self, invocation: Invocation) -> None:
+        """Answers the invocation and cleans up after it, in a context of its own: what the handler
+        sets in context variables, its body sees, and no other invocation."""
+        context = contextvars.copy_context()
+        running = self._run(invocation, context)
+        try:
+            await asyncio.get_running_loop().create_task(running, context=context)
+        finally:
+            self._answered = False
+
+    def terminate(self) -> bool:
+        """Ends the answer under way for SIGTERM; False where all that can be done is to cancel."""
+        if self._stream is not None:
+            self._stream.stop(StreamOutcome.SHUTDOWN)
+            return True
+        return self._answered
+
+    async def _run(self, invocation: Invocation, context: contextvars.Context) -> None:
+        self._guarded("begin", lambda: self._life_cycle.begin(invocation))
+        stream: StreamingResponse | None = None
+        try:
+            result = await self._call(invocation)
+            if isinstance(result, StreamingResponse):
+                stream = result
+            request = self._api.answer_request(invocation, result)
+        except (TerminatedError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self._termination.begun:  # the handler turned the interruption into another error
+                raise TerminatedError from error
+            if is_cancelled(error):
+                raise
+            log_failure(logger, "the handler failed", error)
+            await self._post(self._api.error_request(invocation, error), "/error")
+            await self._finish_unsent(stream, StreamOutcome.FAILED, error)
+            return
+        if self._termination.begun:  # the handler swallowed the interruption, or was just done
+            if stream is not None:
+                await self._finish_unsent(stream, StreamOutcome.SHUTDOWN, None)
+            raise TerminatedError
+        if stream is not None:
+            outcome, body_error = await self._deliver(stream, request, context)
+            await self._after_answer(stream, outcome, body_error)
+        else:
+            await self._post(request, "/response")
+            await self._after_answer(None, StreamOutcome.COMPLETED, None)
+
+    async def _call(self, invocation: Invocation) -> Result:
+        context = LambdaContext.of(invocation, self._environment, self._monotonic)
+        try:
+            with self._termination.interrupting():
+                result = self._handler(invocation.event, context)
+            return await result if isinstance(result, Awaitable) else result
+        finally:
+            self._guarded("handler_ended", self._life_cycle.handler_ended)
+
+    @staticmethod
+    def _guarded(what: str, hook: Callable[[], None]) -> None:
+        try:
+            hook()
+        except Exception as error:
+            log_failure(logger, f"{what} failed", error)
+
+    async def _deliver(
+        self, response: StreamingResponse, head: bytes, context: contextvars.Context
+    ) -> tuple[StreamOutcome, BaseException | None]:
+        self._stream = ResponseStream(self._api.connection, response, monotonic=self._monotonic)
+        try:
+            return await self._stream.run(head, context)
+        finally:
+            self._stream = None
+
+    async def _post(self, request: bytes, what: str) -> None:
+        try:
+            await self._api.post(request, what)
+        except RuntimeApiError as error:
+            logger.warning("answer not delivered: %s", error)
+
+    async def _finish_unsent(
+        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
+        if stream is not None:
+            body = stream.body
+            await run_guarded("closing the body", lambda: body.aclose())
+        await self._after_answer(stream, outcome, error)
+
+    async def _after_answer(
+        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
+        self._answered = True
+        if stream is not None:
+            finish = stream.finish
+            await run_guarded("finish", lambda: finish(outcome, error))
+        await run_guarded("settle", self._life_cycle.settle)
