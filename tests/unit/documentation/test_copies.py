@@ -102,5 +102,3 @@ def test_browsers_may_use_the_methods_that_routes_have() -> None:
 def test_the_tools_look_for_the_span_that_streams_have() -> None:
     (root, *_) = (quoted(row[0])[0] for row in rows_of(text_of("docs/tracing.md"), "span"))
     assert root == ROOT_SPAN
-    local = [path.read_text(encoding="utf-8") for path in (ROOT / "src/local_aws").rglob("*.py")]
-    assert f'"{ROOT_SPAN}"' in "".join(local)
