@@ -190,6 +190,8 @@ class Service:
 
     handler: Handler
     life_cycle: LifeCycle
+    slots: int = 1
+    """How many invocations may run at once."""
 
 
 Compose: TypeAlias = Callable[[MutableMapping[str, str]], Service]
@@ -208,6 +210,7 @@ def serve(compose: Compose) -> LambdaHandler:
             service.handler,
             environment=FunctionEnvironment.from_environ(os.environ),
             life_cycle=service.life_cycle,
+            slots=service.slots,
         )
 
     caller = sys._getframe(1).f_globals["__name__"]

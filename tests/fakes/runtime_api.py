@@ -100,7 +100,8 @@ class _Closed(Exception):
 
 
 class FakeRuntimeApi:
-    """Start it with `with`. `receive_buffer_bytes` makes a peer that stops reading felt early."""
+    """Start it with `with`. `receive_buffer_bytes` makes a peer that stops reading felt early.
+    `slots` is how many events it hands out before one of them is answered."""
 
     def __init__(
         self,
@@ -109,7 +110,9 @@ class FakeRuntimeApi:
         base_path: str = "",
         receive_buffer_bytes: int | None = None,
         close_after_each_reply: bool = False,
+        slots: int = 1,
     ) -> None:
+        self._slots = slots
         self._base_path = base_path
         self._close_after_each_reply = close_after_each_reply
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -124,8 +127,8 @@ class FakeRuntimeApi:
         self._changed = threading.Condition()
         self._queue: deque[Event | Raw] = deque()
         self._ids = count(1)
-        self._current: tuple[str, Event] | None = None
-        self._answered = True
+        self._running: dict[str, Event] = {}
+        self._last_answered = ""
         self._closing = False
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -213,9 +216,11 @@ class FakeRuntimeApi:
 
     def take_event(self, asker: socket.socket) -> tuple[str, Event] | Raw:
         with self._changed:
-            if self._current is not None and not self._answered:
-                return self._current  # asked again before an answer: the same event again
-            while not self._queue and not self._closing and not _ended(asker):
+            if len(self._running) == self._slots == 1:
+                return next(iter(self._running.items()))  # asked again: the same event again
+            while not self._queue or len(self._running) >= self._slots:
+                if self._closing or _ended(asker):
+                    raise _Closed
                 self._changed.wait(0.02)
             if self._closing or _ended(asker):
                 raise _Closed
@@ -225,17 +230,18 @@ class FakeRuntimeApi:
             request_id = item.request_id
             if request_id is None:
                 request_id = f"request-{next(self._ids)}"
-            self._current, self._answered = (request_id, item), False
-            return self._current
+            self._running[request_id] = item
+            return request_id, item
 
     def begin_answer(self, request_id: str) -> tuple[int, Treatment]:
         with self._changed:
-            if self._current is None or _quoted(self._current[0]) != request_id:
-                return 400, Treatment()
-            if self._answered:
-                return 403, Treatment()
-            self._answered = True
-            return self._current[1].treatment.reply_status, self._current[1].treatment
+            for running in self._running:
+                if _quoted(running) == request_id:
+                    self._last_answered = request_id
+                    treatment = self._running.pop(running).treatment
+                    self._changed.notify_all()
+                    return treatment.reply_status, treatment
+            return 403 if request_id == self._last_answered else 400, Treatment()
 
     def wait_until_closing(self) -> None:
         with self._changed:

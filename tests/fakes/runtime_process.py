@@ -233,6 +233,7 @@ def main(scenario: str) -> None:
             handler,
             environment=FunctionEnvironment.from_environ(os.environ),
             life_cycle=life_cycle,
+            slots=int(os.environ.get("SLOTS", "1")),
         )
     except Exception as error:
         say(f"raised-{type(error).__name__}: {error}")

@@ -50,6 +50,7 @@ async def serving(
     life_cycle: LifeCycle = NOTHING,
     initialization_type: str = "on-demand",
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    slots: int = 1,
 ) -> AsyncIterator[asyncio.Task[int]]:
     """Serves while inside; at the end, checks that the loop left no task behind."""
     before = asyncio.all_tasks()
@@ -68,6 +69,7 @@ async def serving(
         life_cycle=life_cycle,
         termination=Termination(asyncio.get_running_loop()),
         sleep=sleep,
+        slots=slots,
     )
     task = asyncio.create_task(loop.serve())
     try:

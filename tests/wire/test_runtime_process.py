@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,6 +175,32 @@ def test_sigterm_after_the_response_lets_it_settle() -> None:
         assert len(api.polls()) == 1
     assert seconds < EXIT_SECONDS
     assert heard == ["settled", "flushed"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "word", "said"),
+    [
+        ("stream", "streaming", ["finalised", "finish-shutdown", "finish-ended"]),
+        ("async-handler", "handling", ["unwound"]),
+        ("handler", "handling", []),  # nothing can interrupt a thread
+        ("settling", "settling", ["settled"]),
+    ],
+)
+def test_sigterm_ends_all_invocations_side_by_side(
+    scenario: str, word: str, said: list[str]
+) -> None:
+    slots = 8
+    with (
+        FakeRuntimeApi(slots=slots) as api,
+        function(scenario, api.endpoint, SLOTS=str(slots + 1)) as process,
+    ):
+        api.add(*[Event()] * slots)
+        for _ in range(slots):
+            process.wait_for(word)
+        seconds, heard = process.terminate()
+    assert seconds < EXIT_SECONDS
+    assert Counter(heard) == Counter([*said * slots, "flushed"])
+    assert heard[-1] == "flushed"
 
 
 def test_an_unreachable_runtime_api_ends_the_process() -> None:

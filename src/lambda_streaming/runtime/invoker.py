@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from concurrent.futures import Executor
+from typing import TypeAlias, TypeVar, cast
 
 from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.client import RuntimeApi
@@ -18,9 +20,14 @@ from lambda_streaming.runtime.termination import TerminatedError, Termination
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_UNSET = object()
+
 Handler: TypeAlias = Callable[[bytes, LambdaContext], Result | Awaitable[Result]]
-"""Called on the event loop's thread, which is the main thread. SIGTERM interrupts a handler that is
-synchronous by an exception, and cancels one that is awaited."""
+"""Called on the event loop's thread, which is the main thread; with several slots, a synchronous
+one on a worker thread, so that it keeps no other invocation waiting. SIGTERM cancels a handler that
+is awaited, and interrupts a synchronous one on the main thread by an exception."""
 
 
 class LifeCycle:
@@ -61,13 +68,16 @@ class Invoker:
         life_cycle: LifeCycle,
         termination: Termination,
         monotonic: Callable[[], float],
+        threads: Executor | None = None,
     ) -> None:
+        """`threads` is for synchronous handlers; without them they run on the loop's thread."""
         self._handler = handler
         self._api = api
         self._environment = environment
         self._life_cycle = life_cycle
         self._termination = termination
         self._monotonic = monotonic
+        self._threads = None if _is_async(handler) else threads
         self._stream: ResponseStream | None = None
         self._answered = False
 
@@ -121,8 +131,13 @@ class Invoker:
     async def _call(self, invocation: Invocation) -> Result:
         context = LambdaContext.of(invocation, self._environment, self._monotonic)
         try:
-            with self._termination.interrupting():
-                result = self._handler(invocation.event, context)
+            if self._threads is None:
+                with self._termination.interrupting():
+                    result = self._handler(invocation.event, context)
+            else:
+                result = await _in_thread(
+                    self._threads, lambda: self._handler(invocation.event, context)
+                )
             return await result if isinstance(result, Awaitable) else result
         finally:
             self._guarded("handler_ended", self._life_cycle.handler_ended)
@@ -165,3 +180,29 @@ class Invoker:
             finish = stream.finish
             await run_guarded("finish", lambda: finish(outcome, error))
         await run_guarded("settle", self._life_cycle.settle)
+
+
+def _is_async(handler: Handler) -> bool:
+    call = getattr(handler, "__call__", None)  # noqa: B004 (an object's method is wanted)
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
+
+
+async def _in_thread(threads: Executor, call: Callable[[], T]) -> T:
+    """Runs it in a copy of this context, and takes over what it sets there."""
+
+    def run() -> tuple[T | None, BaseException | None]:
+        # No future holds the exception: it may be one that asyncio treats in its own way.
+        try:
+            return call(), None
+        except BaseException as error:
+            return None, error
+
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    result, error = await loop.run_in_executor(threads, context.run, run)
+    for variable, value in context.items():
+        if variable.get(_UNSET) is not value:
+            variable.set(value)
+    if error is not None:
+        raise error
+    return cast(T, result)

@@ -1,4 +1,5 @@
-"""The runtime loop: ask for an invocation, run it, ask again."""
+"""The runtime loop: ask for an invocation, run it, ask again; in several slots side by side, or in
+one."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from typing import Any, NoReturn
 
 from lambda_streaming.runtime.client import RuntimeApi
@@ -36,8 +38,9 @@ def run(
     *,
     environment: FunctionEnvironment,
     life_cycle: LifeCycle,
+    slots: int = 1,
 ) -> NoReturn:
-    """Serves invocations until the process ends, on the main thread.
+    """Serves invocations until the process ends, on the main thread; up to `slots` at once.
 
     Raises before the first `/next` only: ValueError names the environment variable that cannot be
     used, RuntimeError tells of a wrong thread, RuntimeApiError of a failed `/restore/next`;
@@ -59,6 +62,7 @@ def run(
         environment=environment,
         life_cycle=life_cycle,
         termination=termination,
+        slots=slots,
     )
     previous = termination.listen()
     try:
@@ -85,23 +89,30 @@ class RuntimeLoop:
         environment: FunctionEnvironment,
         life_cycle: LifeCycle,
         termination: Termination,
+        slots: int = 1,
         wall_clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._api = RuntimeApi(endpoint, wall_clock=wall_clock, monotonic=monotonic)
-        self._invoker = Invoker(
-            handler,
-            api=self._api,
-            environment=environment,
-            life_cycle=life_cycle,
-            termination=termination,
-            monotonic=monotonic,
-        )
+        threads = None if slots == 1 else _threads(slots)
+
+        def slot() -> Slot:
+            api = RuntimeApi(endpoint, wall_clock=wall_clock, monotonic=monotonic)
+            invoker = Invoker(
+                handler,
+                api=api,
+                environment=environment,
+                life_cycle=life_cycle,
+                termination=termination,
+                monotonic=monotonic,
+                threads=threads,
+            )
+            return Slot(api, invoker, termination, sleep)
+
+        self._slots = [slot() for _ in range(slots)]
         self._life_cycle = life_cycle
         self._termination = termination
         self._restores = environment.initialization_type == _SNAP_START
-        self._sleep = sleep
         self.initialised = False
         """Whether the init phase is over: nothing may be raised to the managed runtime then."""
 
@@ -117,45 +128,25 @@ class RuntimeLoop:
         return 0
 
     async def serve(self) -> int:
-        """Runs invocation after invocation; the exit code when that is over."""
+        """Runs invocation after invocation in every slot; the exit code when all are over."""
         await self._life_cycle.start()
         if self._restores and not await self._restore():
             return 1
         self.initialised = True
-        while not self._termination.begun:
-            invocation = await self._next_invocation()
-            if invocation is None:
-                return 1
-            try:
-                await self._invoker.run(invocation)
-            except TerminatedError:
-                break
-        return 0
+        if len(self._slots) == 1:
+            return await self._slots[0].serve()
+        tasks = [asyncio.create_task(slot.serve_alone()) for slot in self._slots]
+        codes = await asyncio.gather(*tasks, return_exceptions=True)
+        return max((code for code in codes if isinstance(code, int)), default=0)
 
     def close(self) -> None:
-        self._api.close()
-
-    async def _next_invocation(self) -> Invocation | None:
-        """None when the Runtime API failed too often in a row."""
-        for pause_seconds in (*_BACKOFF_SECONDS, None):
-            try:
-                return await self._api.next_invocation()
-            except RuntimeApiError as error:
-                self._api.close()
-                if pause_seconds is None:
-                    logger.critical(
-                        "giving up after %d tries to get an invocation, the process ends: %s",
-                        len(_BACKOFF_SECONDS) + 1,
-                        error,
-                    )
-                    return None
-                logger.warning("no invocation, again in %.1f s: %s", pause_seconds, error)
-            await self._sleep(pause_seconds)
-        return None
+        for slot in self._slots:
+            slot.api.close()
 
     async def _restore(self) -> bool:
         """Waits out the snapshot and makes this environment differ from its siblings."""
-        await self._api.restore_next()
+        api = self._slots[0].api
+        await api.restore_next()
         self.initialised = True
         try:
             if "random" in sys.modules:
@@ -164,15 +155,16 @@ class RuntimeLoop:
         except Exception as error:
             logger.critical("restore failed: the process ends", exc_info=True)
             try:
-                await self._api.post_restore_error(error)
+                await api.post_restore_error(error)
             except RuntimeApiError as unreported:
                 logger.warning("the failed restore was not reported: %s", unreported)
             return False
         return True
 
     async def _shut_down(self, serving: asyncio.Task[int]) -> None:
-        """Ends the invocation, then lets the life cycle save what it left behind."""
-        if not self._invoker.terminate():
+        """Ends the invocations, then lets the life cycle save what they left behind."""
+        ended = [slot.terminate() for slot in self._slots]
+        if not any(ended):
             serving.cancel()
         late = await self._end((serving,), self._termination.invocation_seconds_left())
         saving = asyncio.create_task(run_guarded("shut_down", self._life_cycle.shut_down))
@@ -190,3 +182,82 @@ class RuntimeLoop:
         if late:
             await asyncio.wait(late, timeout=_CANCEL_SECONDS)
         return late
+
+
+def _threads(slots: int) -> Executor:
+    # Imported here: it costs something, and most functions run one invocation at a time.
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(slots, thread_name_prefix="handler")
+
+
+class Slot:
+    """Runs one invocation after the other, on a connection of its own.
+
+    A request for the next invocation that waits is never dropped: the Runtime API would give that
+    invocation to nobody else.
+    """
+
+    def __init__(
+        self,
+        api: RuntimeApi,
+        invoker: Invoker,
+        termination: Termination,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.api = api
+        self._invoker = invoker
+        self._termination = termination
+        self._sleep = sleep
+        self._task: asyncio.Task[int] | None = None
+
+    async def serve(self) -> int:
+        """The exit code when no more invocations are taken."""
+        while not self._termination.begun:
+            invocation = await self._next_invocation()
+            if invocation is None:
+                return 1
+            try:
+                await self._invoker.run(invocation)
+            except TerminatedError:
+                break
+        return 0
+
+    async def serve_alone(self) -> int:
+        """The same, beside other slots, which go on whatever happens in this one."""
+        self._task = asyncio.current_task()
+        try:
+            return await self.serve()
+        except Exception:
+            logger.critical(
+                "a slot of the runtime loop failed and is not used again", exc_info=True
+            )
+            return 1
+
+    def terminate(self) -> bool:
+        """Ends for SIGTERM what is under way, or cancels it beside other slots; False where neither
+        could be done."""
+        if self._invoker.terminate():
+            return True
+        if self._task is None:
+            return False
+        self._task.cancel()
+        return True
+
+    async def _next_invocation(self) -> Invocation | None:
+        """None when the Runtime API failed too often in a row."""
+        for pause_seconds in (*_BACKOFF_SECONDS, None):
+            try:
+                return await self.api.next_invocation()
+            except RuntimeApiError as error:
+                self.api.close()
+                if pause_seconds is None:
+                    logger.critical(
+                        "giving up after %d tries to get an invocation: %s",
+                        len(_BACKOFF_SECONDS) + 1,
+                        error,
+                    )
+                    return None
+                logger.warning("no invocation, again in %.1f s: %s", pause_seconds, error)
+            await self._sleep(pause_seconds)
+        return None
