@@ -25,10 +25,10 @@ from lambdas.sse_streaming.feed.items import DynamoItemsIndex, ItemsIndex, Page,
 from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.feed.resume import understand
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.stream import Stream
 from local_aws.fault_proxy import FaultProxy
 from local_aws.loop_thread import LoopThread

@@ -15,10 +15,10 @@ from lambda_streaming.tracing.step import Trace
 from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.feed.resume import understand
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.settings import Settings
 from lambdas.sse_streaming.stream import Stream
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink

@@ -20,22 +20,23 @@ from lambda_streaming.tracing.handler_phase import Recorder, subsegment_id
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.tracer import Tracing
 from lambdas.sse_streaming import __version__
-from lambdas.sse_streaming.answers import (
+from lambdas.sse_streaming.aws.errors import AwsUnavailable
+from lambdas.sse_streaming.configurations import Configurations
+from lambdas.sse_streaming.connections.lease import is_connection_id
+from lambdas.sse_streaming.endings import Ending, busy
+from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.feed.resume import understand
+from lambdas.sse_streaming.http.answers import (
     RequestError,
     error_answer,
     json_answer,
     not_http_answer,
     stream_headers,
 )
-from lambdas.sse_streaming.aws.errors import AwsUnavailable
-from lambdas.sse_streaming.configurations import Configurations
-from lambdas.sse_streaming.connections.lease import is_connection_id
-from lambdas.sse_streaming.endings import Ending, busy
-from lambdas.sse_streaming.feed.position_clock import PositionClock
-from lambdas.sse_streaming.feed.resume import understand
+from lambdas.sse_streaming.http.query import parse_stream_request
+from lambdas.sse_streaming.http.routes import Match, Route, find_route
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamFilter, StreamRequest, parse_stream_request
-from lambdas.sse_streaming.routes import Match, Route, find_route
 from lambdas.sse_streaming.stream import Stream
 
 _STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})

@@ -21,9 +21,9 @@ from lambdas.sse_streaming.blocks import Block, BlockWriter
 from lambdas.sse_streaming.connections.lease import SessionRecord
 from lambdas.sse_streaming.endings import Ending, end, fail
 from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.request import StreamRequest
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamRequest
 from lambdas.sse_streaming.work import Work
 
 OPENING = encode_comment("open")

@@ -12,9 +12,9 @@ from lambdas.sse_streaming.connections.lease import Granted, Lease, Refusal, Ren
 from lambdas.sse_streaming.endings import Ending, busy, end, fail
 from lambdas.sse_streaming.feed.poller import Poller
 from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feed.request import StreamRequest
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamRequest
 
 
 class Work:

@@ -11,7 +11,7 @@ from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming import app, endings, stream
 from lambdas.sse_streaming.connections.lease import Refusal
 from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
-from lambdas.sse_streaming.routes import Route, find_route
+from lambdas.sse_streaming.http.routes import Route, find_route
 from lambdas.sse_streaming.stream import ANNOTATIONS
 from local_aws.tables import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings

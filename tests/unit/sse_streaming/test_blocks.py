@@ -13,8 +13,8 @@ from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Page
 from lambdas.sse_streaming.feed.position import FreshStart, Position, PositionCodec
 from lambdas.sse_streaming.feed.position_clock import Reading
+from lambdas.sse_streaming.feed.request import StreamFilter
 from lambdas.sse_streaming.feed.resume import understand
-from lambdas.sse_streaming.query import StreamFilter
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, parse_block
 

@@ -20,12 +20,13 @@ import pytest
 
 from lambda_streaming.doors.recognise import read_event
 from lambda_streaming.sse import encode_event
-from lambdas.sse_streaming.answers import RequestError, stream_headers
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled
 from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
 from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted
 from lambdas.sse_streaming.feed.items import DynamoItemsIndex
-from lambdas.sse_streaming.query import StreamFilter, parse_stream_request
+from lambdas.sse_streaming.feed.request import StreamFilter
+from lambdas.sse_streaming.http.answers import RequestError, stream_headers
+from lambdas.sse_streaming.http.query import parse_stream_request
 from local_aws.settings import REPOSITORY_ROOT
 from tests.fakes.events import as_bytes, function_url_event
 from tests.fakes.memory_aws import make_item

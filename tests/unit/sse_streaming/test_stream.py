@@ -10,7 +10,7 @@ import pytest
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.feed.position import Position
-from lambdas.sse_streaming.query import StreamFilter
+from lambdas.sse_streaming.feed.request import StreamFilter
 from lambdas.sse_streaming.stream import HEARTBEAT, OPENING
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Received, World, consume, parse_block

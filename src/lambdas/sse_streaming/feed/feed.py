@@ -25,7 +25,7 @@ from lambdas.sse_streaming.feed.position import (
     SHORT_HASH_BYTES,
     item_hash,
 )
-from lambdas.sse_streaming.query import StreamFilter
+from lambdas.sse_streaming.feed.request import StreamFilter
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from lambdas.sse_streaming.feed.catch_up import CatchUpAllowance
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Item, ItemKey, Page
 from lambdas.sse_streaming.feed.position_clock import PositionClock, Reading
+from lambdas.sse_streaming.feed.request import StreamRequest
 from lambdas.sse_streaming.feed.resume import Arrival
 from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamRequest
 
 T = TypeVar("T")
 
