@@ -9,6 +9,8 @@ import pytest
 from tests.unit.architecture.houses import (
     LIBRARY,
     LIBRARY_FILES,
+    SERVICE,
+    SERVICE_FILES,
     SRC,
     circles,
     file_imports,
@@ -19,27 +21,29 @@ from tests.unit.architecture.houses import (
 )
 
 MAX_FLOORS = 6
-MAX_FILES_IN_A_FOLDER = 17
+MAX_FILES_IN_A_FOLDER = {LIBRARY: 17, SERVICE: 12}
+
+houses = pytest.mark.parametrize("house", [LIBRARY, SERVICE], ids=lambda house: house.name)
 
 
-@pytest.mark.parametrize("files", [LIBRARY_FILES], ids=["library"])
+@pytest.mark.parametrize("files", [LIBRARY_FILES, SERVICE_FILES], ids=["library", "service"])
 def test_no_files_import_each_other_in_a_circle(files: list[Path]) -> None:
     assert circles(file_imports(files)) == []
 
 
-@pytest.mark.parametrize("house", [LIBRARY], ids=lambda house: house.name)
+@houses
 def test_a_house_has_few_floors(house: Path) -> None:
     heights = floors(room_imports(house))
 
     assert max(heights.values()) <= MAX_FLOORS, heights
 
 
-@pytest.mark.parametrize("house", [LIBRARY], ids=lambda house: house.name)
+@houses
 def test_a_folder_is_seen_at_one_look(house: Path) -> None:
     crowded = {
         str(folder.relative_to(SRC)): count
         for folder in [house, *(path for path in house.rglob("*") if path.is_dir())]
-        if (count := len(list(folder.glob("*.py")))) > MAX_FILES_IN_A_FOLDER
+        if (count := len(list(folder.glob("*.py")))) > MAX_FILES_IN_A_FOLDER[house]
     }
 
     assert crowded == {}

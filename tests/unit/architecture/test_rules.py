@@ -75,8 +75,8 @@ PURE = (
     *sorted((LIBRARY / "doors").glob("*.py")),
     *sorted((SERVICE / "http").glob("*.py")),
     *(
-        SERVICE / "feed" / name
-        for name in ("request.py", "position.py", "feed.py", "resume.py", "catch_up.py")
+        SERVICE / "feed" / f"{name}.py"
+        for name in ["request", "position", "feed", "resume", "catch_up"]
     ),
 )
 
