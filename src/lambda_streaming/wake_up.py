@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 
 
-class Wake:
-    """Level-triggered: a `set` before `wait` is not lost. For one waiter."""
+class WakeUp:
+    """Level-triggered: a `set` before `wait_until` is not lost. For one waiter."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._is_set = False
         self._future: asyncio.Future[None] | None = None
 
@@ -24,8 +23,9 @@ class Wake:
     async def wait_until(self, instant: float) -> bool:
         """True when it was set, False when `loop.time()` reached `instant` first."""
         if not self._is_set:
-            self._future = self._loop.create_future()
-            timer = self._loop.call_at(instant, self._release)
+            loop = asyncio.get_running_loop()
+            self._future = loop.create_future()
+            timer = loop.call_at(instant, self._release)
             try:
                 await self._future
             finally:

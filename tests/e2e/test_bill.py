@@ -7,7 +7,6 @@ The stream runs on virtual time, so that the hour is a few thousand requests and
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,18 +17,14 @@ from typing import Any, TypeVar
 import pytest
 
 from lambda_streaming.responses import StreamOutcome
-from lambda_streaming.tracing.step import Trace
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
 from lambdas.sse_streaming.feed.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
 from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.resume import understand
+from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.metrics import Metrics
-from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamFilter, StreamRequest
-from lambdas.sse_streaming.stream import Stream
+from lambdas.sse_streaming.stream import Streams
 from local_aws.data.clients import local_client
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.sentiment.tables import TableNames, create_tables
@@ -37,7 +32,7 @@ from local_aws.servers.loop_thread import LoopThread
 from tests.absence import missing
 from tests.fakes.dynamodb import running_engine
 from tests.fakes.memory_aws import MemorySink
-from tests.fakes.streams import make_settings, parse_block
+from tests.fakes.streams import NotingTrace, make_settings, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
 T = TypeVar("T")
@@ -56,6 +51,7 @@ class Till:
     proxy: FaultProxy
     client: Callable[[], Any]
     admin: Any
+    sink: MemorySink
 
     def units(self, operations: tuple[str, ...]) -> float:
         return sum(self.proxy.capacity.total(operation=one) for one in operations)
@@ -102,7 +98,7 @@ def till() -> Iterator[Till]:
             environment.setenv("AWS_ACCESS_KEY_ID", "TEST")
             environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
             clients = AwsClients(os.environ, timeout_seconds=10)
-            yield Till(proxy, Lazy(lambda: clients.make("dynamodb")), admin)
+            yield Till(proxy, Lazy(lambda: clients.make("dynamodb")), admin, MemorySink())
 
 
 @contextmanager
@@ -150,35 +146,29 @@ async def _watch(
     till: Till, through: Callable[[ItemsIndex], ItemsIndex], seconds: float
 ) -> tuple[int, int]:
     loop = asyncio.get_running_loop()
-    parts = _parts(till, through, VirtualClock(loop))
+    process = _process(till, through, VirtualClock(loop))
     last_id: str | None = None
     polls = connections = 0
     while (left := seconds - loop.time()) > 0:
-        position_clock = PositionClock(parts.clock)
-        arrival = understand(
-            last_id,
-            parts.codec,
-            now=position_clock.read(),
-            overlap_ms=parts.settings.overlap_ms,
-            replay_ms=parts.settings.replay_ms,
-        )
-        stream = Stream(
-            parts,
-            StreamRequest(StreamFilter(), 0, last_id),
-            arrival,
-            Trace(None, _offload),
-            position_clock=position_clock,
-            deadline=loop.time() + left + parts.settings.deadline_margin_seconds,
+        request = StreamRequest(StreamFilter(), 0, last_id)
+        position_clock, resume = process.read_position(request, is_cold_start=False)
+        trace = NotingTrace(_offload)
+        stream = process.open(
+            request,
+            resume,
+            trace,
+            position_clock,
+            deadline=loop.time() + left + process.settings.deadline_margin_seconds,
             is_cold_start=False,
         )
         async for block in stream.body():
             event = parse_block(block)
             last_id = event.id if event is not None else last_id
         await stream.finish(StreamOutcome.COMPLETED, None)
-        assert stream._work.poller.poll_errors == 0
-        polls += stream._work.poller.polls
+        polls += int(trace.root["polls"])
         connections += 1
         await asyncio.sleep(0.6)  # the retry of a rotation
+    assert till.sink.total("PollErrors") == 0
     return polls, connections
 
 
@@ -189,12 +179,13 @@ def _offload(work: Callable[[], T]) -> Awaitable[T]:
     return done
 
 
-def _parts(till: Till, through: Callable[[ItemsIndex], ItemsIndex], clock: VirtualClock) -> Parts:
+def _process(
+    till: Till, through: Callable[[ItemsIndex], ItemsIndex], clock: VirtualClock
+) -> Streams:
     settings = make_settings()
-
     random = Random(1)
     index = DynamoItemsIndex(till.client, settings.items_table, settings.items_index)
-    return Parts(
+    return Streams(
         settings=settings,
         clock=clock,
         random=random,
@@ -212,8 +203,7 @@ def _parts(till: Till, through: Callable[[ItemsIndex], ItemsIndex], clock: Virtu
         ),
         reader=FeedReader(through(index)),
         metrics=Metrics(),
-        sink=MemorySink(),
-        log=logging.getLogger("tests.bill"),
+        sink=till.sink,
     )
 
 

@@ -14,7 +14,8 @@ from random import Random
 import pytest
 
 from lambdas.sse_streaming.connections.dynamodb import MAX_ACQUIRE_REQUESTS, DynamoConnections
-from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Refusal, new_session_id
+from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Refusal
+from lambdas.sse_streaming.sessions import new_session_id
 from local_aws.data.clients import local_client
 from local_aws.sentiment.tables import TableNames, create_tables
 from local_aws.settings import REPOSITORY_ROOT

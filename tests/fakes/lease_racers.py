@@ -16,7 +16,8 @@ from random import Random
 from typing import Any
 
 from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
-from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, new_session_id
+from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted
+from lambdas.sse_streaming.sessions import new_session_id
 from tests.fakes.dynamodb import counted_requests, function_client
 
 

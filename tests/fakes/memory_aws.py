@@ -12,15 +12,9 @@ from typing import Any
 
 from lambda_streaming.tracing.step import current_step
 from lambdas.sse_streaming.aws.errors import AwsError, AwsThrottled
-from lambdas.sse_streaming.connections.lease import (
-    AcquireRequest,
-    Granted,
-    Lease,
-    Refusal,
-    Renewal,
-    SessionRecord,
-)
+from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Lease, Refusal, Renewal
 from lambdas.sse_streaming.feed.items import Item, Page, StartKey, read_item
+from lambdas.sse_streaming.sessions import SessionRecord
 from tests.fakes.aws_requests import aws_request
 
 

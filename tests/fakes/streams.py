@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
 from lambda_streaming.responses import StreamOutcome
-from lambda_streaming.tracing.step import Trace
+from lambda_streaming.tracing.step import Offload, Scalar, Trace
 from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.position_clock import PositionClock
 from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.resume import understand
+from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.metrics import Metrics
-from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamFilter, StreamRequest
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.stream import Stream
+from lambdas.sse_streaming.stream import Stream, Streams
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
 from tests.fakes.virtual_time import VirtualClock
 
@@ -65,6 +61,17 @@ def parse_block(block: bytes) -> Event | None:
     )
 
 
+class NotingTrace(Trace):
+    """Records nothing but what the root span would say."""
+
+    def __init__(self, offload: Offload) -> None:
+        super().__init__(None, offload)
+        self.root: Mapping[str, Scalar] = {}
+
+    def end(self, attributes: Mapping[str, Scalar], **_: Any) -> None:
+        self.root = attributes
+
+
 class World:
     """What all execution environments share, and the means to open streams in them."""
 
@@ -72,6 +79,11 @@ class World:
         loop = asyncio.get_running_loop()
         self.loop = loop
         self.settings = make_settings(**settings)
+        self.codec = PositionCodec(
+            key=self.settings.id_key,
+            table=self.settings.items_table,
+            index=self.settings.items_index,
+        )
         self.clock = VirtualClock(loop)
         self.random = Random(seed)
         self.index = MemoryIndex(self.clock.wall_ms)
@@ -81,28 +93,25 @@ class World:
         self.sink = MemorySink()
         self.aws_latency_seconds: Callable[[], float] = lambda: 0.005
 
-    def parts(self, clock: VirtualClock | None = None) -> Parts:
-        """A process's parts; another clock is another machine."""
+    def process(self, clock: VirtualClock | None = None) -> Streams:
+        """Another execution environment; another clock is another machine."""
         settings = self.settings
-        return Parts(
+        return Streams(
             settings=settings,
             clock=clock or self.clock,
             random=self.random,
-            codec=PositionCodec(
-                key=settings.id_key, table=settings.items_table, index=settings.items_index
-            ),
+            codec=self.codec,
             connections=self.connections,
             reader=FeedReader(self.index),
             metrics=Metrics(),
             sink=self.sink,
-            log=logging.getLogger("tests.stream"),
         )
 
     def open(
         self,
         last_event_id: str | None = None,
         *,
-        parts: Parts | None = None,
+        process: Streams | None = None,
         wanted: StreamFilter | None = None,
         backfill: int = 0,
         deadline: float | None = None,
@@ -110,21 +119,14 @@ class World:
         requested_ms: int | None = None,
     ) -> Stream:
         """`requested_ms`: the front door's time stamp of the request."""
-        parts = parts or self.parts()
-        position_clock = PositionClock(parts.clock, requested_ms)
-        arrival = understand(
-            last_event_id,
-            parts.codec,
-            now=position_clock.read(),
-            overlap_ms=self.settings.overlap_ms,
-            replay_ms=self.settings.replay_ms,
-        )
-        return Stream(
-            parts,
-            StreamRequest(wanted or StreamFilter(), backfill, last_event_id),
-            arrival,
+        process = process or self.process()
+        request = StreamRequest(wanted or StreamFilter(), backfill, last_event_id, requested_ms)
+        position_clock, resume = process.read_position(request, is_cold_start=False)
+        return process.open(
+            request,
+            resume,
             trace or Trace(None, self.offload),
-            position_clock=position_clock,
+            position_clock,
             deadline=deadline,
             is_cold_start=True,
         )

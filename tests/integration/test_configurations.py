@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.answers import RequestError
 from lambdas.sse_streaming.aws.errors import AwsRefused
 from lambdas.sse_streaming.configurations import DynamoConfigurations
-from lambdas.sse_streaming.query import SENTIMENTS, StreamFilter
+from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter
+from lambdas.sse_streaming.http.answers import RequestError
 from tests.fakes.dynamodb import Database, counted_requests
 
 ALICE = "arn:aws:iam::123456789012:user/alice"

@@ -28,11 +28,10 @@ from lambdas.sse_streaming.connections.lease import (
     Lease,
     Refusal,
     Renewal,
-    SessionRecord,
     is_connection_id,
-    new_session_id,
     slot_of,
 )
+from lambdas.sse_streaming.sessions import SessionRecord, new_session_id
 from tests.fakes.dynamodb import Database, counted_requests, function_client, uncounted
 
 LEASE_SECONDS = 30.0

@@ -10,7 +10,7 @@ from lambdas.sse_streaming.aws.errors import AwsRefused
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import DynamoItemsIndex, Item, StartKey
 from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.query import StreamFilter
+from lambdas.sse_streaming.feed.request import StreamFilter
 from tests.fakes.dynamodb import Database, counted_requests
 
 START = 1_795_000_000_000

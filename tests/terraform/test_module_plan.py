@@ -155,6 +155,12 @@ def test_nothing_but_lambda_takes_the_role(plan: Plan) -> None:
     assert statement["Action"] == "sts:AssumeRole"
 
 
+def test_nothing_that_the_module_sets_is_left_as_it_is() -> None:
+    """A lifecycle that ignores changes lets code and state drift apart."""
+    for file in MODULE.glob("*.tf"):
+        assert "ignore_changes" not in file.read_text(encoding="utf-8"), file.name
+
+
 # Who may connect
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lambda_streaming.clock import Clock
 from lambda_streaming.sse import encode_event, encode_json_event, to_json
+from lambda_streaming.tracing.header import hex_trace_id
+from lambda_streaming.tracing.step import Trace
 from lambdas.sse_streaming.connections.lease import Lease
 from lambdas.sse_streaming.endings import Ending
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Item, item_json
 from lambdas.sse_streaming.feed.position import Position, PositionCodec
-from lambdas.sse_streaming.feed.resume import Arrival
+from lambdas.sse_streaming.feed.resume import Resume
+from lambdas.sse_streaming.sessions import SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,94 +34,151 @@ class Block:
     is_live: bool = False
 
 
-class BlockWriter:
-    """Makes a connection's blocks. Every id is unique in its connection: it carries a counter.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an open stream has: a slot, and a place in the feed."""
 
-    `feed` and `lease` are set when the stream has them; ids before that stand for the client's
-    arrival, not for a position.
-    """
+    lease: Lease
+    feed: Feed
+
+
+class UnopenedBlocks:
+    """The blocks of a stream that is not open, and may never be: a last one is all it can say."""
+
+    duplicates_dropped = 0
+
+    def __init__(self, codec: PositionCodec, resume: Resume, trace: Trace, clock: Clock) -> None:
+        self._codec = codec
+        self._resume = resume
+        self._trace = trace
+        self._clock = clock
+        self._arrived_ms = clock.wall_ms()
+
+    def open(self, opened: Opened, *, retry_ms: int) -> BlockWriter:
+        return BlockWriter(
+            self._codec,
+            self._resume,
+            self._trace,
+            self._clock,
+            opened,
+            arrived_ms=self._arrived_ms,
+            retry_ms=retry_ms,
+        )
+
+    def next(self) -> Block | None:
+        return None
+
+    def record(self) -> SessionRecord | None:
+        return None
+
+    def last(self, ending: Ending, event_id: str | None = None) -> Block:
+        started_ns = self._clock.wall_ns()
+        ids = _trace_ids(self._trace)
+        unopened_id = self._resume.unopened_id(self._codec, self._arrived_ms, *ids)
+        return _last_block(ending, event_id or unopened_id, started_ns)
+
+
+class BlockWriter:
+    """The blocks of an open stream. Every id is unique in its connection: it carries a counter."""
 
     def __init__(
         self,
         codec: PositionCodec,
-        arrival: Arrival,
+        resume: Resume,
+        trace: Trace,
+        clock: Clock,
+        opened: Opened,
         *,
-        trace: tuple[str, str] | None,
         arrived_ms: int,
+        retry_ms: int,
     ) -> None:
         self._codec = codec
-        self._arrival = arrival
-        self._trace_id = trace[0] if trace else None
-        self._span_id = trace[1] if trace else None
+        self._clock = clock
         self._arrived_ms = arrived_ms
+        self._lease = opened.lease
+        self._feed = opened.feed
+        self._trace_id, self._span_id = _trace_ids(trace)
         self._count = 0
-        self.feed: Feed | None = None
-        self.lease: Lease | None = None
-
-    def control(
-        self,
-        event: str,
-        data: Mapping[str, object],
-        *,
-        started_ns: int,
-        retry_ms: int | None = None,
-        event_id: str | None = None,
-    ) -> Block:
-        """A block about the stream itself; it repeats the position."""
-        encoded = encode_event(
-            to_json(data), event=event, event_id=event_id or self.mint(), retry_ms=retry_ms
+        ready: dict[str, object] = {
+            "connection_id": opened.lease.connection_id,
+            "session_id": opened.lease.session_id,
+            "sequence": opened.lease.sequence,
+            "trace_id": trace.trace_id,
+            "resumed": resume.presented is not None,
+        }
+        self._greeting: deque[tuple[str, Mapping[str, object], int | None]] = deque(
+            [("ready", ready, retry_ms)]
         )
+        if resume.reset is not None:
+            self._greeting.append(("reset", {"reason": resume.reset.value}, None))
+
+    @property
+    def duplicates_dropped(self) -> int:
+        return self._feed.duplicates_dropped
+
+    def next(self) -> Block | None:
+        """The next block that can be written; None while there is none."""
+        if self._greeting:
+            return self._greet(*self._greeting.popleft())
+        item = self._feed.take()
+        return None if item is None else self._item(item)
+
+    def record(self) -> SessionRecord | None:
+        """What has to be kept before an end after which nothing may repeat; None where the last
+        id carries it all."""
+        if not self._feed.overflows_id:
+            return None
+        long_hashes, short_hashes = self._feed.window_hashes()
+        return SessionRecord(self._mint(has_record=True), tuple(long_hashes), tuple(short_hashes))
+
+    def last(self, ending: Ending, event_id: str | None = None) -> Block:
+        """`event_id` is the id that a session record was written for."""
+        started_ns = self._clock.wall_ns()
+        return _last_block(ending, event_id or self._mint(), started_ns)
+
+    def _greet(self, event: str, data: Mapping[str, object], retry_ms: int | None) -> Block:
+        started_ns = self._clock.wall_ns()
+        encoded = encode_event(to_json(data), event=event, event_id=self._mint(), retry_ms=retry_ms)
         return Block(encoded, event, started_ns)
 
-    def item(self, item: Item, *, started_ns: int) -> Block:
-        """An item that the feed has just given out."""
+    def _item(self, item: Item) -> Block:
+        started_ns = self._clock.wall_ns()
         latency_ms = max(0, started_ns // 1_000_000 - item.published_at_ms)
-        encoded = encode_json_event(item_json(item, latency_ms), "sentiment", self.mint())
+        encoded = encode_json_event(item_json(item, latency_ms), "sentiment", self._mint())
         is_live = item.published_at_ms >= self._arrived_ms
         return Block(encoded, "sentiment", started_ns, latency_ms, is_live)
 
-    def last(self, ending: Ending, *, limit: int, started_ns: int, event_id: str | None) -> Block:
-        """`end` or `busy`. `event_id` is the id that a session record was written for."""
-        data: dict[str, object] = {"reason": ending.reason, "retry_ms": ending.retry_ms}
-        if ending.event == "busy":
-            data["limit"] = limit
-        if event_id is None and self.feed is None and self._arrival.position is not None:
-            event_id = self._arrival.presented_id  # not a step from where the client stands
-        return self.control(
-            ending.event,
-            data,
-            started_ns=started_ns,
-            retry_ms=ending.retry_ms,
-            event_id=event_id,
-        )
-
-    def mint(self, *, has_record: bool = False) -> str:
+    def _mint(self, *, has_record: bool = False) -> str:
         """The id of the position as it is now."""
         self._count += 1
-        feed, lease = self.feed, self.lease
-        if feed is None:
-            return self._codec.mint(
-                Position(
-                    settled_ms=self._arrived_ms,
-                    block=self._count,
-                    session_id=self._arrival.session_id,
-                    # One less: the client's next arrival is this one, over again.
-                    sequence=self._arrival.sequence - 1,
-                    trace_id=self._trace_id,
-                    span_id=self._span_id,
-                    fresh=self._arrival.fresh_start,
-                )
-            )
+        feed, lease = self._feed, self._lease
         return self._codec.mint(
             Position(
                 settled_ms=feed.settled_ms,
                 block=self._count,
-                session_id=lease.session_id if lease else self._arrival.session_id,
-                sequence=lease.sequence if lease else self._arrival.sequence,
-                slot=lease.slot if lease else None,
+                session_id=lease.session_id,
+                sequence=lease.sequence,
+                slot=lease.slot,
                 trace_id=self._trace_id,
                 span_id=self._span_id,
                 hashes=feed.recent_hashes(),
                 has_record=has_record,
             )
         )
+
+
+def _last_block(ending: Ending, event_id: str, started_ns: int) -> Block:
+    data: dict[str, object] = {"reason": ending.reason, "retry_ms": ending.retry_ms}
+    if ending.limit is not None:
+        data["limit"] = ending.limit
+    encoded = encode_event(
+        to_json(data), event=ending.event, event_id=event_id, retry_ms=ending.retry_ms
+    )
+    return Block(encoded, ending.event, started_ns)
+
+
+def _trace_ids(trace: Trace) -> tuple[str | None, str | None]:
+    """Trace id and root span id in hex; None where nothing is recorded."""
+    if trace.trace_id is None or trace.span_id is None:
+        return None, None
+    return hex_trace_id(trace.trace_id), trace.span_id

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambdas.sse_streaming.aws.clients import aws_failures
-from lambdas.sse_streaming.query import StreamFilter, parse_sentiments, parse_tickers
+from lambdas.sse_streaming.feed.request import StreamFilter
+from lambdas.sse_streaming.http.query import parse_sentiments, parse_tickers
 
 _MAX_KEY_BYTES = 2048
 """Of a partition key; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""

@@ -1,35 +1,67 @@
-"""Why a stream ends, and when its client may come back."""
+"""Why and when a stream ends, and when its client may come back."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from random import Random
 
+
+class EndReason(enum.StrEnum):
+    """Why the server closes an open stream; `reason` of the `end` event."""
+
+    ROTATE = "rotate"
+    DEADLINE = "deadline"
+    BYTES = "bytes"
+    ERROR = "error"
+    EVICTED = "evicted"
+    SUPERSEDED = "superseded"
+    DRAIN = "drain"
+    CANCELLED = "cancelled"
+
+
 _RETRY_MS = {
-    "rotate": (200, 1_000),
-    "deadline": (200, 1_000),
-    "bytes": (200, 1_000),
-    "error": (1_000, 5_000),
-    "evicted": (1_000, 5_000),
-    "superseded": (1_000, 5_000),
-    "drain": (5_000, 30_000),
-    "cancelled": (30_000, 60_000),
+    EndReason.ROTATE: (200, 1_000),
+    EndReason.DEADLINE: (200, 1_000),
+    EndReason.BYTES: (200, 1_000),
+    EndReason.ERROR: (1_000, 5_000),
+    EndReason.EVICTED: (1_000, 5_000),
+    EndReason.SUPERSEDED: (1_000, 5_000),
+    EndReason.DRAIN: (5_000, 30_000),
+    EndReason.CANCELLED: (30_000, 60_000),
 }
 _BUSY_RETRY_MS = (5_000, 15_000)
 _PERMANENT_FAULT_RETRY_MS = (30_000, 60_000)
 
-_KEEPS_RECORD = frozenset({"rotate", "deadline", "bytes", "cancelled", "drain"})
+_KEEPS_RECORD = frozenset(
+    {
+        EndReason.ROTATE,
+        EndReason.DEADLINE,
+        EndReason.BYTES,
+        EndReason.CANCELLED,
+        EndReason.DRAIN,
+    }
+)
 """Ends after which nothing may repeat. A superseded or evicted stream writes no record: its
 session has gone on elsewhere, or may have."""
+
+SHORTEST_ROTATION = 0.8
+"""Of SSE_MAX_STREAM_SECONDS: streams that began together must not all come back together."""
+
+FINISH_SECONDS = 2.0
+_MIN_FINISH_SECONDS = 0.2
+"""For release and the last metrics, with the client already served."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """`event` is the name of the last block. `error` goes into the trailers after it."""
+    """How a stream ends: its last block, `end` or `busy`, and the error for the trailers. `limit`
+    is how many connections there may be, which a `busy` says."""
 
     event: str
     reason: str
     retry_ms: int
+    limit: int | None = None
     error: Exception | None = None
 
     @property
@@ -37,17 +69,59 @@ class Ending:
         return self.event == "end" and self.reason in _KEEPS_RECORD
 
 
-def end(reason: str, random: Random) -> Ending:
+def end(reason: EndReason, random: Random) -> Ending:
     """An orderly end; the client comes back after a jittered while."""
-    return Ending("end", reason, random.randint(*_RETRY_MS[reason]))
+    return Ending("end", reason.value, random.randint(*_RETRY_MS[reason]))
 
 
 def fail(error: Exception, random: Random, *, is_permanent: bool) -> Ending:
     """An end by a defect, or by a fault that only a change of the deployment can mend."""
-    bounds = _PERMANENT_FAULT_RETRY_MS if is_permanent else _RETRY_MS["error"]
-    return Ending("end", "error", random.randint(*bounds), error)
+    bounds = _PERMANENT_FAULT_RETRY_MS if is_permanent else _RETRY_MS[EndReason.ERROR]
+    return Ending("end", EndReason.ERROR.value, random.randint(*bounds), error=error)
 
 
-def busy(reason: str, random: Random) -> Ending:
+def busy(reason: str, limit: int, random: Random) -> Ending:
     """A refusal that passes: the one thing a browser's EventSource comes back from by itself."""
-    return Ending("busy", reason, random.randint(*_BUSY_RETRY_MS))
+    return Ending("busy", reason, random.randint(*_BUSY_RETRY_MS), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """When a stream ends by itself, on the steady clock. `deadline` is the invocation's.
+
+    `write_deadline` is when a blocked write has to be given up so that release and flush still
+    fit in.
+    """
+
+    began: float
+    ends_at: float
+    reason: EndReason
+    deadline: float | None = None
+    write_deadline: float | None = None
+
+    @classmethod
+    def plan(
+        cls,
+        now: float,
+        deadline: float | None,
+        max_stream_seconds: float,
+        margin_seconds: float,
+        random: Random,
+    ) -> Lifetime:
+        rotates_at = now + max_stream_seconds * random.uniform(SHORTEST_ROTATION, 1.0)
+        if deadline is None:
+            return cls(now, rotates_at, EndReason.ROTATE)
+        # Of an invocation shorter than twice the margin, half is for the stream.
+        margin_seconds = min(margin_seconds, (deadline - now) / 2)
+        last_call = deadline - margin_seconds
+        write_deadline = deadline - margin_seconds / 2
+        if last_call < rotates_at:
+            return cls(now, last_call, EndReason.DEADLINE, deadline, write_deadline)
+        return cls(now, rotates_at, EndReason.ROTATE, deadline, write_deadline)
+
+    def finish_seconds(self, now: float, flush_seconds: float) -> float:
+        """How long finishing may take, so that a flush still fits in before the deadline."""
+        if self.deadline is None:
+            return FINISH_SECONDS
+        left = self.deadline - now - flush_seconds
+        return min(FINISH_SECONDS, max(_MIN_FINISH_SECONDS, left))

@@ -29,16 +29,18 @@ from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.tracer import Tracing
 from lambdas.sse_streaming import __version__
-from lambdas.sse_streaming.app import Application, route_annotation, traced_handler
+from lambdas.sse_streaming.app import Application
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.configurations import DynamoConfigurations
 from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
 from lambdas.sse_streaming.feed.items import DynamoItemsIndex
 from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.metrics import CloudWatchSink, Metrics
-from lambdas.sse_streaming.parts import Parts
+from lambdas.sse_streaming.handler import route_annotation, traced_handler
+from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.reporter import CloudWatchSink
 from lambdas.sse_streaming.settings import Settings, unknown_settings
+from lambdas.sse_streaming.stream import Streams
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ def compose(environ: MutableMapping[str, str]) -> Service:
     cloudwatch = Lazy(lambda: clients.make("cloudwatch"))
     metrics = Metrics()
     tracing = Tracing(settings.tracing, environ, clock, offload)
-    parts = Parts(
+    streams = Streams(
         settings=settings,
         clock=clock,
         random=random,
@@ -110,10 +112,9 @@ def compose(environ: MutableMapping[str, str]) -> Service:
         reader=FeedReader(DynamoItemsIndex(dynamodb, settings.items_table, settings.items_index)),
         metrics=metrics,
         sink=CloudWatchSink(cloudwatch, settings.metrics_namespace),
-        log=logger,
     )
     application = Application(
-        parts=parts,
+        streams,
         tracing=tracing,
         configurations=(
             DynamoConfigurations(dynamodb, settings.configurations_table)

@@ -1,4 +1,4 @@
-"""CloudWatch metrics: collected during streams, put in batches from a worker thread.
+"""Metrics as they are collected during streams, in the form in which CloudWatch takes them.
 
 Distributions go out as values with counts, rounded to two digits, so that percentiles work and a
 minute of events is one datum (CloudWatch API reference, MetricDatum: at most 150 values).
@@ -9,12 +9,9 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lambdas.sse_streaming.aws.clients import aws_failures
-
-MAX_DATUMS_PER_CALL = 1000
 MAX_VALUES_PER_DATUM = 150
 
 _MILLISECONDS = ("EventLatencyMs", "PollDurationMs")
@@ -83,29 +80,6 @@ class Metrics:
                     known = self._values.setdefault(name, Counter())
                     for value, count in zip(datum["Values"], datum["Counts"], strict=True):
                         known[value] += int(count)
-
-
-class MetricSink(Protocol):
-    """Where metric data goes. Raises AwsUnavailable or AwsRefused."""
-
-    namespace: str
-
-    def put(self, datums: Sequence[Mapping[str, Any]]) -> None: ...
-
-
-class CloudWatchSink:
-    """PutMetricData, at most MAX_DATUMS_PER_CALL a call. The client is made with the first one."""
-
-    def __init__(self, client: Callable[[], Any], namespace: str) -> None:
-        self._client = client
-        self.namespace = namespace
-
-    def put(self, datums: Sequence[Mapping[str, Any]]) -> None:
-        for at in range(0, len(datums), MAX_DATUMS_PER_CALL):
-            with aws_failures():
-                self._client().put_metric_data(
-                    Namespace=self.namespace, MetricData=datums[at : at + MAX_DATUMS_PER_CALL]
-                )
 
 
 def two_digits(value: float) -> float:

@@ -1,30 +1,39 @@
 """The life of one connection: event blocks while it lives, and an orderly end in every case.
 
-The body only formats and yields. Everything that can be slow happens behind it (work.py), and
-everything that ends a stream does so by a timer or a message, never by a poll's turn.
+The body only formats and yields. What can be slow runs beside it, in three tasks: one keeps the
+lease, one polls, one puts metrics. What ends a stream is a timer or a message, never a poll.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from random import Random
 from typing import Any
 
+from lambda_streaming.clock import Clock
 from lambda_streaming.responses import StreamOutcome
 from lambda_streaming.sse import encode_comment
-from lambda_streaming.tracing.header import hex_trace_id, xray_trace_id
+from lambda_streaming.tracing.header import xray_trace_id
 from lambda_streaming.tracing.step import Scalar, Trace
-from lambda_streaming.wake_up import Wake
-from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused
-from lambdas.sse_streaming.blocks import Block, BlockWriter
-from lambdas.sse_streaming.connections.lease import SessionRecord
-from lambdas.sse_streaming.endings import Ending, end, fail
+from lambda_streaming.wake_up import WakeUp
+from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsUnavailable
+from lambdas.sse_streaming.blocks import Block, BlockWriter, Opened, UnopenedBlocks
+from lambdas.sse_streaming.connections.keeper import LeaseKeeper
+from lambdas.sse_streaming.connections.lease import AcquireRequest, ConnectionsTable, Lease, Refusal
+from lambdas.sse_streaming.endings import Ending, EndReason, Lifetime, busy, end, fail
+from lambdas.sse_streaming.feed.poller import Poller
+from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.position_clock import PositionClock
-from lambdas.sse_streaming.feed.resume import Arrival
-from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamRequest
-from lambdas.sse_streaming.work import Work
+from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.feed.request import StreamRequest
+from lambdas.sse_streaming.feed.resume import Resume, read_last_event_id
+from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.reporter import MetricSink, MetricsReporter
+from lambdas.sse_streaming.sessions import SessionRecords
+from lambdas.sse_streaming.settings import Settings
 
 OPENING = encode_comment("open")
 """Sent before anything is asked of anyone: the client's `onopen` fires, and no proxy waits."""
@@ -40,70 +49,54 @@ ANNOTATIONS = (
 """Attributes of the root span that X-Ray indexes."""
 
 _RECORD_SECONDS = 1.0
-_FINISH_SECONDS = 2.0
-_MIN_FINISH_SECONDS = 0.2
-_SHORTEST_ROTATION = 0.8
+
+_log = logging.getLogger(__name__)
 
 
 class Stream:
-    """One connection. The runtime iterates `body`, then calls `finish` exactly once.
-
-    `deadline` is the invocation's, on the steady clock, or None. A `refusal` known beforehand is
-    all that the stream will say. Made inside a running loop.
-    """
+    """One connection. The runtime iterates `body`, then calls `finish` exactly once."""
 
     def __init__(
         self,
-        parts: Parts,
-        request: StreamRequest,
-        arrival: Arrival,
+        settings: Settings,
+        clock: Clock,
+        random: Random,
         trace: Trace,
+        resume: Resume,
+        lifetime: Lifetime,
         *,
-        position_clock: PositionClock,
-        deadline: float | None,
+        blocks: UnopenedBlocks,
+        keeper: LeaseKeeper,
+        poller: Poller,
+        reporter: MetricsReporter,
+        records: SessionRecords,
+        metrics: Metrics,
         is_cold_start: bool,
-        refusal: Ending | None = None,
+        refusal: Ending | None,
     ) -> None:
-        self._parts = parts
-        self._settings = parts.settings
-        self._arrival = arrival
+        self._settings = settings
+        self._clock = clock
+        self._random = random
         self._trace = trace
-        self._deadline = deadline
+        self._resume = resume
+        self._lifetime = lifetime
+        self._unopened = blocks
+        self._blocks: UnopenedBlocks | BlockWriter = blocks
+        self._keeper = keeper
+        self._poller = poller
+        self._reporter = reporter
+        self._records = records
+        self._metrics = metrics
         self._is_cold_start = is_cold_start
-        self._started = parts.clock.steady_seconds()
-        # Of an invocation shorter than twice the margin, half is for the stream.
-        self._margin_seconds = parts.settings.deadline_margin_seconds
-        if deadline is not None:
-            self._margin_seconds = min(self._margin_seconds, (deadline - self._started) / 2)
-        self._loop = asyncio.get_running_loop()
-        self._wake = Wake(self._loop)
-        self._work = Work(
-            parts,
-            request,
-            arrival,
-            trace,
-            position_clock,
-            wake=self._wake.set,
-            stop=self._stop,
-        )
-        span_id = trace.span_id
-        self._blocks = BlockWriter(
-            parts.codec,
-            arrival,
-            trace=(hex_trace_id(trace.trace_id), span_id) if trace.trace_id and span_id else None,
-            arrived_ms=parts.clock.wall_ms(),
-        )
-        self._ready: deque[Callable[[], Block]] = deque()
         self._ending = refusal
+        self._wake_up = WakeUp()
         self._events = 0
         self._bytes = 0
 
     @property
-    def give_up_at(self) -> float | None:
+    def write_deadline(self) -> float | None:
         """When a blocked write has to be given up so that release and flush still fit in."""
-        if self._deadline is None:
-            return None
-        return self._deadline - self._margin_seconds / 2
+        return self._lifetime.write_deadline
 
     async def body(self) -> AsyncGenerator[bytes, None]:
         """Blocks for the client, a heartbeat where nothing else came, and an `end` or `busy`.
@@ -113,22 +106,21 @@ class Stream:
         self._trace.enter_streaming_phase()
         self._bytes += len(OPENING)
         yield OPENING
-        loop, wake, work = self._loop, self._wake, self._work
+        loop = asyncio.get_running_loop()
         heartbeat_seconds = self._settings.heartbeat_seconds
         last_write = loop.time()
-        seconds_to_live, reason = self._lifetime()
-        timer = loop.call_later(seconds_to_live, self._live_no_longer, reason)
-        living = asyncio.create_task(self._guarded(self._live()))
+        timer = loop.call_at(self._lifetime.ends_at, self._live_no_longer)
+        living = asyncio.create_task(self._guarded(self._live))
         try:
             while self._ending is None:
-                block = self._next_block()
+                block = self._blocks.next()
                 if block is not None:
                     yield block.data
-                    self._written(block)
+                    self._count(block)
                     last_write = loop.time()
                     continue
-                work.poller.drained.set()
-                if not await wake.wait_until(last_write + heartbeat_seconds):
+                self._poller.drained.set()
+                if not await self._wake_up.wait_until(last_write + heartbeat_seconds):
                     self._bytes += len(HEARTBEAT)
                     yield HEARTBEAT
                     last_write = loop.time()
@@ -137,133 +129,99 @@ class Stream:
             await _cancelled([living])
         ending = self._ending
         event_id = await self._save_record() if ending.keeps_record else None
-        last = self._blocks.last(
-            ending,
-            limit=self._settings.max_connections,
-            started_ns=self._parts.clock.wall_ns(),
-            event_id=event_id,
-        )
+        last = self._blocks.last(ending, event_id)
         yield last.data
-        self._written(last)
+        self._count(last)
         if ending.error is not None:
             raise ending.error
 
     # What the stream lives on
 
     async def _live(self) -> None:
-        if self._ending is not None:
+        opened = await self._open()
+        if isinstance(opened, Ending):
+            self._stop(opened)
             return
-        refused = await self._work.open()
-        if refused is not None:
-            self._stop(refused)
-            return
-        self._announce()
-        async with asyncio.TaskGroup() as group:
-            for run in self._work.loops():
-                group.create_task(self._guarded(run()))
+        self._metrics.count("ConnectionsAcquired")
+        self._blocks = self._unopened.open(opened, retry_ms=self._settings.retry_ms)
+        self._wake_up.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._guarded(self._keep_lease, opened.lease))
+            tasks.create_task(
+                self._guarded(self._poller.poll_forever, opened.feed, self._wake_up.set)
+            )
+            tasks.create_task(self._guarded(self._reporter.put_forever))
 
-    async def _guarded(self, run: Coroutine[Any, Any, None]) -> None:
-        """Whatever fails behind the body ends the stream, saying so."""
+    async def _open(self) -> Opened | Ending:
+        """Get a slot, then a place in the feed. Raises AwsRefused."""
+        limit = self._settings.max_connections
         try:
-            await run
+            lease = await self._keeper.acquire()
+            if isinstance(lease, Refusal):
+                return busy(lease.value, limit, self._random)
+            return Opened(lease, await self._poller.open())
+        except AwsUnavailable as error:
+            _log.warning("refused as busy: %s", error)
+            return busy("unavailable", limit, self._random)
+
+    async def _keep_lease(self, lease: Lease) -> None:
+        self._stop(end(await self._keeper.keep(lease), self._random))
+
+    async def _guarded(
+        self, run: Callable[..., Coroutine[Any, Any, None]], *arguments: object
+    ) -> None:
+        """Any failure of a task ends the stream, with that error."""
+        try:
+            await run(*arguments)
         except AwsError as error:
             is_permanent = isinstance(error, AwsRefused)
-            self._stop(fail(error, self._parts.random, is_permanent=is_permanent))
+            self._stop(fail(error, self._random, is_permanent=is_permanent))
         except Exception as error:
-            self._parts.log.exception("the stream failed by a defect")
-            self._stop(fail(error, self._parts.random, is_permanent=False))
-
-    def _announce(self) -> None:
-        lease, feed = self._work.lease, self._work.poller.feed
-        assert lease is not None
-        self._blocks.lease, self._blocks.feed = lease, feed
-        ready = {
-            "connection_id": lease.connection_id,
-            "session_id": lease.session_id,
-            "sequence": lease.sequence,
-            "trace_id": self._trace.trace_id,
-            "resumed": self._arrival.position is not None,
-        }
-        self._ready.append(
-            lambda: self._blocks.control(
-                "ready",
-                ready,
-                retry_ms=self._settings.retry_ms,
-                started_ns=self._parts.clock.wall_ns(),
-            )
-        )
-        if (reset := self._arrival.reset) is not None:
-            self._ready.append(
-                lambda: self._blocks.control(
-                    "reset",
-                    {"reason": reset.value},
-                    started_ns=self._parts.clock.wall_ns(),
-                )
-            )
-        self._wake.set()
+            _log.exception("the stream failed by a defect")
+            self._stop(fail(error, self._random, is_permanent=False))
 
     def _stop(self, ending: Ending) -> None:
         """The first reason counts."""
         if self._ending is None:
             self._ending = ending
-            self._wake.set()
+            self._wake_up.set()
 
-    def _lifetime(self) -> tuple[float, str]:
-        """How many seconds the stream may last, and why it ends then."""
-        rotation = self._settings.max_stream_seconds
-        rotation *= self._parts.random.uniform(_SHORTEST_ROTATION, 1.0)
-        if self._deadline is None:
-            return rotation, "rotate"
-        left = self._deadline - self._margin_seconds - self._parts.clock.steady_seconds()
-        return (max(0.0, left), "deadline") if left < rotation else (rotation, "rotate")
+    def _live_no_longer(self) -> None:
+        self._stop(end(self._lifetime.reason, self._random))
 
-    def _live_no_longer(self, reason: str) -> None:
-        self._stop(end(reason, self._parts.random))
+    # What went out
 
-    def _seconds_alive(self) -> float:
-        return self._parts.clock.steady_seconds() - self._started
-
-    # What goes out
-
-    def _next_block(self) -> Block | None:
-        if self._ready:
-            return self._ready.popleft()()
-        feed = self._blocks.feed
-        item = feed.take() if feed is not None else None
-        if item is None:
-            return None
-        return self._blocks.item(item, started_ns=self._parts.clock.wall_ns())
-
-    def _written(self, block: Block) -> None:
+    def _count(self, block: Block) -> None:
         """The Runtime API has the block."""
         self._events += 1
         self._bytes += len(block.data)
-        said: dict[str, Scalar] = {"event_type": block.event, "is_cold_start": self._is_cold_start}
+        attributes: dict[str, Scalar] = {
+            "event_type": block.event,
+            "is_cold_start": self._is_cold_start,
+        }
         if block.latency_ms is not None:
-            said["latency_ms"] = float(block.latency_ms)
-        self._trace.record("sse_event_dispatch", block.started_ns, **said)
+            attributes["latency_ms"] = float(block.latency_ms)
+        self._trace.record("sse_event_dispatch", block.started_ns, **attributes)
         if block.latency_ms is not None:
-            self._parts.metrics.count("EventsSent")
+            self._metrics.count("EventsSent")
             if block.is_live:
-                self._parts.metrics.observe("EventLatencyMs", block.latency_ms)
+                self._metrics.observe("EventLatencyMs", block.latency_ms)
         if self._bytes >= self._settings.max_stream_bytes:
-            self._stop(end("bytes", self._parts.random))
+            self._stop(end(EndReason.BYTES, self._random))
 
     async def _save_record(self) -> str | None:
         """Where an id cannot carry the window, the session's record does, for exactly the id
         returned. Written before the last block: a client may be back within milliseconds."""
-        feed, lease = self._blocks.feed, self._blocks.lease
-        if feed is None or lease is None or not feed.overflows_id:
+        record = self._blocks.record()
+        if record is None:
             return None
-        position_id = self._blocks.mint(has_record=True)
-        long_hashes, short_hashes = feed.window_hashes()
-        record = SessionRecord(position_id, tuple(long_hashes), tuple(short_hashes))
         try:
-            await asyncio.wait_for(self._work.save_record(lease, record), _RECORD_SECONDS)
+            async with asyncio.timeout(_RECORD_SECONDS):
+                await self._records.save(self._keeper.session.session_id, record)
         except (AwsError, ValueError, TimeoutError) as error:
-            self._parts.log.warning("a resume may repeat events, the record was lost: %r", error)
+            _log.warning("a resume may repeat events, the record was lost: %r", error)
             return None
-        return position_id
+        return record.position_id
 
     # After the client has had its answer
 
@@ -271,14 +229,16 @@ class Stream:
         """Release the slot and put the last metrics, side by side and bounded; then the trace
         ends."""
         reason, lived = self._reason(outcome), self._seconds_alive()
-        self._parts.metrics.count("ConnectionSeconds", lived)
-        self._parts.metrics.count("StreamsEnded", reason=reason)
+        self._metrics.count("ConnectionSeconds", lived)
+        self._metrics.count("StreamsEnded", reason=reason)
         if reason == "busy":
-            self._parts.metrics.count("ConnectionsRefused")
-        budget = self._finish_seconds()
+            self._metrics.count("ConnectionsRefused")
+        budget = self._lifetime.finish_seconds(
+            self._clock.steady_seconds(), self._settings.flush_seconds
+        )
         pending = [
-            asyncio.create_task(self._work.release()),
-            asyncio.create_task(self._work.put_metrics()),
+            asyncio.create_task(self._keeper.release()),
+            asyncio.create_task(self._reporter.put()),
         ]
         if outcome is StreamOutcome.SHUTDOWN:
             # The process has a few hundred milliseconds: spans leave while the slot is released.
@@ -289,62 +249,59 @@ class Stream:
             await _cancelled(pending)
             for task in pending:
                 if not task.cancelled() and (defect := task.exception()) is not None:
-                    self._parts.log.error("finishing the stream failed by a defect: %r", defect)
+                    _log.error("finishing the stream failed by a defect: %r", defect)
             if outcome is not StreamOutcome.SHUTDOWN:
                 await self._trace.settle(max(0.0, budget - (self._seconds_alive() - lived)))
         finally:  # also where SIGTERM came meanwhile and leaves no time for the rest
             if outcome is not StreamOutcome.SHUTDOWN:
                 self._end_trace(reason, lived, error)
 
+    def _reason(self, outcome: StreamOutcome) -> str:
+        if outcome not in (StreamOutcome.COMPLETED, StreamOutcome.FAILED):
+            return str(outcome.value)
+        if self._ending is None:
+            return EndReason.ERROR.value
+        return "busy" if self._ending.event == "busy" else self._ending.reason
+
+    def _seconds_alive(self) -> float:
+        return self._clock.steady_seconds() - self._lifetime.began
+
     def _end_trace(self, reason: str, lived: float, error: BaseException | None) -> None:
         facts = self._facts(reason)
+        is_fault = reason == EndReason.ERROR
         try:
             self._trace.end(
                 facts,
                 annotations=ANNOTATIONS,
-                error=error if reason == "error" else None,
-                is_fault=reason == "error",
+                error=error if is_fault else None,
+                is_fault=is_fault,
                 interrupted=reason == StreamOutcome.SHUTDOWN.value,
             )
         finally:
             self._log_end(facts, lived)
 
-    def _reason(self, outcome: StreamOutcome) -> str:
-        if outcome not in (StreamOutcome.COMPLETED, StreamOutcome.FAILED):
-            return str(outcome.value)
-        if self._ending is None:
-            return "error"
-        return "busy" if self._ending.event == "busy" else self._ending.reason
-
-    def _finish_seconds(self) -> float:
-        if self._deadline is None:
-            return _FINISH_SECONDS
-        left = self._deadline - self._parts.clock.steady_seconds()
-        return min(_FINISH_SECONDS, max(_MIN_FINISH_SECONDS, left - self._settings.flush_seconds))
-
     def _facts(self, reason: str) -> dict[str, Scalar]:
         """What the root span says."""
-        lease, previous = self._work.lease, self._arrival.previous
+        session = self._keeper.session
         facts: dict[str, Scalar] = {
-            "session_id": lease.session_id if lease else self._arrival.session_id,
-            "connection_sequence": lease.sequence if lease else self._arrival.sequence,
+            "session_id": session.session_id,
+            "connection_sequence": session.sequence,
             "events_yielded": self._events,
             "bytes_sent": self._bytes,
-            "polls": self._work.poller.polls,
+            "polls": self._poller.polls,
             "stream_ms": round(self._seconds_alive() * 1000, 3),
             "end_reason": reason,
             "is_cold_start": self._is_cold_start,
-            **self._work.poller.clock_facts,
+            **self._poller.clock_facts,
         }
-        if lease is not None:
-            facts["connection_id"] = lease.connection_id
-        if previous is not None:
-            facts["previous_trace_id"] = xray_trace_id(previous[0])
+        if self._keeper.lease is not None:
+            facts["connection_id"] = self._keeper.lease.connection_id
+        if self._resume.previous is not None:
+            facts["previous_trace_id"] = xray_trace_id(self._resume.previous[0])
         return facts
 
     def _log_end(self, facts: Mapping[str, Scalar], lived: float) -> None:
-        feed = self._blocks.feed
-        self._parts.log.info(
+        _log.info(
             "stream ended",
             extra={
                 # Empty where there is none: Powertools leaves a None out.
@@ -357,8 +314,8 @@ class Stream:
                 "events": facts["events_yielded"],
                 "bytes": facts["bytes_sent"],
                 "polls": facts["polls"],
-                "poll_errors": self._work.poller.poll_errors,
-                "duplicates_dropped": feed.duplicates_dropped if feed is not None else 0,
+                "poll_errors": self._poller.poll_errors,
+                "duplicates_dropped": self._blocks.duplicates_dropped,
                 "lease_seconds": self._settings.lease_seconds,
             },
         )
@@ -369,3 +326,69 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Opens the streams of one process, from what is built once."""
+
+    settings: Settings
+    clock: Clock
+    random: Random
+    codec: PositionCodec
+    connections: ConnectionsTable
+    reader: FeedReader
+    metrics: Metrics
+    sink: MetricSink
+
+    def read_position(
+        self, request: StreamRequest, *, is_cold_start: bool
+    ) -> tuple[PositionClock, Resume]:
+        """The time that the stream's positions are counted in, and where it begins in it."""
+        clock = PositionClock(self.clock, request.received_ms, is_cold_start=is_cold_start)
+        resume = read_last_event_id(
+            request.last_event_id,
+            self.codec,
+            now=clock.read(),
+            overlap_ms=self.settings.overlap_ms,
+            replay_ms=self.settings.replay_ms,
+        )
+        return clock, resume
+
+    def open(
+        self,
+        request: StreamRequest,
+        resume: Resume,
+        trace: Trace,
+        position_clock: PositionClock,
+        *,
+        deadline: float | None,
+        is_cold_start: bool,
+        refusal: str | None = None,
+    ) -> Stream:
+        """`deadline` is the invocation's, on the steady clock. A `refusal` known beforehand is all
+        that the stream will say."""
+        settings, clock, random, metrics = self.settings, self.clock, self.random, self.metrics
+        records = SessionRecords(self.connections, trace)
+        acquire = AcquireRequest(resume.session_id, resume.sequence, resume.resumed_slot)
+        poller = Poller(
+            settings, self.reader, records, metrics, trace, position_clock, random, request, resume
+        )
+        rotation = settings.max_stream_seconds
+        margin = settings.deadline_margin_seconds
+        return Stream(
+            settings,
+            clock,
+            random,
+            trace,
+            resume,
+            Lifetime.plan(clock.steady_seconds(), deadline, rotation, margin, random),
+            blocks=UnopenedBlocks(self.codec, resume, trace, clock),
+            keeper=LeaseKeeper(settings, self.connections, acquire, trace),
+            poller=poller,
+            reporter=MetricsReporter(settings, metrics, self.sink, trace, clock),
+            records=records,
+            metrics=metrics,
+            is_cold_start=is_cold_start,
+            refusal=None if refusal is None else busy(refusal, settings.max_connections, random),
+        )

@@ -11,6 +11,8 @@ from tests.unit.architecture.houses import (
     LIBRARY_FILES,
     LOCAL,
     LOCAL_FILES,
+    SERVICE,
+    SERVICE_FILES,
     SRC,
     circles,
     file_imports,
@@ -23,20 +25,28 @@ from tests.unit.architecture.houses import (
 MAX_FLOORS = 6
 MAX_FILES_IN_A_FOLDER = 12
 
+houses = pytest.mark.parametrize(
+    "house", [LIBRARY, SERVICE, LOCAL], ids=["library", "service", "local stack"]
+)
 
-@pytest.mark.parametrize("files", [LIBRARY_FILES, LOCAL_FILES], ids=["library", "local stack"])
+
+@pytest.mark.parametrize(
+    "files",
+    [[*LIBRARY_FILES, *SERVICE_FILES], LOCAL_FILES],
+    ids=["library and service", "local stack"],
+)
 def test_no_files_import_each_other_in_a_circle(files: list[Path]) -> None:
     assert circles(file_imports(files)) == []
 
 
-@pytest.mark.parametrize("house", [LIBRARY, LOCAL], ids=lambda house: house.name)
+@houses
 def test_a_house_has_few_floors(house: Path) -> None:
     heights = floors(room_imports(house))
 
     assert max(heights.values()) <= MAX_FLOORS, heights
 
 
-@pytest.mark.parametrize("house", [LIBRARY, LOCAL], ids=lambda house: house.name)
+@houses
 def test_a_folder_is_seen_at_one_look(house: Path) -> None:
     crowded = {
         str(folder.relative_to(SRC)): count

@@ -73,8 +73,11 @@ PURE = (
     LIBRARY / "requests.py",
     LIBRARY / "responses.py",
     *sorted((LIBRARY / "doors").glob("*.py")),
-    *(SERVICE / name for name in ("routes.py", "query.py")),
-    *(SERVICE / "feed" / name for name in ("position.py", "feed.py", "resume.py", "catch_up.py")),
+    *sorted((SERVICE / "http").glob("*.py")),
+    *(
+        SERVICE / "feed" / f"{name}.py"
+        for name in ["request", "position", "feed", "resume", "catch_up"]
+    ),
 )
 
 

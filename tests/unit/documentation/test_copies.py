@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from lambda_streaming.environ import SettingsError
-from lambdas.sse_streaming import routes
+from lambdas.sse_streaming.http import routes
 from lambdas.sse_streaming.settings import Settings
 from tests.fakes.streams import REQUIRED
 from tests.unit.documentation.pages import PAGES, ROOT, code_of, quoted, rows_of, text_of

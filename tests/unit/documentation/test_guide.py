@@ -8,10 +8,11 @@ from random import Random
 import pytest
 
 from lambda_streaming.responses import StreamOutcome
-from lambdas.sse_streaming import app, endings, routes, stream
+from lambdas.sse_streaming import app, endings
 from lambdas.sse_streaming.connections.lease import Refusal
 from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
-from lambdas.sse_streaming.routes import Route, find_route
+from lambdas.sse_streaming.http import routes
+from lambdas.sse_streaming.http.routes import Route, find_route
 from lambdas.sse_streaming.stream import ANNOTATIONS
 from local_aws.sentiment.tables import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings
@@ -108,7 +109,7 @@ def test_every_metric_has_its_row() -> None:
 def test_every_span_has_its_row() -> None:
     rows = rows_of(text_of(TRACING), "span")
     named = {name for row in rows for name in quoted(row[0])} - {"DynamoDB.Query"}
-    begins = r'(?:_trace\.(?:step|record)|tracing\.start|_slot_step)\(\s*"(\w+)"'
+    begins = r'(?:_trace\.(?:step|record)|_tracing\.start|_slot_step)\(\s*"(\w+)"'
     begun = re.findall(begins, source())
     assert named == {*begun}
     assert set(quoted(rows[0][1])) == set(ANNOTATIONS)
@@ -154,11 +155,11 @@ def test_what_may_delay_the_next_invocation_is_stated() -> None:
     finish_seconds = run_virtually(seconds_to_finish())
     flush_seconds = make_settings().flush_seconds
     limits = " ".join(section_of("README.md", "## Limits").split())
-    assert finish_seconds == pytest.approx(stream._FINISH_SECONDS, abs=0.01)
-    assert f"for at most {stream._FINISH_SECONDS:g} seconds" in limits
+    assert finish_seconds == pytest.approx(endings.FINISH_SECONDS, abs=0.01)
+    assert f"for at most {endings.FINISH_SECONDS:g} seconds" in limits
     assert f"at most `SSE_FLUSH_SECONDS` ({flush_seconds:g})" in limits
-    assert f"{stream._FINISH_SECONDS:g} seconds with a hung CloudWatch" in limits
-    assert f"{stream._FINISH_SECONDS + flush_seconds:g} with everything hung" in limits
+    assert f"{endings.FINISH_SECONDS:g} seconds with a hung CloudWatch" in limits
+    assert f"{endings.FINISH_SECONDS + flush_seconds:g} with everything hung" in limits
 
 
 def test_the_words_say_the_defaults() -> None:
@@ -167,7 +168,7 @@ def test_the_words_say_the_defaults() -> None:
     assert list(words) == ["position", "overlap", "slot", "lease", "session", "rotation"]
     assert f"({settings.overlap_seconds:g} seconds)" in words["overlap"]
     assert f"({settings.lease_seconds:g} seconds;" in words["lease"]
-    low = stream._SHORTEST_ROTATION * 100
+    low = endings.SHORTEST_ROTATION * 100
     assert f"after {low:g} to 100 % of `SSE_MAX_STREAM_SECONDS`" in words["rotation"]
     renewal_seconds = settings.lease_seconds / 3
     assert f"({renewal_seconds:g} seconds) later" in " ".join(text_of("README.md").split())

@@ -1,4 +1,4 @@
-"""Metrics collected, batched, and kept when CloudWatch could not take them."""
+"""Metrics as they are collected."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.sse_streaming.aws.errors import AwsRefused, AwsUnavailable
 from lambdas.sse_streaming.metrics import (
-    MAX_DATUMS_PER_CALL,
     MAX_VALUES_PER_DATUM,
-    CloudWatchSink,
     Metrics,
     two_digits,
 )
@@ -142,52 +138,3 @@ def test_values_have_two_digits(value: float, rounded: float) -> None:
 @given(st.floats(min_value=1e-6, max_value=1e12))
 def test_two_digits_are_within_five_percent(value: float) -> None:
     assert abs(two_digits(value) - value) <= 0.05 * value
-
-
-# Putting
-
-
-class ScriptedCloudWatch:
-    def __init__(self, error: Exception | None = None) -> None:
-        self.calls: list[dict[str, Any]] = []
-        self._error = error
-
-    def put_metric_data(self, **call: Any) -> None:
-        if self._error is not None:
-            raise self._error
-        self.calls.append(call)
-
-
-def test_a_call_holds_no_more_than_cloudwatch_takes() -> None:
-    client = ScriptedCloudWatch()
-    datums = [{"MetricName": f"m{number}"} for number in range(MAX_DATUMS_PER_CALL + 1)]
-
-    CloudWatchSink(lambda: client, "N").put(datums)
-
-    assert [len(call["MetricData"]) for call in client.calls] == [MAX_DATUMS_PER_CALL, 1]
-    assert {call["Namespace"] for call in client.calls} == {"N"}
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (
-            ClientError(
-                {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}},
-                "PutMetricData",
-            ),
-            AwsUnavailable,
-        ),
-        (
-            ClientError(
-                {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}},
-                "PutMetricData",
-            ),
-            AwsRefused,
-        ),
-        (EndpointConnectionError(endpoint_url="http://localhost"), AwsUnavailable),
-    ],
-)
-def test_a_failure_is_passing_or_permanent(error: Exception, kind: type[Exception]) -> None:
-    with pytest.raises(kind):
-        CloudWatchSink(lambda: ScriptedCloudWatch(error), "N").put([{"MetricName": "m"}])

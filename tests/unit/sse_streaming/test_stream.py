@@ -10,10 +10,10 @@ import pytest
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.feed.position import Position
-from lambdas.sse_streaming.query import StreamFilter
+from lambdas.sse_streaming.feed.request import StreamFilter
 from lambdas.sse_streaming.stream import HEARTBEAT, OPENING
 from tests.fakes.memory_aws import make_item
-from tests.fakes.streams import Received, World, consume, parse_block
+from tests.fakes.streams import NotingTrace, Received, World, consume, parse_block
 from tests.fakes.virtual_time import run_virtually
 
 
@@ -70,7 +70,7 @@ def test_what_was_there_before_the_client_is_not_sent_but_backfill_is() -> None:
     assert run_virtually(scenario(2)) == ["old3", "old4"]
 
 
-def test_a_ticker_filter_takes_no_item_without_ticker() -> None:
+def test_a_filter_lets_pass_what_it_names_and_no_item_without_ticker() -> None:
     async def scenario() -> list[str]:
         world = World(SSE_MAX_STREAM_SECONDS="10")
 
@@ -79,9 +79,10 @@ def test_a_ticker_filter_takes_no_item_without_ticker() -> None:
             now_ms = world.clock.wall_ms()
             world.index.put(make_item("other", now_ms, ticker="MSFT"))
             world.index.put(make_item("none", now_ms, ticker=None))
+            world.index.put(make_item("other sentiment", now_ms, "negative"))
             world.index.put(make_item("mine", now_ms))
 
-        wanted = StreamFilter(tickers=frozenset({"AAPL"}))
+        wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
         received, _ = await asyncio.gather(consume(world.open(wanted=wanted)), publish())
         return received.item_ids
 
@@ -253,10 +254,10 @@ def test_every_poll_is_counted_the_failed_ones_too() -> None:
                 raise AwsUnavailable("Injected", "by the test")
 
         world.index.fail = fail
-        stream = world.open()
-        await consume(stream)
-        poller = stream._work.poller
-        return poller.polls, poller.poll_errors, world.index.queries, failures
+        trace = NotingTrace(world.offload)
+        await consume(world.open(trace=trace))
+        poll_errors = int(world.sink.total("PollErrors"))
+        return int(trace.root["polls"]), poll_errors, world.index.queries, failures
 
     polls, poll_errors, queries, failures = run_virtually(scenario())
 
@@ -266,8 +267,9 @@ def test_every_poll_is_counted_the_failed_ones_too() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_poll_under_way_at_the_end_is_counted_as_what_it_becomes(fails: bool) -> None:
-    async def scenario() -> tuple[int, int]:
+    async def scenario() -> int:
         world = World(SSE_MAX_STREAM_SECONDS="10")
+        process = world.process()
 
         def fail() -> None:
             if fails and world.loop.time() > 7:
@@ -275,16 +277,12 @@ def test_the_poll_under_way_at_the_end_is_counted_as_what_it_becomes(fails: bool
 
         world.index.fail = fail
         world.aws_latency_seconds = lambda: 0.005 if world.loop.time() < 7 else 4.0
-        stream = world.open()
-        await consume(stream)
+        await consume(world.open(process=process))
         await asyncio.sleep(10)
-        poller = stream._work.poller
-        return poller.poll_errors, poller.polls
+        counted = {datum["MetricName"]: datum["Value"] for datum in process.metrics.take(0)}
+        return int(counted.get("PollErrors", 0))
 
-    poll_errors, polls = run_virtually(scenario())
-
-    assert poll_errors == fails
-    assert polls > 1
+    assert run_virtually(scenario()) == fails
 
 
 def test_cancel_drain_and_eviction_end_a_stream_within_its_renewals() -> None:
@@ -343,8 +341,8 @@ def test_an_id_that_cannot_be_honoured_is_told_right_after_ready(
 def test_an_expired_and_a_future_id_reset() -> None:
     async def scenario(wait_seconds: float, skew_ms: int) -> Received:
         world = World(SSE_MAX_STREAM_SECONDS="5", SSE_REPLAY_SECONDS="60")
-        fast = world.parts(type(world.clock)(world.loop, skew_ms))
-        first = await consume(world.open(parts=fast))
+        fast = world.process(type(world.clock)(world.loop, skew_ms))
+        first = await consume(world.open(process=fast))
         await asyncio.sleep(wait_seconds)
         return await consume(world.open(first.events[-1].id))
 
@@ -405,6 +403,8 @@ def test_metrics_are_put_in_batches_and_at_the_end() -> None:
     assert world.sink.total("EventsSent") == 20
     assert world.sink.total("ConnectionsAcquired") == 1
     assert 80 <= world.sink.total("ConnectionSeconds") <= 100
+    sent = [datum for datum in world.sink.datums if datum["MetricName"] == "EventsSent"]
+    assert len(sent) <= 4
     ended = [datum for datum in world.sink.datums if datum["MetricName"] == "StreamsEnded"]
     assert ended[0]["Dimensions"] == [{"Name": "Reason", "Value": "rotate"}]
 
@@ -427,19 +427,19 @@ def test_a_slot_granted_after_the_stream_has_ended_is_given_back() -> None:
 def test_metrics_are_kept_when_cloudwatch_hangs_past_the_end() -> None:
     async def scenario() -> list[str]:
         world = World(SSE_MAX_STREAM_SECONDS="10")
-        parts = world.parts()
+        process = world.process()
 
         def hang() -> None:
             raise AwsUnavailable("ReadTimeoutError", "no answer")
 
         world.sink.fail = hang
-        stream = world.open(parts=parts)
+        stream = world.open(process=process)
         async for _ in stream.body():
             pass
         world.aws_latency_seconds = lambda: 3.0  # longer than the stream waits for it
         await stream.finish(StreamOutcome.COMPLETED, None)
         await asyncio.sleep(5)
-        return [datum["MetricName"] for datum in parts.metrics.take(0)]
+        return [datum["MetricName"] for datum in process.metrics.take(0)]
 
     assert "StreamsEnded" in run_virtually(scenario())
 
@@ -449,7 +449,7 @@ def test_an_hour_of_a_busy_feed_that_the_filter_refuses_costs_no_more_than_live_
 
     async def scenario() -> tuple[int, float, list[int]]:
         world = World(SSE_MAX_STREAM_SECONDS="100", SSE_POLL_SECONDS="1")
-        codec = world.parts().codec
+        codec = world.codec
         now_ms = world.clock.wall_ms()
         for number in range(60_000):
             item = make_item(f"i{number}", now_ms - 3_590_000 + 59 * number, ticker="OTHER")
@@ -480,7 +480,7 @@ def test_a_long_catch_up_that_the_filter_lets_pass_is_as_fast_as_its_client() ->
             world.index.put(make_item(f"i{number}", now_ms - 3_000_000 + 400 * number))
         position = Position(now_ms - 3_001_000, block=1, session_id="01" * 9, sequence=1)
         got = 0
-        async for block in world.open(world.parts().codec.mint(position)).body():
+        async for block in world.open(world.codec.mint(position)).body():
             event = parse_block(block)
             got += event is not None and event.name == "sentiment"
             if got == 6_000:
@@ -491,3 +491,113 @@ def test_a_long_catch_up_that_the_filter_lets_pass_is_as_fast_as_its_client() ->
 
     assert got == 6_000
     assert seconds < 3
+
+
+def test_the_deadline_does_not_wait_for_a_poll() -> None:
+    async def scenario() -> tuple[Received, float]:
+        world = World(SSE_POLL_SECONDS="20", SSE_POLL_MAX_SECONDS="20")
+        received = await consume(world.open(deadline=30.0))
+        return received, world.loop.time()
+
+    received, ended_at = run_virtually(scenario())
+
+    assert received.events[-1].data["reason"] == "deadline"
+    assert ended_at == pytest.approx(25.0, abs=0.1)
+
+
+def test_by_default_a_stream_that_nobody_hears_ends_after_five_minutes() -> None:
+    async def scenario() -> float:
+        world = World()
+        await consume(world.open(deadline=900.0))
+        return world.loop.time()
+
+    assert run_virtually(scenario()) <= 301
+
+
+def test_what_was_written_while_the_client_was_away_comes_in_another_environment() -> None:
+    async def scenario() -> Received:
+        world = World(SSE_MAX_STREAM_SECONDS="20")
+        first = await consume(world.open(process=world.process()))
+        world.index.put(make_item("missed", world.clock.wall_ms()))
+        await asyncio.sleep(600)
+        return await consume(world.open(first.events[-1].id, process=world.process()))
+
+    assert run_virtually(scenario()).item_ids == ["missed"]
+
+
+def test_a_warm_environment_gives_its_second_client_all_that_the_first_got() -> None:
+    async def scenario() -> list[list[str]]:
+        world = World(SSE_MAX_STREAM_SECONDS="10")
+        for number in range(3):
+            world.index.put(make_item(f"i{number}", world.clock.wall_ms() - 1000 + number))
+        process = world.process()
+        return [(await consume(world.open(process=process, backfill=3))).item_ids for _ in range(2)]
+
+    first, second = run_virtually(scenario())
+
+    assert first == second == ["i0", "i1", "i2"]
+
+
+def test_an_idle_stream_asks_less_and_less_often() -> None:
+    async def scenario() -> int:
+        world = World(SSE_MAX_STREAM_SECONDS="300")
+        await consume(world.open())
+        return world.index.queries
+
+    assert run_virtually(scenario()) <= 3 * (300 / 5 + 6)
+
+
+def test_a_poll_that_is_denied_ends_the_stream_with_error() -> None:
+    async def scenario() -> Received:
+        world = World()
+
+        def fail() -> None:
+            if world.loop.time() > 3:
+                raise AwsRefused("AccessDeniedException", "not authorized to perform: Query")
+
+        world.index.fail = fail
+        return await consume(world.open())
+
+    received = run_virtually(scenario())
+
+    assert received.events[-1].data["reason"] == "error"
+    assert isinstance(received.error, AwsRefused)
+
+
+def test_a_defect_in_the_middle_ends_in_a_whole_block_and_is_raised_for_the_trailers() -> None:
+    async def scenario() -> Received:
+        world = World()
+
+        def fail() -> None:
+            if world.loop.time() > 3:
+                raise ZeroDivisionError("a defect")
+
+        world.index.fail = fail
+        return await consume(world.open())
+
+    received = run_virtually(scenario())
+
+    assert received.names == ["ready", "end"]
+    assert received.events[-1].data["reason"] == "error"
+    assert isinstance(received.error, ZeroDivisionError)
+
+
+def test_after_a_defect_the_next_stream_of_the_process_is_as_new() -> None:
+    async def scenario() -> tuple[Received, int]:
+        world = World(SSE_MAX_STREAM_SECONDS="10")
+        process = world.process()
+
+        def fail() -> None:
+            raise ZeroDivisionError("a defect")
+
+        world.index.fail = fail
+        await consume(world.open(process=process))
+        world.index.fail = lambda: None
+        received = await consume(world.open(process=process))
+        return received, len(world.connections.slots)
+
+    received, slots = run_virtually(scenario())
+
+    assert received.names == ["ready", "end"]
+    assert received.events[-1].data["reason"] == "rotate"
+    assert slots == 0

@@ -22,10 +22,9 @@ from lambdas.sse_streaming.connections.lease import (
     Lease,
     Refusal,
     Renewal,
-    SessionRecord,
-    new_session_id,
     slot_of,
 )
+from lambdas.sse_streaming.sessions import SessionRecord, new_session_id
 
 SHARD_SLOTS = 1000
 MAX_ACQUIRE_REQUESTS = 5
@@ -36,7 +35,10 @@ MAX_RECORD_BYTES = 350_000
 
 
 class DynamoConnections:
-    """The connections table in DynamoDB: key `pk` (S), `sk` (S), TTL attribute `expires_at`."""
+    """The connections table in DynamoDB: key `pk` (S), `sk` (S), TTL attribute `expires_at`.
+
+    Implements ConnectionsTable.
+    """
 
     def __init__(
         self,
@@ -250,8 +252,8 @@ class DynamoConnections:
         )
 
     def save_record(self, session_id: str, record: SessionRecord) -> None:
-        """Write it under its position id, so that nobody else's can take its place: a connection
-        that was cut runs on unheard, beside its successor and in the same session.
+        """Write it under its position id, so that no other record replaces it: after a network cut
+        the old invocation keeps running next to the new one, in the same session.
 
         Raises ValueError for a window that does not fit into an item.
         """

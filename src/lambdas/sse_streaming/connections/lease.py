@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import re
-import secrets
 from dataclasses import dataclass
 from typing import Protocol
+
+from lambdas.sse_streaming.sessions import SessionRecordStore
 
 _CONNECTION_ID = re.compile(r"(0|[1-9]\d{0,4})\.([A-Za-z0-9_-]{22})")
 
@@ -52,17 +53,8 @@ class AcquireRequest:
     resumed_slot: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
-    """The hashes of one window, valid for exactly the id that it was written for."""
-
-    position_id: str
-    long_hashes: tuple[bytes, ...]
-    short_hashes: tuple[bytes, ...]
-
-
 class Connections(Protocol):
-    """The connections table. Every method may raise AwsUnavailable or AwsRefused."""
+    """Who holds which slot. Every method may raise AwsUnavailable or AwsRefused."""
 
     def acquire(self, request: AcquireRequest) -> Granted | Refusal: ...
     def renew(self, lease: Lease) -> Renewal: ...
@@ -70,13 +62,10 @@ class Connections(Protocol):
     def cancel(self, connection_id: str) -> None: ...
     def is_draining(self) -> bool: ...
     def count(self) -> int: ...
-    def save_record(self, session_id: str, record: SessionRecord) -> None: ...
-    def load_record(self, session_id: str, position_id: str) -> SessionRecord | None: ...
 
 
-def new_session_id() -> str:
-    """72 random bits in hex: one client across its reconnects."""
-    return secrets.token_hex(9)
+class ConnectionsTable(Connections, SessionRecordStore, Protocol):
+    """The connections table, which keeps the sessions' records too."""
 
 
 def is_connection_id(text: str) -> bool:

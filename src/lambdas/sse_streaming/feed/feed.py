@@ -25,7 +25,7 @@ from lambdas.sse_streaming.feed.position import (
     SHORT_HASH_BYTES,
     item_hash,
 )
-from lambdas.sse_streaming.query import StreamFilter
+from lambdas.sse_streaming.feed.request import StreamFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Feed:
     def __init__(self, wanted: StreamFilter, *, overlap_ms: int, settled_ms: int) -> None:
         self._wanted = wanted
         self._overlap_ms = overlap_ms
+        self._first_settled_ms = settled_ms
         self._floor_ms = settled_ms
         self._bound_ms = settled_ms
         self._started_ms = settled_ms
@@ -136,10 +137,11 @@ class Feed:
         self._has_absorbed = False
         self._move_bound()
 
-    def go_back(self, settled_ms: int) -> None:
-        """Between cycles: what was settled at `settled_ms` and later was settled by a clock that
-        was wrong. What was sent since and is not remembered any more is sent again."""
-        self._floor_ms = self._bound_ms = min(settled_ms, self._floor_ms)
+    def go_back(self, began_ms: int) -> None:
+        """Between cycles: the stream began at `began_ms`, earlier than was believed, so all that it
+        settled since is read again. What was sent and is not remembered any more is sent again."""
+        beginning_ms = min(self._first_settled_ms, began_ms - self._overlap_ms)
+        self._floor_ms = self._bound_ms = min(beginning_ms, self._floor_ms)
 
     @property
     def is_catching_up(self) -> bool:

@@ -6,54 +6,65 @@ The feed is touched on the event loop's thread only; threads get requests and gi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from functools import partial
+import logging
+from collections.abc import Callable
+from random import Random
 from typing import TypeVar
 
-from lambda_streaming.tracing.step import Keep, Trace
-from lambdas.sse_streaming.aws.errors import AwsError, AwsUnavailable
+from lambda_streaming.tracing.step import Step, Trace
+from lambdas.sse_streaming.aws.errors import AwsUnavailable
 from lambdas.sse_streaming.feed.catch_up import CatchUpAllowance
 from lambdas.sse_streaming.feed.feed import Feed
-from lambdas.sse_streaming.feed.items import Item, ItemKey, Page
+from lambdas.sse_streaming.feed.items import Item, ItemKey
+from lambdas.sse_streaming.feed.pace import PollPace
 from lambdas.sse_streaming.feed.position_clock import PositionClock, Reading
-from lambdas.sse_streaming.feed.resume import Arrival
-from lambdas.sse_streaming.parts import Parts
-from lambdas.sse_streaming.query import StreamRequest
+from lambdas.sse_streaming.feed.reader import FeedReader
+from lambdas.sse_streaming.feed.request import StreamRequest
+from lambdas.sse_streaming.feed.resume import Presented, Resume
+from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.sessions import SessionRecords
+from lambdas.sse_streaming.settings import Settings
 
 T = TypeVar("T")
 
 _RETURN_MS = 60_000
-_IDLE_AFTER_SECONDS = 10.0
-_IDLE_FACTOR = 1.5
-_MAX_BACKOFF_DOUBLINGS = 6
 _HONEST_SKEW_SHARE = 5
 """The fifth of the overlap is for the difference between the clocks of two healthy machines."""
 
+_log = logging.getLogger(__name__)
+
 
 class Poller:
-    """`wake` tells the body that something is ready; `drained` is set by the body when all that
-    was ready is out. `polls` counts every cycle begun, `poll_errors` those that failed."""
+    """Opens one stream's place in the feed, then polls.
+
+    `drained` is set by the stream when all that was ready is out. `polls` counts every cycle begun,
+    `poll_errors` those that failed.
+    """
 
     def __init__(
         self,
-        parts: Parts,
-        request: StreamRequest,
-        arrival: Arrival,
+        settings: Settings,
+        reader: FeedReader,
+        records: SessionRecords,
+        metrics: Metrics,
         trace: Trace,
-        position_clock: PositionClock,
-        *,
-        wake: Callable[[], None],
+        clock: PositionClock,
+        random: Random,
+        request: StreamRequest,
+        resume: Resume,
     ) -> None:
-        self._parts = parts
-        self._request = request
-        self._arrival = arrival
+        self._settings = settings
+        self._reader = reader
+        self._records = records
+        self._metrics = metrics
         self._trace = trace
-        self._position_clock = position_clock
-        self._wake = wake
+        self._clock = clock
+        self._random = random
+        self._wanted = request.filter
+        self._backfill = request.backfill
+        self._presented = resume.presented
+        self._sentiment_type = ",".join(request.filter.sentiments)
         self.drained = asyncio.Event()
-        self.feed: Feed | None = None
-        self._began_ms = 0
-        self._first_settled_ms = 0
         self.polls = 0
         self.poll_errors = 0
         self.clock_facts: dict[str, int] = {}
@@ -61,48 +72,138 @@ class Poller:
 
     # Where the stream begins
 
-    async def find_place(self) -> None:
-        position, settings = self._arrival.position, self._parts.settings
-        if position is None:
-            await self._start_fresh()
-            return
+    async def open(self) -> Feed:
+        """Find the stream's place in the feed. Raises AwsError."""
+        if self._presented is None:
+            return await self._start_fresh()
+        return await self._resume_at(self._presented)
+
+    async def _resume_at(self, presented: Presented) -> Feed:
+        overlap_ms = self._settings.overlap_ms
         now = self._read_clock()
-        settled_ms = self._resumable_ms(position.settled_ms, now)
-        feed = Feed(self._request.filter, overlap_ms=settings.overlap_ms, settled_ms=settled_ms)
+        settled_ms = self._resumable_ms(presented.position.settled_ms, now)
+        feed = Feed(self._wanted, overlap_ms=overlap_ms, settled_ms=settled_ms)
         # The other environment's clock may have been ahead of this one's by as much again.
-        until_ms = now.latest_ms + 2 * settings.overlap_ms
-        feed.inherit(await self._inherited_hashes(), until_ms=until_ms)
-        self._first_settled_ms = settled_ms
-        self.feed = feed
+        until_ms = now.latest_ms + 2 * overlap_ms
+        feed.inherit(await self._inherited_hashes(presented), until_ms=until_ms)
+        return feed
 
     def _resumable_ms(self, settled_ms: int, now: Reading) -> int:
         """Where to resume: never so late that an item may still become visible before it. An id
         that names a later position was minted by a clock that was ahead."""
-        overlap_ms = self._parts.settings.overlap_ms
+        overlap_ms = self._settings.overlap_ms
         latest_ms = now.earliest_ms - overlap_ms
         ahead_ms = settled_ms - latest_ms
         if ahead_ms <= overlap_ms // _HONEST_SKEW_SHARE:
             return settled_ms
         self.clock_facts["position_ahead_ms"] = ahead_ms
-        self._parts.log.warning(
+        _log.warning(
             "the position in the event id is %d ms ahead of this clock: reading from the present"
             " less the overlap, some events may repeat",
             ahead_ms,
         )
         return latest_ms
 
-    def _read_clock(self, feed: Feed | None = None) -> Reading:
-        """The time now. Steps of the wall clock are logged, and undone in the feed."""
-        now = self._position_clock.read()
-        goes_back = feed is not None and now.began_ms < self._began_ms
-        self._began_ms = now.began_ms
-        if feed is not None and goes_back:
-            beginning_ms = now.began_ms - self._parts.settings.overlap_ms
-            feed.go_back(min(self._first_settled_ms, beginning_ms))
-        facts, disagreement_ms = self.clock_facts, self._position_clock.disagreement_ms
+    async def _inherited_hashes(self, presented: Presented) -> tuple[bytes, ...]:
+        """From the id, or from the session's record where the id says that there is one."""
+        position = presented.position
+        if position.has_record:
+            record = await self._records.load(position.session_id, presented.event_id)
+            if record is not None:
+                return record.long_hashes + record.short_hashes
+        return position.hashes
+
+    async def _start_fresh(self) -> Feed:
+        """Read the overlap window once; what is there was there before the client came."""
+        settings = self._settings
+        now = self._read_clock()
+        since_ms = now.earliest_ms - settings.overlap_ms
+        until_ms = now.latest_ms + settings.overlap_ms
+        # The client has to come back before its id expires, at the end of the replay window.
+        return_ms = min(settings.replay_ms // 10, settings.overlap_ms + _RETURN_MS)
+        oldest_ms = now.latest_ms - settings.replay_ms + return_ms
+        feed = Feed(self._wanted, overlap_ms=settings.overlap_ms, settled_ms=since_ms)
+        self.polls += 1
+        async with self._trace.step("dynamodb_poll", sentiment_type=self._sentiment_type) as step:
+            cycle = PollCycle(step, self._metrics, self._count_error)
+            baseline, backfill = await cycle.read(lambda: self._read_first(since_ms, until_ms))
+            feed.start_after(baseline, backfill, oldest_ms=oldest_ms)
+            cycle.found(len(baseline) + len(backfill), len(backfill))
+        self._trace.export_early()
+        return feed
+
+    def _read_first(self, since_ms: int, until_ms: int) -> tuple[list[ItemKey], list[Item]]:
+        baseline = self._reader.window(self._wanted, since_ms, until_ms)
+        if not self._backfill:
+            return baseline, []
+        return baseline, self._reader.newest(self._wanted, until_ms, self._backfill)
+
+    # Reading on
+
+    async def poll_forever(self, feed: Feed, on_ready: Callable[[], None]) -> None:
+        """Poll until cancelled; `on_ready` is called when there are items to take.
+
+        Raises AwsRefused.
+        """
+        now, settings = asyncio.get_running_loop().time, self._settings
+        pace = PollPace(settings.poll_seconds, settings.poll_max_seconds, self._random, now())
+        pages_per_second = len(self._wanted.sentiments) / settings.poll_seconds
+        allowance = CatchUpAllowance(pages_per_second, now())
+        await self._until_drained(feed, on_ready)
+        while True:
+            started = now()
+            try:
+                new_items = await self._poll(feed)
+            except AwsUnavailable as error:
+                self._trace.export_early()
+                feed.failed()
+                if self.poll_errors == 1:
+                    _log.warning("a poll failed, polling again with back-off: %s", error)
+                # Counted from now: the failure may have taken its time.
+                await asyncio.sleep(pace.failed())
+                continue
+            self._trace.export_early()
+            pace.succeeded(new_items, now())
+            allowance.earn(new_items)
+            await self._until_drained(feed, on_ready)
+            if not feed.is_reading:
+                await asyncio.sleep(max(0.0, started + pace.next_interval(now()) - now()))
+            elif feed.is_catching_up:
+                await asyncio.sleep(allowance.spend(len(feed.requests()), now()))
+
+    async def _poll(self, feed: Feed) -> int:
+        """Read the next pages; returns the number of new items."""
+        if not feed.is_reading:
+            now = self._read_clock()
+            if now.goes_back:
+                feed.go_back(now.began_ms)
+            feed.begin(now.earliest_ms, now.latest_ms)
+        requests = feed.requests()
+        self.polls += 1
+        async with self._trace.step("dynamodb_poll", sentiment_type=self._sentiment_type) as step:
+            cycle = PollCycle(step, self._metrics, self._count_error)
+            pages = await cycle.read(lambda: self._reader.pages(requests))
+            new_items = feed.absorb(pages)
+            cycle.found(sum(len(page.items) for page in pages.values()), new_items)
+        return new_items
+
+    def _count_error(self) -> None:
+        self.poll_errors += 1
+
+    async def _until_drained(self, feed: Feed, on_ready: Callable[[], None]) -> None:
+        """Back pressure: nothing more is read before the client took what there is."""
+        if feed.has_ready:
+            self.drained.clear()
+            on_ready()
+            await self.drained.wait()
+
+    def _read_clock(self) -> Reading:
+        """The time now. Clocks that disagree are logged, and noted for the root span."""
+        now = self._clock.read()
+        facts, disagreement_ms = self.clock_facts, self._clock.disagreement_ms
         if disagreement_ms and "clock_ahead_ms" not in facts:
             facts["clock_ahead_ms"] = disagreement_ms
-            self._parts.log.warning(
+            _log.warning(
                 "this environment's clock is %+d ms off the time stamp of the request, by which"
                 " positions are counted",
                 disagreement_ms,
@@ -110,160 +211,50 @@ class Poller:
         if now.step_ms:
             facts["clock_steps"] = facts.get("clock_steps", 0) + 1
             facts["clock_step_ms"] = now.step_ms
-            self._parts.log.warning(
+            _log.warning(
                 "this environment's clock was set by %+d ms during the stream: %s",
                 now.step_ms,
                 "it may have been wrong before, so the feed is read again from the stream's"
                 " beginning and some events may repeat"
-                if goes_back
+                if now.goes_back
                 else "positions do not follow it",
             )
         return now
 
-    async def _inherited_hashes(self) -> tuple[bytes, ...]:
-        """From the id, or from the session's record where the id says that there is one."""
-        position, presented = self._arrival.position, self._arrival.presented_id
-        assert position is not None
-        assert presented is not None
-        if not position.has_record:
-            return position.hashes
-        load = partial(self._parts.connections.load_record, position.session_id, presented)
-        async with self._trace.step("session_record_load", keep=Keep.LAST) as step:
-            record = await step.in_thread(load)
-        if record is None:
-            return position.hashes
-        return record.long_hashes + record.short_hashes
 
-    async def _start_fresh(self) -> None:
-        """Read the overlap window once; what is there was there before the client came."""
-        settings, reader = self._parts.settings, self._parts.reader
-        wanted, count = self._request.filter, self._request.backfill
-        now = self._read_clock()
-        since_ms = now.earliest_ms - settings.overlap_ms
-        until_ms = now.latest_ms + settings.overlap_ms
+class PollCycle:
+    """What one poll cycle brought, in its `dynamodb_poll` step and in the metrics."""
 
-        def read() -> tuple[list[ItemKey], list[Item]]:
-            baseline = reader.window(wanted, since_ms, until_ms)
-            backfill = reader.newest(wanted, until_ms, count) if count else []
-            return baseline, backfill
+    def __init__(self, step: Step, metrics: Metrics, on_error: Callable[[], None]) -> None:
+        self._step = step
+        self._metrics = metrics
+        self._on_error = on_error
+        self._now = asyncio.get_running_loop().time
+        self._started = self._now()
 
-        feed = Feed(wanted, overlap_ms=settings.overlap_ms, settled_ms=since_ms)
-        # The client has to come back before its id expires, at the end of the replay window.
-        return_ms = min(settings.replay_ms // 10, settings.overlap_ms + _RETURN_MS)
-        oldest_ms = now.latest_ms - settings.replay_ms + return_ms
+    async def read(self, read: Callable[[], T]) -> T:
+        """Run blocking reads on a worker thread."""
+        return await self._step.in_thread(lambda: self._read(read))
 
-        def begin_after(found: tuple[list[ItemKey], list[Item]]) -> tuple[int, int]:
-            baseline, backfill = found
-            feed.start_after(baseline, backfill, oldest_ms=oldest_ms)
-            return len(baseline) + len(backfill), len(backfill)
-
-        await self._cycle(read, begin_after)
-        self._first_settled_ms = since_ms
-        self.feed = feed
-
-    # Reading on
-
-    async def poll_forever(self) -> None:
-        feed, settings = self.feed, self._parts.settings
-        assert feed is not None
-        steady = self._parts.clock.steady_seconds
-        interval, failures = settings.poll_seconds, 0
-        allowance = CatchUpAllowance(
-            len(self._request.filter.sentiments) / settings.poll_seconds, steady()
-        )
-        last_match = steady() - _IDLE_AFTER_SECONDS
-        await self._until_drained()
-        while True:
-            started = steady()
-            try:
-                fresh_count = await self._poll(feed)
-            except AwsUnavailable as error:
-                failures += 1
-                feed.failed()
-                if self.poll_errors == 1:
-                    self._parts.log.warning("a poll failed, polling again with back-off: %s", error)
-                started = steady()  # a pause after a failure that took its time, not beside it
-                delay = self._backoff_seconds(failures)
-            else:
-                failures = 0
-                if fresh_count:
-                    last_match = steady()
-                    allowance.earn(fresh_count)
-                await self._until_drained()
-                if feed.is_reading:
-                    if feed.is_catching_up:
-                        await asyncio.sleep(allowance.spend(len(feed.requests()), steady()))
-                    continue
-                if steady() - last_match < _IDLE_AFTER_SECONDS:
-                    interval = settings.poll_seconds
-                else:
-                    interval = min(interval * _IDLE_FACTOR, settings.poll_max_seconds)
-                delay = interval
-            await asyncio.sleep(max(0.0, started + delay - steady()))
-
-    async def _poll(self, feed: Feed) -> int:
-        if not feed.is_reading:
-            now = self._read_clock(feed)
-            feed.begin(now.earliest_ms, now.latest_ms)
-        requests = feed.requests()
-
-        def absorb(pages: Mapping[str, Page]) -> tuple[int, int]:
-            return sum(len(page.items) for page in pages.values()), feed.absorb(pages)
-
-        return await self._cycle(lambda: self._parts.reader.pages(requests), absorb)
-
-    async def _until_drained(self) -> None:
-        """Back pressure: nothing more is read before the client took what there is."""
-        if self.feed is not None and self.feed.has_ready:
-            self.drained.clear()
-            self._wake()
-            await self.drained.wait()
-
-    async def _cycle(self, read: Callable[[], T], take_in: Callable[[T], tuple[int, int]]) -> int:
-        """Run one poll cycle inside a `dynamodb_poll` step; returns the number of new items.
-
-        `take_in` gets what was read, and returns how many items that are and how many are new. A
-        cycle that is cancelled is counted without item counts.
-        """
-        steady = self._parts.clock.steady_seconds
-        started = steady()
-        self.polls += 1
-        step = self._trace.step(
-            "dynamodb_poll", sentiment_type=",".join(self._request.filter.sentiments)
-        )
-
-        def measure(item_count: int, changed_count: int) -> float:
-            elapsed_ms = (steady() - started) * 1000
-            step.set(
-                item_count=item_count,
-                changed_count=changed_count,
-                poll_duration_ms=round(elapsed_ms, 3),
-                request_count=len(step.requests),
-            )
-            return elapsed_ms
-
-        def read_or_count() -> T:
-            try:
-                return read()
-            except Exception:
-                # Here, since nobody may be waiting any more.
-                measure(0, 0)
-                self.poll_errors += 1
-                self._parts.metrics.count("PollErrors")
-                raise
-
+    def _read(self, read: Callable[[], T]) -> T:
         try:
-            async with step:
-                item_count, changed_count = take_in(await step.in_thread(read_or_count))
-                self._parts.metrics.observe("PollDurationMs", measure(item_count, changed_count))
-        except AwsError:
-            self._trace.export_early()
+            return read()
+        except Exception:
+            # On the worker thread: the stream may have ended, so that nobody waits any more.
+            self._on_error()
+            self._metrics.count("PollErrors")
+            self._describe(0, 0)
             raise
-        self._trace.export_early()
-        return changed_count
 
-    def _backoff_seconds(self, failures: int) -> float:
-        settings = self._parts.settings
-        doublings = min(failures, _MAX_BACKOFF_DOUBLINGS)
-        longest = min(settings.poll_seconds * (1 << doublings), settings.poll_max_seconds)
-        return max(settings.poll_seconds, longest * self._parts.random.uniform(0.5, 1.0))
+    def found(self, item_count: int, new_count: int) -> None:
+        self._metrics.observe("PollDurationMs", self._describe(item_count, new_count))
+
+    def _describe(self, item_count: int, new_count: int) -> float:
+        elapsed_ms = (self._now() - self._started) * 1000
+        self._step.set(
+            item_count=item_count,
+            changed_count=new_count,
+            poll_duration_ms=round(elapsed_ms, 3),
+            request_count=len(self._step.requests),
+        )
+        return elapsed_ms

@@ -32,12 +32,14 @@ _MAX_READINGS = 5
 class Reading:
     """Some time between `earliest_ms` and `latest_ms`, which are equal on a clock that nothing
     contradicts. `began_ms` is the earliest time at which the stream may have begun, by what is
-    known now. `step_ms` is by how much the wall clock was set since the last reading."""
+    known now; `goes_back` is set where that is earlier than the last reading said. `step_ms` is by
+    how much the wall clock was set since then."""
 
     earliest_ms: int
     latest_ms: int
     began_ms: int
     step_ms: int = 0
+    goes_back: bool = False
 
 
 class PositionClock:
@@ -72,6 +74,7 @@ class PositionClock:
         if abs(step_ms) < STEP_MS:
             step_ms = 0
         self._ahead_ms += step_ms
+        believed_ms = self._earliest_ahead_ms
         if not self._is_confirmed:
             self._earliest_ahead_ms = min(self._earliest_ahead_ms, self._ahead_ms)
         return Reading(
@@ -79,6 +82,7 @@ class PositionClock:
             latest_ms=steady_ms + max(self._earliest_ahead_ms, self._ahead_ms),
             began_ms=self._began_steady_ms + self._earliest_ahead_ms,
             step_ms=step_ms,
+            goes_back=self._earliest_ahead_ms < believed_ms,
         )
 
     def _read_both(self) -> tuple[int, int]:

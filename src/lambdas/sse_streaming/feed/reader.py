@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lambdas.sse_streaming.feed.feed import PageRequest
 from lambdas.sse_streaming.feed.items import Item, ItemKey, ItemsIndex, Page, StartKey
-from lambdas.sse_streaming.query import StreamFilter
+from lambdas.sse_streaming.feed.request import StreamFilter
 
 PAGE_ITEMS = 200
 """Bounds a page in memory, and how much a client must take before the next one is read."""

@@ -1,10 +1,9 @@
-"""How a client arrives: for the first time, back at a position, or with an id that is no use."""
+"""What a presented event id means for a new stream: where it goes on, or why it cannot. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.sse_streaming.connections.lease import AcquireRequest, new_session_id
 from lambdas.sse_streaming.feed.position import (
     FreshStart,
     Position,
@@ -13,53 +12,73 @@ from lambdas.sse_streaming.feed.position import (
     UnreadableId,
 )
 from lambdas.sse_streaming.feed.position_clock import Reading
+from lambdas.sse_streaming.sessions import new_session_id
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What the presented id means.
+class Presented:
+    """An id that can be resumed from, as it was presented."""
 
-    `position` is where to resume, None for a fresh start; `reset` says why a presented id cannot
-    be honoured. `previous` is the (trace id, root span id) of the stream that minted the id.
+    event_id: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """How a stream begins.
+
+    `presented` is where to resume, None for a fresh start; `reset` says why an id cannot be
+    honoured. `previous` is the (trace id, root span id) of the stream that minted the id.
+    `resumed_slot` is the slot of the session, only from an id that could not have been forged.
     """
 
     session_id: str
     sequence: int
-    presented_id: str | None = None
-    position: Position | None = None
+    presented: Presented | None = None
     reset: ResetReason | None = None
     previous: tuple[str, str] | None = None
     resumed_slot: int | None = None
 
-    @property
-    def fresh_start(self) -> FreshStart:
-        """What an id has to say that stands for this arrival without a position."""
-        return FreshStart.FIRST if self.reset is None else FreshStart[self.reset.name]
+    def unopened_id(
+        self, codec: PositionCodec, now_ms: int, trace_id: str | None, span_id: str | None
+    ) -> str:
+        """The id of a stream that ends before it has a position: its client comes back as if it
+        had not come at all."""
+        if self.presented is not None:
+            return self.presented.event_id
+        return codec.mint(
+            Position(
+                settled_ms=now_ms,
+                block=1,
+                session_id=self.session_id,
+                sequence=self.sequence - 1,
+                trace_id=trace_id,
+                span_id=span_id,
+                fresh=FreshStart.FIRST if self.reset is None else FreshStart[self.reset.name],
+            )
+        )
 
-    def acquire_request(self) -> AcquireRequest:
-        return AcquireRequest(self.session_id, self.sequence, self.resumed_slot)
 
-
-def understand(
-    presented_id: str | None,
+def read_last_event_id(
+    last_event_id: str | None,
     codec: PositionCodec,
     *,
     now: Reading,
     overlap_ms: int,
     replay_ms: int,
-) -> Arrival:
-    """Read the presented id. Never raises: an id is the client's word, and can be anything."""
-    if presented_id is None:
-        return Arrival(new_session_id(), 1)
+) -> Resume:
+    """Never raises: an id is the client's word, and can be anything."""
+    if last_event_id is None:
+        return Resume(new_session_id(), 1)
     try:
-        position = codec.read(presented_id)
+        position = codec.read(last_event_id)
     except UnreadableId as unreadable:
-        return Arrival(new_session_id(), 1, reset=unreadable.reason)
+        return Resume(new_session_id(), 1, reset=unreadable.reason)
     previous = None
     if position.trace_id is not None and position.span_id is not None:
         previous = position.trace_id, position.span_id
     if position.fresh is not None:
-        reset, resumable = position.fresh.reset_reason, False
+        reset, is_resumable = position.fresh.reset_reason, False
     else:
         reset = position.lost_to(
             earliest_ms=now.earliest_ms,
@@ -67,12 +86,11 @@ def understand(
             overlap_ms=overlap_ms,
             replay_ms=replay_ms,
         )
-        resumable = reset is None
-    return Arrival(
+        is_resumable = reset is None
+    return Resume(
         session_id=position.session_id,
         sequence=position.sequence + 1,
-        presented_id=presented_id,
-        position=position if resumable else None,
+        presented=Presented(last_event_id, position) if is_resumable else None,
         reset=reset,
         previous=previous,
         resumed_slot=position.slot if codec.trusted else None,

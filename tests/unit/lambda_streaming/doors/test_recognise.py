@@ -112,6 +112,18 @@ def test_a_caller_is_a_user_or_the_role_behind_a_session(
     assert read_event(as_bytes(make_event(user_arn=user_arn))).caller_arn == caller
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-user-id": "victim"},
+        {"authorization": "Bearer victim"},
+        {"x-amzn-oidc-identity": "arn:aws:iam::123456789012:user/victim"},
+    ],
+)
+def test_nobody_becomes_a_caller_by_a_header(headers: dict[str, str]) -> None:
+    assert read_event(as_bytes(function_url_event(headers=headers))).caller_arn is None
+
+
 # What is no request
 
 

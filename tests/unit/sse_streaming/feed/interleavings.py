@@ -16,7 +16,6 @@ from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.feed.items import Item
 from lambdas.sse_streaming.feed.position import MAX_HASHES
-from lambdas.sse_streaming.stream import Stream
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, World, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
@@ -155,13 +154,14 @@ async def _connect_once(
     clock = VirtualClock(world.loop, skew_ms=random.choice((0, 0, -700, 700)))
     _set_wrongly_for_a_while(clock, world.loop, clock_faults)
     stream = world.open(
-        client.last_id, parts=world.parts(clock), requested_ms=world.clock.wall_ms()
+        client.last_id, process=world.process(clock), requested_ms=world.clock.wall_ms()
     )
     client.connect()
     fate = "end" if is_last else random.choice(("end", "end", "cut", "kill", "cancel", "freeze"))
     strikes_at = world.loop.time() + random.uniform(0, 30)
     body = stream.body()
     last: Event | None = None
+    connection_id = ""
     async for block in body:
         event = parse_block(block)
         if fate == "freeze" and world.loop.time() > strikes_at:
@@ -169,8 +169,10 @@ async def _connect_once(
             await asyncio.sleep(random.uniform(1, 15))
         if fate in ("cut", "kill") and world.loop.time() > strikes_at:
             break  # this block and all that follow never reach the client
-        if fate == "cancel" and world.loop.time() > strikes_at and stream._work.lease:
-            world.connections.cancel(stream._work.lease.connection_id)
+        if event is not None and event.name == "ready":
+            connection_id = event.data["connection_id"]
+        if fate == "cancel" and world.loop.time() > strikes_at and connection_id:
+            world.connections.cancel(connection_id)
             fate = "end"
         if event is not None:
             client.take(event)
@@ -178,7 +180,7 @@ async def _connect_once(
     else:
         await stream.finish(StreamOutcome.COMPLETED, None)
         if last is not None and last.name == "end":
-            is_clean = _keeps_its_window(world, stream, last.id)
+            is_clean = _keeps_its_window(world, last)
             client.must_not_repeat = set(client.delivered) if is_clean else set()
         return
     client.must_not_repeat = _safe_after_cut(world, client)
@@ -194,12 +196,12 @@ async def _connect_once(
     ghosts.append(asyncio.create_task(run_on_unheard()))
 
 
-def _keeps_its_window(world: World, stream: Stream, last_id: str) -> bool:
+def _keeps_its_window(world: World, last: Event) -> bool:
     """Whether nothing may repeat: the id carries the window, or the session's record does."""
-    feed, ending = stream._work.poller.feed, stream._ending
-    if feed is None or ending is None or not ending.keeps_record:
+    if last.data["reason"] in ("error", "evicted", "superseded"):
         return False
-    return not feed.overflows_id or world.parts().codec.read(last_id).has_record
+    position = world.codec.read(last.id)
+    return position.has_record or (position.fresh is None and len(position.hashes) < MAX_HASHES)
 
 
 def _safe_after_cut(world: World, client: Client) -> set[tuple[str, int]]:
@@ -207,7 +209,7 @@ def _safe_after_cut(world: World, client: Client) -> set[tuple[str, int]]:
     else what was published before its position."""
     if client.last_id is None:
         return set()
-    position = world.parts().codec.read(client.last_id)
+    position = world.codec.read(client.last_id)
     if position.fresh is not None or position.has_record:
         return set()
     if len(position.hashes) < MAX_HASHES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -10,7 +11,7 @@ from random import Random
 import pytest
 
 from tests.fakes.memory_aws import make_item
-from tests.fakes.streams import World, consume, parse_block
+from tests.fakes.streams import Received, World, consume, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
 STEPS_MS = (-30_000, -9_000, 9_000, 30_000)
@@ -41,7 +42,7 @@ async def write(world: World, random: Random) -> set[str]:
 async def listen(world: World, clock: VirtualClock, *, confirmed: bool) -> Seen:
     """One stream on a machine with this clock, through all of the writing."""
     requested_ms = world.clock.wall_ms() if confirmed else None
-    stream = world.open(parts=world.parts(clock), requested_ms=requested_ms)
+    stream = world.open(process=world.process(clock), requested_ms=requested_ms)
     listening = asyncio.create_task(consume(stream))
     await asyncio.sleep(0.1)
     written = await write(world, Random(1))
@@ -99,7 +100,7 @@ def test_a_reconnect_to_another_environment_loses_nothing_of_the_time_before(ste
         got: set[str] = set()
         last_id: str | None = None
         writing: asyncio.Task[set[str]] | None = None
-        body = world.open(parts=world.parts(wrong), requested_ms=world.clock.wall_ms()).body()
+        body = world.open(process=world.process(wrong), requested_ms=world.clock.wall_ms()).body()
         async for block in body:
             event = parse_block(block)
             if event is not None:
@@ -126,7 +127,7 @@ def test_a_position_ahead_of_ones_own_clock_is_read_from_the_present_less_the_ov
     async def scenario() -> list[str]:
         world = World(SSE_MAX_STREAM_SECONDS="20")
         ahead = VirtualClock(world.loop, skew_ms=15_000)
-        first = await consume(world.open(parts=world.parts(ahead), deadline=6.0))
+        first = await consume(world.open(process=world.process(ahead), deadline=6.0))
         world.index.put(make_item("meanwhile", world.clock.wall_ms()))
         await asyncio.sleep(1)
         return (await consume(world.open(first.events[-1].id))).item_ids
@@ -139,15 +140,32 @@ def test_two_healthy_machines_differences_repeat_nothing() -> None:
     async def scenario() -> list[str]:
         world = World(SSE_MAX_STREAM_SECONDS="20")
         ahead, behind = (VirtualClock(world.loop, skew_ms=skew) for skew in (900, -900))
-        opened = world.open(parts=world.parts(ahead), deadline=30.0)
+        opened = world.open(process=world.process(ahead), deadline=30.0)
         listening = asyncio.create_task(consume(opened))
         for number in range(100):
             await asyncio.sleep(0.1)
             world.index.put(make_item(f"i{number}", world.clock.wall_ms()))
         first = await listening
-        again = await consume(world.open(first.events[-1].id, parts=world.parts(behind)))
+        again = await consume(world.open(first.events[-1].id, process=world.process(behind)))
         return first.item_ids + again.item_ids
 
     item_ids = run_virtually(scenario())
 
     assert len(item_ids) == len(set(item_ids)) == 100
+
+
+def test_a_step_of_the_wall_clock_moves_no_heartbeat_and_no_end() -> None:
+    async def scenario() -> tuple[Received, float]:
+        world = World(SSE_MAX_STREAM_SECONDS="60")
+        clock = VirtualClock(world.loop)
+
+        world.loop.call_later(20, clock.set_wall, -3_600_000)
+        received = await consume(world.open(process=world.process(clock)))
+        return received, world.loop.time()
+
+    received, ended_at = run_virtually(scenario())
+
+    beats = [at for at, _ in received.comments]
+    assert all(later - earlier <= 15.01 for earlier, later in itertools.pairwise(beats[1:]))
+    assert received.events[-1].data["reason"] == "rotate"
+    assert 48 <= ended_at <= 60.1

@@ -10,7 +10,7 @@ import pytest
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Item, Page, StartKey
 from lambdas.sse_streaming.feed.position import MAX_HASHES, SHORT_HASH_BYTES, item_hash
-from lambdas.sse_streaming.query import SENTIMENTS, StreamFilter
+from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter
 from tests.fakes.memory_aws import MemoryIndex, make_item
 
 NOW = 1_795_000_000_000

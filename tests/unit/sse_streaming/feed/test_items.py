@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.sse_streaming.feed.items import item_json, read_item
+from lambdas.sse_streaming.feed.items import DynamoItemsIndex, item_json, read_item
 from tests.fakes.memory_aws import make_item
 
 KEYS = {
@@ -157,3 +157,32 @@ def attribute_of(value: object) -> dict[str, Any]:
 @given(plain)
 def test_json_says_what_the_item_says(value: object) -> None:
     assert json_of(x=attribute_of(value))["x"] == value
+
+
+# Reading
+
+
+class RecordingClient:
+    """Notes what is asked; answers like an empty table."""
+
+    def __init__(self) -> None:
+        self.queries: list[dict[str, Any]] = []
+
+    def query(self, **parameters: Any) -> dict[str, Any]:
+        self.queries.append(parameters)
+        return {"Items": []}
+
+
+def test_a_page_is_a_bounded_range_of_time() -> None:
+    """Without a lower bound every poll would read, and pay for, the whole index."""
+    client = RecordingClient()
+
+    DynamoItemsIndex(lambda: client, "items", "by_sentiment").page("positive", 10, 20, limit=5)
+
+    (query,) = client.queries
+    assert (
+        query["KeyConditionExpression"] == "sentiment_type = :s AND published_at BETWEEN :a AND :b"
+    )
+    assert query["ExpressionAttributeValues"][":a"] == {"N": "10"}
+    assert query["ExpressionAttributeValues"][":b"] == {"N": "20"}
+    assert query["Limit"] == 5

@@ -7,7 +7,7 @@ import pytest
 from lambdas.sse_streaming.aws.errors import AwsUnavailable
 from lambdas.sse_streaming.feed.feed import PageRequest
 from lambdas.sse_streaming.feed.reader import PAGE_ITEMS, FeedReader, matching
-from lambdas.sse_streaming.query import SENTIMENTS, StreamFilter
+from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter
 from tests.fakes.memory_aws import MemoryIndex, make_item
 
 NOW = 1_795_000_000_000

@@ -1,4 +1,4 @@
-"""What a presented id means for a client's arrival."""
+"""What a presented id means for a new stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.sse_streaming.feed.position import FreshStart, Position, PositionCodec, ResetReason
 from lambdas.sse_streaming.feed.position_clock import Reading
-from lambdas.sse_streaming.feed.resume import Arrival, understand
+from lambdas.sse_streaming.feed.resume import Presented, Resume, read_last_event_id
 
 NOW = 1_795_000_000_000
 CODEC = PositionCodec(key=b"0123456789abcdef", table="items", index="by_sentiment")
@@ -25,29 +25,33 @@ POSITION = Position(
 )
 
 
-def arrive(presented: str | None, codec: PositionCodec = CODEC) -> Arrival:
-    return understand(
+def read(presented: str | None, codec: PositionCodec = CODEC) -> Resume:
+    return read_last_event_id(
         presented, codec, now=Reading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
     )
 
 
+def unopened(resume: Resume) -> Position:
+    """What the id says of a stream that ended before it had a position."""
+    return CODEC.read(resume.unopened_id(CODEC, NOW, "a" * 32, "b" * 16))
+
+
 def test_a_first_visit_begins_a_session() -> None:
-    one, other = arrive(None), arrive(None)
+    one, other = read(None), read(None)
 
     assert one.sequence == 1
-    assert (one.position, one.reset, one.previous, one.resumed_slot) == (None, None, None, None)
+    assert (one.presented, one.reset, one.previous, one.resumed_slot) == (None, None, None, None)
     assert one.session_id != other.session_id
-    assert one.fresh_start is FreshStart.FIRST
+    assert unopened(one).fresh is FreshStart.FIRST
 
 
 def test_a_resume_goes_on_in_its_session() -> None:
     presented = CODEC.mint(POSITION)
 
-    assert arrive(presented) == Arrival(
+    assert read(presented) == Resume(
         session_id=POSITION.session_id,
         sequence=5,
-        presented_id=presented,
-        position=POSITION,
+        presented=Presented(presented, POSITION),
         reset=None,
         previous=("a" * 32, "b" * 16),
         resumed_slot=7,
@@ -61,12 +65,12 @@ def test_a_resume_goes_on_in_its_session() -> None:
 def test_a_lost_position_is_reset_but_the_session_goes_on(
     settled_ms: int, reset: ResetReason
 ) -> None:
-    arrival = arrive(CODEC.mint(replace(POSITION, settled_ms=settled_ms)))
+    resume = read(CODEC.mint(replace(POSITION, settled_ms=settled_ms)))
 
-    assert (arrival.position, arrival.reset) == (None, reset)
-    assert (arrival.session_id, arrival.sequence) == (POSITION.session_id, 5)
-    assert arrival.previous == ("a" * 32, "b" * 16)
-    assert arrival.fresh_start.reset_reason is reset
+    assert (resume.presented, resume.reset) == (None, reset)
+    assert (resume.session_id, resume.sequence) == (POSITION.session_id, 5)
+    assert resume.previous == ("a" * 32, "b" * 16)
+    assert unopened(resume).fresh is FreshStart[reset.name]
 
 
 @pytest.mark.parametrize(
@@ -83,43 +87,33 @@ def test_a_lost_position_is_reset_but_the_session_goes_on(
     ids=["empty", "10KB", "cut", "foreign"],
 )
 def test_an_id_that_is_no_use_is_reset_in_a_new_session(presented: str, reset: ResetReason) -> None:
-    arrival = arrive(presented)
+    resume = read(presented)
 
-    assert arrival.reset is reset
-    assert arrival.sequence == 1
-    assert arrival.session_id != POSITION.session_id
-    assert (arrival.position, arrival.resumed_slot, arrival.previous) == (None, None, None)
+    assert resume.reset is reset
+    assert resume.sequence == 1
+    assert resume.session_id != POSITION.session_id
+    assert (resume.presented, resume.resumed_slot, resume.previous) == (None, None, None)
 
 
 @pytest.mark.parametrize("fresh", FreshStart)
-def test_an_id_of_a_refusal_repeats_the_arrival_it_stands_for(fresh: FreshStart) -> None:
+def test_an_id_of_a_refusal_begins_the_next_stream_as_the_refused_one(fresh: FreshStart) -> None:
     """A client refused on its first visit is no resume, and one that was reset is told again."""
-    arrival = arrive(CODEC.mint(replace(POSITION, fresh=fresh)))
+    resume = read(CODEC.mint(replace(POSITION, fresh=fresh)))
 
-    assert arrival.position is None
-    assert arrival.reset is fresh.reset_reason
-    assert arrival.fresh_start is fresh
+    assert resume.presented is None
+    assert resume.reset is fresh.reset_reason
+    assert unopened(resume).fresh is fresh
 
 
 def test_an_id_that_could_be_forged_takes_no_slot_over() -> None:
     codec = PositionCodec(key=None, table="items", index="by_sentiment")
 
-    arrival = arrive(codec.mint(POSITION), codec)
+    resume = read(codec.mint(POSITION), codec)
 
-    assert arrival.position == POSITION
-    assert arrival.resumed_slot is None
-
-
-def test_an_acquire_asks_for_the_sessions_own_slot() -> None:
-    request = arrive(CODEC.mint(POSITION)).acquire_request()
-
-    assert (request.session_id, request.sequence, request.resumed_slot) == (
-        POSITION.session_id,
-        5,
-        7,
-    )
+    assert resume.presented is not None
+    assert resume.resumed_slot is None
 
 
 @given(st.text())
 def test_no_id_is_too_strange(presented: str) -> None:
-    assert arrive(presented).reset is ResetReason.MALFORMED
+    assert read(presented).reset is ResetReason.MALFORMED

@@ -10,13 +10,9 @@ import pytest
 
 from lambda_streaming.doors.recognise import read_event
 from lambda_streaming.requests import BadRequest, Pairs, Request
-from lambdas.sse_streaming.answers import RequestError
-from lambdas.sse_streaming.query import (
-    SENTIMENTS,
-    StreamFilter,
-    StreamRequest,
-    parse_stream_request,
-)
+from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter, StreamRequest
+from lambdas.sse_streaming.http.answers import RequestError
+from lambdas.sse_streaming.http.query import parse_stream_request
 from tests.fakes.events import RECEIVED_MS, as_bytes, function_url_event, rest_api_event
 
 ALLOWED = frozenset({"sentiment", "ticker", "backfill"})

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lambda_streaming.doors.reading import shown_name
 from lambda_streaming.requests import Request
-from lambdas.sse_streaming.answers import RequestError
+from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter, StreamRequest
+from lambdas.sse_streaming.http.answers import RequestError
 
 _TICKER = re.compile(r"[A-Za-z0-9.^=-]{1,16}")
 _MAX_TICKERS = 50
 _MAX_BACKFILL = 100
 _LAST_EVENT_ID_PARAMETERS = ("last_event_id", "lastEventId", "Last-Event-ID")
-
-SENTIMENTS = ("negative", "neutral", "positive")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamFilter:
-    """Which items a stream wants. No tickers means any item, with or without one."""
-
-    sentiments: tuple[str, ...] = SENTIMENTS
-    tickers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRequest:
-    """A validated request for a stream. `last_event_id` is as presented, or None."""
-
-    filter: StreamFilter
-    backfill: int
-    last_event_id: str | None
-    received_ms: int | None = None
 
 
 def parse_stream_request(request: Request, allowed: frozenset[str]) -> StreamRequest:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.sse_streaming.answers import RequestError
-from lambdas.sse_streaming.routes import Match, Route, find_route
+from lambdas.sse_streaming.http.answers import RequestError
+from lambdas.sse_streaming.http.routes import Match, Route, find_route
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from lambdas.sse_streaming.answers import RequestError
+from lambdas.sse_streaming.http.answers import RequestError
 
 
 class Route(enum.Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lambdas.sse_streaming.answers import (
+from lambdas.sse_streaming.http.answers import (
     RequestError,
     error_answer,
     json_answer,
