@@ -62,8 +62,8 @@ def _spans(request: ExportTraceServiceRequest) -> list[Span]:
 class OtlpCollector:
     """POST /v1/traces on loopback. Start and stop on an asyncio loop; restartable on its port.
 
-    Everything that it takes goes into `store`; `requests` holds every POST, taken or not, but those
-    of a browser's pages.
+    Spans that it takes go into `store`; `requests` holds every POST, taken or not, except those
+    of browsers' pages.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class OtlpCollector:
         return answer
 
     async def _answer(self, answer: Answer, http: HttpConnection) -> bool:
-        """Writes the answer in the present manner; False if the connection is over."""
+        """Writes the answer as `behaviour` says; False if the connection has ended."""
         behaviour = self._behaviour
         headers = [("Content-Type", answer.content_type)]
         wire = http.encode_response(answer.status, headers, answer.body)

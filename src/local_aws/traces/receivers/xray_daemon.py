@@ -26,7 +26,7 @@ _KEPT_DOCUMENTS = 10_000
 
 
 class MalformedDatagramError(ValueError):
-    """The SDK, or whoever sent it, did not write what the daemon reads."""
+    """The datagram is not what the daemon reads: the sender's fault."""
 
 
 def parse_datagram(datagram: bytes) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def parse_datagram(datagram: bytes) -> dict[str, Any]:
 
 
 class XRayDaemon(asyncio.DatagramProtocol):
-    """Feeds what arrives into `store` and keeps it in `documents`; counts what it cannot read."""
+    """Puts documents into `store` and `documents`; `malformed` counts unreadable datagrams."""
 
     def __init__(self, store: TraceStore, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._store = store
