@@ -11,11 +11,8 @@ import json
 import logging
 import socket
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from local_aws.servers.loop_thread import LoopThread
 from local_aws.traces.store import TraceStore
 
 _logger = logging.getLogger(__name__)
@@ -93,15 +90,3 @@ class XRayDaemon(asyncio.DatagramProtocol):
             _logger.warning("X-Ray daemon: dropped a datagram of %d bytes: %s", len(data), error)
             return
         self.documents.append(document)
-
-
-@contextmanager
-def running_daemon(store: TraceStore | None = None) -> Iterator[XRayDaemon]:
-    """A daemon in a background thread, for tests that are not asynchronous."""
-    daemon = XRayDaemon(store or TraceStore())
-    with LoopThread("xray-daemon") as loop:
-        loop.call(daemon.start())
-        try:
-            yield daemon
-        finally:
-            loop.call(daemon.stop())
