@@ -1,1 +1,1 @@
-"""The AWS side of the wire, on this computer. Never shipped in the zip."""
+"""The AWS side, on this computer: never shipped in the zip."""

@@ -24,10 +24,10 @@ _START_SECONDS = 60.0
 
 
 class BackgroundStack:
-    """A started Stack, handled from another thread.
+    """A started Stack in a thread of its own; a context manager.
 
-    Everything here may be called from any thread. Reading through `stack` what has no method here
-    is fine; what changes the stack goes through `call`, except for the proxies' `faults`.
+    All methods may be called from any thread. `stack` may be read from any thread too, and the
+    proxies' `faults` changed; every other change goes through `call`.
     """
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
@@ -83,16 +83,16 @@ class BackgroundStack:
 
     @property
     def traces(self) -> TraceStore:
-        """What both tracers have sent, put together."""
+        """What both tracers have sent, by trace."""
         return self.stack.traces
 
     @property
     def environments(self) -> tuple[Environment, ...]:
-        """The execution environments there are, with their `pid` and `phase`."""
+        """The execution environments that exist now, with their `pid` and `phase`."""
         return self.stack.lambda_service.fleet.environments
 
     def collector_behaves(self, behaviour: Behaviour) -> None:
-        """Changes how the collector answers from now on; see otlp_behaviour.py."""
+        """Changes how the collector answers from now on; see traces/receivers/otlp_behaviour.py."""
         self.call(self.stack.collector.switch(behaviour))
 
     def index_lags(self, seconds: float) -> None:
@@ -101,7 +101,7 @@ class BackgroundStack:
         self.dynamodb.index_lag.seconds = seconds
 
     def back_to_normal(self) -> None:
-        """Takes back every fault and switch, and sets the publisher's rate as it began."""
+        """Switches every fault off and gives the publisher the rate that is set."""
         for proxy in (self.dynamodb, self.cloudwatch):
             proxy.faults.clear()
         self.index_lags(self.stack.settings.index_lag_ms / 1000)
@@ -112,10 +112,10 @@ class BackgroundStack:
         return self.stack.function_log(environment)
 
     def publish(self, **item: Any) -> dict[str, Any]:
-        """Writes an item now; sentiment_type is positive when not given. Gives the whole item."""
+        """Writes an item now and returns it whole; sentiment_type is positive unless given."""
         given = {"sentiment_type": "positive", **item}
         return self.call(self.stack.publisher.put(given))
 
     def publish_at_rate(self, items_per_second: float) -> None:
-        """Changes the publisher's own supply; 0 pauses it."""
+        """Changes how many items the publisher generates; 0 pauses it."""
         self.stack.publisher.items_per_second = items_per_second

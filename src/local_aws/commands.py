@@ -37,7 +37,7 @@ class NoTraceError(Exception):
 
 
 class Commands:
-    """`say` gets a command's result, `complain` what the person should know besides."""
+    """`say` prints a command's result, `complain` a notice or an error."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Commands:
         self._complain = complain
 
     def publish(self, file: str) -> bool:
-        """Publishes the items of a file, or of standard input for `-`; False where some were bad.
+        """Publishes a file's items (`-`: standard input); False if some were bad.
 
         Raises NoStackError, OSError.
         """
@@ -112,7 +112,7 @@ class Commands:
         self._say(render_text(trace, shutil.get_terminal_size((100, 24)).columns).rstrip("\n"))
 
     def _newest(self, base: str) -> str:
-        """The newest stream's; the newest of any kind, said to be so, where none has streamed."""
+        """The newest stream's trace id; if nothing has streamed, the newest of any kind."""
         traces = _get(f"{base}/api/traces?limit={MAX_TRACES}")["traces"]
         if not traces:
             raise LookupError("it holds none yet; open a stream first")
@@ -122,7 +122,7 @@ class Commands:
         return str((streams or traces)[0]["trace_id"])
 
     def _stack_to_drain(self, table: str) -> RunningStack | None:
-        """The local stack that has the table, or any without a name; None: the table is on AWS."""
+        """The running stack with the table, any if `table` is empty; None: the table is on AWS."""
         try:
             return running_stack(self._environ, say=self._complain, connections_table=table or None)
         except NoStackError as error:

@@ -1,10 +1,10 @@
-"""A tiny process that kills what the stack started once the stack is gone, however it went.
+"""A tiny process that kills what the stack has started as soon as the stack has ended.
 
 Run as `python -I -S guardian.py`. Its standard input is a pipe that only the stack holds: lines
-`+PID` and `-PID` say which process groups live; the end of the pipe means that the stack is dead,
-even by SIGKILL. It works on every POSIX system, where PR_SET_PDEATHSIG would be Linux only, would
-need code between fork and exec, and would not reach grandchildren. Imports nothing but the standard
-library's core, so that it starts in milliseconds.
+`+PID` and `-PID` say which process groups live; the pipe ends when the stack does, even by SIGKILL.
+It works on every POSIX system, where PR_SET_PDEATHSIG would be Linux only, would need code between
+fork and exec, and would not reach grandchildren. Imports nothing but the standard library's core,
+so that it starts in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 
 def watch(lines: Iterable[bytes]) -> set[int]:
-    """The process groups that are still alive when the stack has gone."""
+    """The process groups that still live when the input ends."""
     groups: set[int] = set()
     for line in lines:
         sign, pid = line[:1], int(line[1:])

@@ -1,4 +1,4 @@
-"""Child processes of the stack: each in a group of its own, none outliving the stack."""
+"""Child processes of the stack: each in a group of its own, none outlives the stack."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Child:
         return self._process.returncode
 
     def signal(self, number: signal.Signals) -> None:
-        """Signals the whole group; a group that has gone is no error."""
+        """Signals the whole group; no error if it has ended."""
         if self._process.returncode is None:
             try:
                 os.killpg(self.pid, number)

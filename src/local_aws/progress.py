@@ -1,4 +1,4 @@
-"""Says that something takes a while."""
+"""A sign of life while something takes long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _EVERY_SECONDS = 2.0
 
 
 async def with_progress(what: str, work: Awaitable[T], say: Callable[[str], None]) -> T:
-    """Awaits `work`, with a line every two seconds: a terminal that is silent looks broken."""
+    """Awaits `work` and says a line every two seconds: a silent terminal looks broken."""
     task = asyncio.ensure_future(work)
     waited_seconds = 0.0
     try:

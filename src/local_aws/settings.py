@@ -1,4 +1,4 @@
-"""What can be set on the local stack, read once from the environment and then passed around."""
+"""The local stack's settings, read once from the environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PREFIX = "LOCAL_"
 
 
 class SettingError(ValueError):
-    """A setting of the local stack has a value that it cannot use. The user's to correct."""
+    """A setting has a value that the stack cannot use: the user's fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class FunctionSettings:
 
     @property
     def configured(self) -> dict[str, str]:
-        """The variables that a user can set, as the function will see them."""
+        """The function's own settings, as the function will see them."""
         return {**self.environment, **self.passed_on}
 
 
@@ -106,7 +106,7 @@ class Settings:
 
 
 def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
-    """Each LOCAL_* variable that no setting is read from, and the setting most like it, if any."""
+    """Each LOCAL_* variable that is no setting, with the setting whose name is most similar."""
     given = sorted(name for name in environ if name.upper().startswith(_PREFIX))
     read = _Reader({})
     Settings._read_with(read)
@@ -116,16 +116,16 @@ def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]
 
 
 def _most_like(name: str, known: Iterable[str]) -> str | None:
-    # Without what they have in common, which would make any two of them alike.
+    # Without the common prefix, which would make any two names similar.
     tails = (other.removeprefix(_PREFIX) for other in known if other.startswith(_PREFIX))
     matches = get_close_matches(name.removeprefix(_PREFIX), tails, n=1)
     return _PREFIX + matches[0] if matches else None
 
 
 class _Reader:
-    """Reads typed values; an empty variable counts as one that is not set.
+    """Reads typed values; an empty variable counts as not set.
 
-    `names` are those of all variables read so far, set or not.
+    `names`: every variable read so far, set or not.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -1,10 +1,10 @@
-"""The local stack: everything that the function meets on AWS, on this computer, on one event loop.
+"""The local stack: what surrounds the function on AWS, on this computer and one event loop.
 
     async with Stack(Settings.from_environ(os.environ)) as stack:
         ...  # stack.url answers
 
-The parts start side by side where they can; the Function URL listens last, so that whoever can
-connect finds everything ready. Threads and pytest: see background.py.
+The Function URL listens last: a client that can connect finds every part ready. For threads and
+pytest see background.py.
 """
 
 from __future__ import annotations
@@ -72,9 +72,8 @@ class Stack:
         say: Callable[[str], None] = lambda _: None,
         checks_function: bool = False,
     ) -> None:
-        """`say` gets the lines meant for the developer; `checks_function`: the function is started
-        once, so that a stack whose function cannot start does not start either. Raises nothing;
-        starting may.
+        """`say` prints a line for the developer. With `checks_function` the function's init is run
+        once, and the stack does not start if that fails. `async with` raises what goes wrong.
         """
         self.settings = settings
         self.names = TableNames.from_environ(settings.function.configured)
@@ -169,7 +168,7 @@ class Stack:
             self._resources.push_async_callback(proxy.stop)
 
     def _dynamodb_engine(self) -> Engine | None:
-        """dynoxide where there is a binary; None: moto, or the engine that the settings name."""
+        """dynoxide if its binary is found. None: moto, or the engine that the settings name."""
         if self.settings.dynamodb_url is not None:
             return None
         binary = find_dynoxide(self.settings)

@@ -1,4 +1,4 @@
-"""Where running stacks can be found: a small file for each, for the commands that talk to one."""
+"""The state file of each running stack: how commands find it."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ class RunningStack:
         return cls(**{**state, "tables": TableNames(**state["tables"])})
 
     def answers(self) -> bool:
-        """Whether somebody listens: after a restart of the computer another process may have the
-        pid.
-        """
+        """Whether its port is open: after a reboot another process may have its pid."""
         with socket.socket() as sock:
             return sock.connect_ex((urlsplit(self.url).hostname, self.port)) == 0
 
@@ -73,10 +71,10 @@ def running_stack(
     folder: Path = STATE_FOLDER,
     answers: Callable[[RunningStack], bool] = RunningStack.answers,
 ) -> RunningStack:
-    """The stack that a command is about: LOCAL_STATE_FILE's or PORT's; else the only one, that of
-    the default port, or the newest. `say` gets a line when there was a choice.
+    """The stack that a command talks to: LOCAL_STATE_FILE's or PORT's; else the one on the default
+    port, else the newest. `say` prints a line if there was a choice.
 
-    With `connections_table`, one that has such a table. Raises NoStackError.
+    `connections_table`: only stacks that have it. Raises NoStackError.
     """
     if file := environ.get("LOCAL_STATE_FILE"):
         running = [RunningStack.read(Path(file))]
@@ -108,9 +106,7 @@ def _on_port(port: str, running: list[RunningStack]) -> list[RunningStack]:
 
 
 def _newest_first(folder: Path) -> Iterator[RunningStack]:
-    """Those whose process lives. The file of one that was killed stays until the next stack on its
-    port writes it anew.
-    """
+    """Stacks whose process lives. A killed stack's file stays until the next one on its port."""
     for path in sorted(folder.glob("stack-*.json"), key=_written_at, reverse=True):
         try:
             yield RunningStack.read(path)
@@ -126,7 +122,7 @@ def _written_at(path: Path) -> float:
 
 
 def forget(path: Path) -> None:
-    """Removes this process's own file; another stack's stays."""
+    """Removes the file if it is this process's."""
     try:
         if json.loads(path.read_text())["pid"] == os.getpid():
             path.unlink()

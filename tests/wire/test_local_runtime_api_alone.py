@@ -42,7 +42,7 @@ async def invoke(api: RuntimeApi, http: httpx.AsyncClient) -> Invocation:
         invocation_id="invocation",
     )
     asking = asyncio.create_task(http.get("/invocation/next"))
-    await api.resting.wait()
+    await api.idle.wait()
     api.deliver(invocation)
     answer = await asking
     assert answer.headers["lambda-runtime-aws-request-id"] == "id"
@@ -85,7 +85,7 @@ async def test_a_body_that_ends_early_is_refused_as_truncated() -> None:
         assert b"TruncatedHTTPRequest" in answer
         assert invocation.outcome is Outcome.TRUNCATED
         writer.close()
-        assert api.resting.is_set() is False
+        assert api.idle.is_set() is False
 
 
 async def test_an_error_report_waits_for_an_open_response_and_is_then_refused() -> None:

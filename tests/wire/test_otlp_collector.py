@@ -29,13 +29,10 @@ from local_aws.traces.receivers.otlp_behaviour import (
     delayed,
     trickles,
 )
-from local_aws.traces.receivers.otlp_collector import (
-    CollectorThread,
-    OtlpCollector,
-    running_collector,
-)
+from local_aws.traces.receivers.otlp_collector import OtlpCollector
 from local_aws.traces.store import TraceStore
 from tests.fakes.local import wait_until
+from tests.fakes.receivers import CollectorThread, running_collector
 
 EXPORT_SECONDS = 0.3
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

@@ -33,8 +33,8 @@ from local_aws.traces.receivers.otlp_behaviour import (
     delayed,
     trickles,
 )
-from local_aws.traces.receivers.otlp_collector import CollectorThread, running_collector
 from tests.fakes.local import wait_until
+from tests.fakes.receivers import CollectorThread, running_collector
 
 BUDGET_SECONDS = 0.3
 SLACK_SECONDS = 0.5

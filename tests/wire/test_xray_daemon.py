@@ -15,10 +15,10 @@ from local_aws.traces.receivers.xray_daemon import (
     MalformedDatagramError,
     XRayDaemon,
     parse_datagram,
-    running_daemon,
 )
 from local_aws.traces.store import TraceStore
 from tests.fakes.local import wait_until
+from tests.fakes.receivers import running_daemon
 
 TRACE_ID = "1-6afd86c0-000000000000000000000001"
 HEADER = b'{"format":"json","version":1}\n'

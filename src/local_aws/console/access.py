@@ -18,8 +18,8 @@ class ConsoleAccess:
     """ASGI middleware: lets the console's own pages through, and programs; bodies are JSON."""
 
     def __init__(self, app: ASGIApp, *, more_hosts: Collection[str] = ()) -> None:
-        """`more_hosts` are host or host:port, as a browser shows them, under which the person who
-        started the stack opens the console besides the loopback names.
+        """`more_hosts`: names (host or host:port) besides the loopback names under which the
+        person who started the stack opens the console.
         """
         self._app = app
         self._more_hosts = frozenset(host.lower() for host in more_hosts)

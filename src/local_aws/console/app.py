@@ -1,4 +1,4 @@
-"""The console: a page with the live stream and the traces, and the JSON that it is made from."""
+"""The console's page and its JSON API."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def create_console(
 ) -> Starlette:
     """The console's ASGI application.
 
-    `function_url` is where the page opens its stream; `details` is shown as it is in /api/info;
+    `function_url` is where the page opens its stream; `details` are added to /api/info;
     `more_hosts` are those of ConsoleAccess.
     """
     info = {"function_url": function_url.rstrip("/"), **(details or {})}
@@ -104,8 +104,8 @@ class _Api:
 
     async def page(self, request: Request) -> Response:
         html = (PAGE / "index.html").read_bytes()
-        # Nothing on the page comes from elsewhere, only the stream leads to elsewhere, and no page
-        # of elsewhere may frame it: a click could be guided onto a button here.
+        # Everything but the stream is of this origin. No other page may frame this one: it could
+        # guide a click onto a button here.
         policy = (
             "default-src 'self'; img-src data:; frame-ancestors 'none';"
             f" connect-src 'self' {self._info['function_url']}"
@@ -169,7 +169,7 @@ class _Api:
 
 
 class _PageFiles(StaticFiles):
-    """The page's files, asked for anew each time: they belong together, also after an update."""
+    """The page's files, revalidated each time: after an update no old one may be mixed in."""
 
     def file_response(self, *given: Any, **more: Any) -> Response:
         response = super().file_response(*given, **more)
@@ -178,7 +178,7 @@ class _PageFiles(StaticFiles):
 
 
 def _limit(text: str) -> int:
-    # By length first: Python refuses to read a number of thousands of digits.
+    # Length first: int() raises on thousands of digits.
     is_short_number = text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_LISTED))
     if not is_short_number or not 1 <= int(text) <= _MAX_LISTED:
         raise HTTPException(400, f"limit is 1 to {_MAX_LISTED}, not {text[:40]!r}")

@@ -1,4 +1,4 @@
-"""The faults that can be switched on and off while the stack runs, each by a name."""
+"""Named faults that the console switches on and off."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LAG_SECONDS = 3.0
 
 
 class UnknownFaultError(Exception):
-    """No fault has this name. The caller's to correct."""
+    """No fault has this name: the caller's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Fault:
 
 
 class _Switch(Protocol):
-    """`hits` is how many requests it has met since it was switched on; None where nobody counts."""
+    """`hits`: requests that met the fault since it was switched on; None: not counted."""
 
     @property
     def is_on(self) -> bool: ...
@@ -51,7 +51,7 @@ class _Switch(Protocol):
 
 
 class FaultSwitches:
-    """What each switch says is read where the fault is: it may be changed elsewhere too."""
+    """State is read from the proxy and the collector themselves: tests change them directly too."""
 
     def __init__(self, dynamodb: FaultProxy, collector: OtlpCollector) -> None:
         plan = dynamodb.faults

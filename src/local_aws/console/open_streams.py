@@ -1,4 +1,4 @@
-"""The answers on their way to a client now, for the console: how long silent, and to be killed."""
+"""The responses that are being sent now: how long each has been silent, and how to kill it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local_aws.lambda_side.invocation import Invocation
 
 
 class OpenStreams:
-    """An answer is found by its trace id, which a stream's `ready` event names."""
+    """Responses by trace id, which a stream's `ready` event names."""
 
     def __init__(
         self, url: FunctionUrl, fleet: Fleet, *, wall_clock: Callable[[], float] = time.time
@@ -22,8 +22,8 @@ class OpenStreams:
         self._wall_clock = wall_clock
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Newest first. `idle_seconds`: since the client was last sent a byte, heartbeats included,
-        which an EventSource hides from its page."""
+        """Newest first. `idle_seconds`: time since the last byte to the client. Heartbeats count;
+        an EventSource does not show them to its page."""
         now = self._wall_clock()
         return [
             {
@@ -35,7 +35,7 @@ class OpenStreams:
         ]
 
     def kill(self, trace_id: str) -> bool:
-        """Kills the process that makes this answer; False if there is none."""
+        """Kills the process that sends this response; False if there is none."""
         for invocation in self._open():
             if invocation.trace.root == trace_id:
                 for environment in self._fleet.environments:

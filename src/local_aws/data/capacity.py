@@ -15,7 +15,7 @@ _FAILED_CONDITION_UNITS = 1.0
 
 
 class Capacity:
-    """`units[operation, table]`: request units, reads and writes told apart by operation."""
+    """`units[operation, table]`: read or write units, as the operation says."""
 
     def __init__(self) -> None:
         self.units: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -32,7 +32,7 @@ class Capacity:
                 self._add_one(request.operation, one)
 
     def total(self, *, operation: str | None = None, table: str | None = None) -> float:
-        """Units of one operation, of one table, of both, or of all."""
+        """The units charged, filtered by operation and table."""
         return sum(
             units
             for (its_operation, its_table), units in list(self.units.items())

@@ -9,13 +9,13 @@ from botocore.config import Config
 
 from local_aws.account import ACCESS_KEY_ID, REGION
 
-STACK_ITSELF = "local-stack"  # how the stack's own requests name themselves to the proxies
+STACK_ITSELF = "local-stack"  # the app id in the user agent of the stack's own requests
 
 
 def local_client(
     service: str, endpoint_url: str, *, tries: int = 4, read_timeout_seconds: float = 10.0
 ) -> Any:
-    """A boto3 client that never looks for credentials: what it talks to checks none."""
+    """A boto3 client that looks for no credentials: no engine checks any."""
     return boto3.session.Session(
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key="local",

@@ -27,7 +27,7 @@ _ENVIRONMENT = {
 
 
 class EngineError(Exception):
-    """A service's process did not start. The text holds its last words."""
+    """A service's process did not start. The text ends with its last output."""
 
 
 class Engine:
@@ -41,7 +41,7 @@ class Engine:
         *,
         host: str = "127.0.0.1",
     ) -> None:
-        """`argv` makes the command from the port; `host` is where the service then listens."""
+        """`argv` makes the command from a port; the service listens on `host`."""
         self.name = name
         self.url = ""
         self._argv = argv
@@ -68,15 +68,17 @@ class Engine:
                 self.url = f"http://{self._host}:{port}"
                 return
             await self.stop()
-        raise EngineError(f"{self.name} did not start. It said:\n" + "\n".join(self._last_lines))
+        raise EngineError(
+            f"{self.name} did not start. Its last output:\n" + "\n".join(self._last_lines)
+        )
 
     async def stop(self) -> None:
         if self._child is not None:
             await self._child.end(grace_seconds=_STOP_SECONDS)
 
     async def _accepts(self, port: int, child: Child) -> bool:
-        give_up_at = asyncio.get_running_loop().time() + _START_SECONDS
-        while child.returncode is None and asyncio.get_running_loop().time() < give_up_at:
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while child.returncode is None and asyncio.get_running_loop().time() < deadline:
             try:
                 _, writer = await asyncio.open_connection(self._host, port)
             except OSError:
@@ -96,8 +98,8 @@ def moto(spawner: Spawner) -> Engine:
 
 
 def dynoxide(binary: Path, spawner: Spawner) -> Engine:
-    """It answers every origin, so it listens at one of 16 million addresses: a page that knows
-    neither this address nor the port does not find it.
+    """dynoxide on a random loopback address: it answers every origin, and a browser's page that
+    knows neither the address nor the port does not find it.
     """
     host = _some_loopback_address()
     return Engine(
@@ -121,7 +123,7 @@ def find_dynoxide(settings: Settings) -> Path | None:
 
 
 def _some_loopback_address() -> str:
-    """Any of 127.0.0.0/8 where all of them are this computer's (Linux), else 127.0.0.1 (macOS)."""
+    """A random address of 127.0.0.0/8 on Linux; 127.0.0.1 on macOS, which binds no other."""
     address = "127.{}.{}.{}".format(*(secrets.choice(range(1, 255)) for _ in range(3)))
     try:
         _free_port(address)

@@ -1,7 +1,7 @@
-"""A proxy in front of an AWS JSON service (DynamoDB, CloudWatch) that misbehaves when told to.
+"""A proxy in front of an AWS JSON service (DynamoDB, CloudWatch) that injects faults.
 
-Until then it passes bytes through untouched, over one kept-alive connection upstream for each of
-its clients' connections. It reads only the framing, X-Amz-Target, and the parameters' table names.
+Without faults it passes bytes through untouched, over one kept-alive connection upstream for each
+of its clients' connections. It reads the framing, X-Amz-Target, User-Agent, and the parameters.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _MAX_HEAD_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """`at` is on the proxy's monotonic clock, when the request had arrived; `status` is None when
-    the caller got no answer.
+    """`at`: when the request had arrived, on the proxy's monotonic clock. `status` is None if the
+    caller got no answer.
     """
 
     at: float
@@ -86,7 +86,7 @@ class FaultProxy:
     def requests(
         self, *, operation: str | None = None, table: str | None = None
     ) -> list[LoggedRequest]:
-        """The logged requests of one operation, of one table, of both, or all, oldest first."""
+        """The logged requests, oldest first, filtered by operation and table."""
         return [
             logged
             for logged in list(self.log)

@@ -1,4 +1,4 @@
-"""What the proxy is told to do to requests: rules in order, each with its match and its action."""
+"""Fault injection: rules in order, each with what it matches and what it does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProxiedRequest:
-    """A request as rules see it. `tables` are all that it names; `caller` is what the client calls
-    itself in its user agent (`app/NAME`): the stack's own requests have such a name.
+    """A request as rules see it. `tables`: every table it names. `caller`: the `app/NAME` of its
+    user agent, which the stack's own requests have.
     """
 
     operation: str
@@ -33,7 +33,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Waits; goes together with any other action."""
+    """Waits; combines with any other action."""
 
     before_seconds: float = 0.0
     after_seconds: float = 0.0
@@ -46,23 +46,24 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class LoseAnswer:
-    """The engine does it, then the connection is reset."""
+    """The engine executes the request, then the connection is reset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The engine gets it twice, as after a retry on the way; the second answer is passed on."""
+    """The engine gets the request twice, as after a retry; the second answer is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """No answer, and the engine never sees the request, until the caller gives up."""
+    """No answer until the caller gives up; the engine never sees the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reorder:
-    """Waits until a later request has been answered, or that long when there is none: the engine
-    does both in order and the answers change places, or, with `holds_request`, the requests do.
+    """The answer waits until a later request has been answered, `at_most_seconds` if none comes.
+
+    With `holds_request` the request waits, so that the engine sees the later one first.
     """
 
     at_most_seconds: float
@@ -84,7 +85,7 @@ ACCESS_DENIED = Refuse(400, "AccessDeniedException", "User is not authorized to 
 
 @dataclass(slots=True)
 class Rule:
-    """`fired` counts; a rule with `times` stops after that many."""
+    """`fired`: how often it has applied; a rule with `times` applies that often at most."""
 
     action: Action
     operation: str | None = None
@@ -104,7 +105,7 @@ class Rule:
 
 
 class FaultPlan:
-    """The rules of one proxy. May be changed from another thread: the sequence is swapped whole."""
+    """The rules of one proxy. Thread-safe: the tuple of rules is replaced, never changed."""
 
     def __init__(self, *, seed: int = 0) -> None:
         self._rules: tuple[Rule, ...] = ()
@@ -151,7 +152,7 @@ class FaultPlan:
 
 
 class Reordering:
-    """Requests that are overtaken: each waits until a later one has been answered."""
+    """Holds requests until later ones have been answered."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -162,18 +163,18 @@ class Reordering:
         return next(self._numbers)
 
     async def wait(self, number: int, at_most_seconds: float) -> None:
-        """Until a request that arrived later has been answered."""
+        """Waits until a request that arrived later has been answered."""
         overtaken = self._overtaken[number] = asyncio.Event()
         try:
             async with asyncio.timeout(at_most_seconds):
                 await overtaken.wait()
         except TimeoutError:
-            pass  # nobody came
+            pass  # no later request
         finally:
             del self._overtaken[number]
 
     def answered(self, number: int) -> None:
-        """Its answer has gone out."""
+        """The answer to this request has been sent."""
         for waiting, overtaken in self._overtaken.items():
             if waiting < number:
                 overtaken.set()

@@ -36,15 +36,15 @@ class IndexLag:
         self._written_at: OrderedDict[Key, float] = OrderedDict()
 
     def begin(self, request: ProxiedRequest) -> dict[Key, float | None]:
-        """Call before a request goes to the engine, so that no answer can overtake the note of a
-        write. Gives what `end` needs.
+        """Notes a request's writes before it goes to the engine, so that no index answer shows one
+        that is not noted yet. Returns what `end` takes.
         """
         before = {key: self._written_at.get(key) for key in self._written_keys(request)}
         self._stamp(before)
         return before
 
     def end(self, before: dict[Key, float | None], *, succeeded: bool) -> None:
-        """Call with the engine's answer: the lag counts from here; a refused write leaves none."""
+        """Call with the engine's answer: the lag counts from here. A refused write is forgotten."""
         if succeeded:
             self._stamp(before)
             return
@@ -55,7 +55,7 @@ class IndexLag:
                 self._written_at[key] = written_at
 
     def filter(self, request: ProxiedRequest, body: bytes) -> bytes:
-        """The answer without what the index could not know yet."""
+        """The answer without the writes that the index does not show yet."""
         if not self.seconds or "IndexName" not in request.parameters:
             return body
         answer = json.loads(body)

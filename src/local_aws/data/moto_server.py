@@ -1,4 +1,4 @@
-"""moto's own server, for programs only: it answers every origin, and anybody's POST empties it.
+"""moto's server, closed to browsers' pages: it answers every origin, and one POST resets it.
 
     python -m local_aws.data.moto_server PORT
 

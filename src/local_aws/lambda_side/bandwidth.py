@@ -1,4 +1,4 @@
-"""Lambda's limits on a streamed response: how fast, and how much in all.
+"""Lambda's limits on a streamed response: bytes a second, and bytes in all.
 
 The token bucket is RAPID's (aws-lambda-runtime-interface-emulator, core/bandwidthlimiter): 6 MiB at
 once, then 2 MiB a second, refilled every 125 ms. The total is the documented 200 MB.
@@ -45,5 +45,5 @@ class Bandwidth:
         return self._refilled_at + steps_to_wait * REFILL_SECONDS - self.clock()
 
     def exceeds_total(self, size_bytes: int) -> bool:
-        """Whether a chunk of this size would go beyond what a response may hold."""
+        """Whether the response would be too large with a chunk of this size."""
         return self.sent_bytes + size_bytes > self.max_bytes

@@ -1,4 +1,4 @@
-"""One execution environment: a process of the function, its Runtime API, its life.
+"""One execution environment: a process of the function and its Runtime API.
 
 The rules kept here: the process is frozen whenever it waits for an event; it is continued for one
 invocation; it is killed when that takes longer than the timeout; a process that ended, or whose
@@ -88,8 +88,8 @@ class Environment:
         )
 
     async def run(self, invocation: Invocation) -> None:
-        """One invocation, from the event to the function's next /next (it is frozen then) or to
-        the end of its process. The outcome is in the invocation.
+        """Runs one invocation: from the event to the function's next /next (it is frozen then) or
+        to the end of its process. The outcome is in the invocation.
         """
         invocation.environment = self.number
         invocation.cold_start = self._child is None
@@ -97,11 +97,11 @@ class Environment:
             if self._child is None:
                 await self._start()
             invocation.environment_pid = self.pid
-            if not await self._rests():
+            if not await self._becomes_idle():
                 await self._fail(invocation, Outcome.INIT_FAILED)
                 return
             self._hand_over(invocation)
-            if await self._rests():
+            if await self._becomes_idle():
                 self._freeze()
             else:
                 self._log.add(self.number, f"RequestId: {invocation.request_id} Runtime exited")
@@ -120,13 +120,13 @@ class Environment:
             invocation.finished_at = self._wall_clock()
 
     async def try_init(self) -> None:
-        """Init alone; the environment is ended afterwards.
+        """Runs init alone, then ends the environment.
 
         Raises InitFailedError, TimeoutReachedError.
         """
         try:
             await self._start()
-            if not await self._rests():
+            if not await self._becomes_idle():
                 _, body = self._api.init_error or ("", b"")
                 raise InitFailedError(body)
         except OSError as error:
@@ -140,7 +140,7 @@ class Environment:
         self._api.break_response()
 
     def kill(self) -> None:
-        """Ends the process in the middle of whatever it does, as a crash would."""
+        """Kills the process at once, as a crash would."""
         if self._child is not None:
             self._child.signal(signal.SIGKILL)
 
@@ -160,21 +160,21 @@ class Environment:
         )
         self._exit = asyncio.create_task(self._child.wait())
 
-    async def _rests(self) -> bool:
-        """Waits until the function asks for an event: True; or has ended or failed: False.
+    async def _becomes_idle(self) -> bool:
+        """True once the function asks for an event; False if it has ended or its init has failed.
 
         Raises TimeoutReachedError.
         """
         assert self._exit is not None
-        resting = asyncio.create_task(self._api.resting.wait())
+        idle = asyncio.create_task(self._api.idle.wait())
         try:
             done, _ = await asyncio.wait(
-                {resting, self._exit},
+                {idle, self._exit},
                 timeout=self._timeout_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
-            resting.cancel()
+            idle.cancel()
         if not done:
             raise TimeoutReachedError
         return self._exit not in done and self._api.init_error is None

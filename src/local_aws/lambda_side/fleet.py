@@ -11,12 +11,12 @@ from local_aws.lambda_side.invocation import Invocation
 
 
 class ConcurrencyLimitError(Exception):
-    """As many invocations as allowed are running. The caller's to try again."""
+    """As many invocations as allowed are running: the caller may try again."""
 
 
 class Fleet:
-    """Places invocations. The environment used last is reused first, as on AWS, so that a quiet
-    function keeps few environments warm.
+    """Assigns invocations to environments. The environment used last is reused first, as on AWS, so
+    that a quiet function keeps few environments warm.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Fleet:
         self._numbers = itertools.count(1)
         self._idle: list[Environment] = []
         self._busy: dict[Environment, asyncio.Task[None]] = {}
-        self._burials: set[asyncio.Task[None]] = set()
+        self._shutdowns: set[asyncio.Task[None]] = set()
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -45,7 +45,7 @@ class Fleet:
 
         Raises ConcurrencyLimitError.
         """
-        self._bury_the_dead()
+        self._release_ended()
         if self._idle:
             environment = self._idle.pop()
         elif len(self._busy) >= self._concurrency:
@@ -56,13 +56,13 @@ class Fleet:
         self._on_begun(invocation)
         return environment
 
-    def _bury_the_dead(self) -> None:
-        """A frozen process can be killed from outside; what it held here must be given back."""
+    def _release_ended(self) -> None:
+        """Releases environments whose frozen process was killed from outside."""
         for environment in self._idle:
             if not environment.is_alive:
-                burial = asyncio.create_task(environment.shut_down())
-                self._burials.add(burial)
-                burial.add_done_callback(self._burials.discard)
+                shutdown = asyncio.create_task(environment.shut_down())
+                self._shutdowns.add(shutdown)
+                shutdown.add_done_callback(self._shutdowns.discard)
         self._idle = [environment for environment in self._idle if environment.is_alive]
 
     async def shut_down(self) -> None:
@@ -71,7 +71,7 @@ class Fleet:
         await asyncio.gather(*(environment.shut_down() for environment in environments))
         for run in runs:
             run.cancel()
-        await asyncio.gather(*runs, *self._burials, return_exceptions=True)
+        await asyncio.gather(*runs, *self._shutdowns, return_exceptions=True)
         self._idle.clear()
 
     async def _run(self, environment: Environment, invocation: Invocation) -> None:

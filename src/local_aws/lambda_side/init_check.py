@@ -1,7 +1,7 @@
-"""The function's init without an invocation: what is wrong with its settings, before anybody asks.
+"""Runs the function's init without an invocation, so that wrong settings show at start.
 
-It is the function's own init in an execution environment of its own, so this holds for whatever
-LOCAL_PYTHON, LOCAL_TASK_ROOT and LOCAL_HANDLER name.
+It is the real init in an execution environment of its own: it holds for every LOCAL_PYTHON,
+LOCAL_TASK_ROOT and LOCAL_HANDLER.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LINES_SHOWN = 20
 
 
 class FunctionInitError(Exception):
-    """The function does not start. The text holds its own words."""
+    """The function does not start. The text holds what it reported."""
 
 
 async def check_init(
@@ -33,7 +33,7 @@ async def check_init(
             f"The function does not start: {_report(error.body) or _last_words(log)}"
         ) from error
     except TimeoutReachedError:
-        # It may be in time when its files have been read once, so this refuses nothing.
+        # The next start may be in time, with its files cached: no reason not to start.
         say("The function's init takes longer than LOCAL_TIMEOUT_SECONDS: requests will fail.")
     for line in _readable(log.lines()[:_LINES_SHOWN]):
         say(f"The function: {line}")

@@ -1,4 +1,4 @@
-"""One invocation: its event, the response on its way through, and what became of it."""
+"""One invocation: its event, its response in flight, its outcome."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Relay:
     """A response in flight, from the Runtime API to the Function URL, in a bounded buffer.
 
     One writer, one reader. A full buffer holds the writer, which then stops reading from the
-    function: that is the whole of back pressure.
+    function: this is all the back pressure there is.
     """
 
     def __init__(self, *, capacity_bytes: int = BUFFER_BYTES) -> None:
@@ -64,7 +64,7 @@ class Relay:
             self._changed.notify_all()
 
     async def write(self, chunk: bytes) -> None:
-        """Waits for room. After `detach` the bytes go nowhere, and at once."""
+        """Waits for room. After `detach` the bytes are dropped without waiting."""
         async with self._changed:
             await self._changed.wait_for(
                 lambda: self._buffered_bytes < self._capacity_bytes or self._detached
@@ -88,7 +88,7 @@ class Relay:
                 self._changed.notify_all()
 
     async def detach(self) -> None:
-        """The client has gone: the writer goes on, unheard, and never waits again."""
+        """The client has gone: what is written from now on is dropped."""
         async with self._changed:
             self._detached = True
             self._chunks.clear()
@@ -123,7 +123,7 @@ class Relay:
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
-    """Times are epoch seconds; `trailers` and `error_*` are the function's own words."""
+    """Times are epoch seconds; `trailers` and `error_*` are what the function sent."""
 
     request_id: str
     event: bytes

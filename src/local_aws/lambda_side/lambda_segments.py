@@ -14,7 +14,7 @@ from local_aws.lambda_side.invocation import Invocation, Outcome
 
 
 def lambda_segments(invocation: Invocation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The segments as they stand, service first: in progress until the invocation has finished.
+    """Both segments, the service's first; in progress until the invocation has finished.
 
     X-Ray replaces a segment in progress by the whole one of the same id.
     """

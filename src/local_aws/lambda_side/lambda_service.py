@@ -70,7 +70,7 @@ class LambdaService:
         await self.url.start(sock)
 
     async def stop(self) -> None:
-        """Streams go on while their function has its time to end; then everything is cut."""
+        """Stops listening, lets the functions end within their time, then cuts every connection."""
         self._is_stopping = True
         await self.url.stop_listening()
         await self.fleet.shut_down()

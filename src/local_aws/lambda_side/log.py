@@ -26,7 +26,7 @@ class FunctionLog:
             self._echo(f"[{environment}] {line}")
 
     def lines(self, environment: int | None = None) -> list[str]:
-        """The lines of one environment, or of all of them, one environment after the other."""
+        """The lines of one environment, or of all, environment by environment."""
         if environment is not None:
             return list(self._rings.get(environment, ()))
         return [line for ring in list(self._rings.values()) for line in list(ring)]

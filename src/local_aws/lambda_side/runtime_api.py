@@ -50,7 +50,7 @@ _ERROR_TYPE_HEADER = "lambda-runtime-function-error-type"
 class RuntimeApi:
     """Hands out one event at a time and takes its response.
 
-    `resting` is set while the runtime waits for an event, or has reported that its init failed.
+    `idle` is set while the runtime waits for an event or after it has reported a failed init.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RuntimeApi:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`make_bandwidth` makes the limits of one streamed response; None lets all bytes pass."""
-        self.resting = asyncio.Event()
+        self.idle = asyncio.Event()
         self.init_error: tuple[str, bytes] | None = None
         self._make_bandwidth = make_bandwidth
         self._wall_clock = wall_clock
@@ -87,11 +87,11 @@ class RuntimeApi:
         """Answers the waiting /next with this invocation's event."""
         self._machine.apply(Call.EVENT)
         self._invocation = invocation
-        self.resting.clear()
+        self.idle.clear()
         self._delivered.set()
 
     def break_response(self) -> None:
-        """Resets the connection that a response is coming on, if there is one."""
+        """Resets the connection of the response in flight, if there is one."""
         if self._response_connection is not None:
             self._response_connection.reset()
 
@@ -132,7 +132,7 @@ class RuntimeApi:
         if self._machine.apply(Call.NEXT) is State.READY:
             self._invocation = None
             self._delivered.clear()
-            self.resting.set()
+            self.idle.set()
         await self._delivered.wait()
         invocation = self._invocation
         assert invocation is not None
@@ -245,7 +245,7 @@ class RuntimeApi:
         body = await http.read_body(max_bytes=_MAX_ERROR_BODY_BYTES) or b""
         self.init_error = _valid_error_type(_header(request, _ERROR_TYPE_HEADER)), body
         await _accept(http)
-        self.resting.set()
+        self.idle.set()
 
     async def _fail(self, invocation: Invocation, outcome: Outcome) -> None:
         if invocation.outcome is Outcome.RUNNING:

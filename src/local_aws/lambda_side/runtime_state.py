@@ -1,7 +1,7 @@
-"""Which call a runtime may make when: RAPID's own state machine, without any I/O.
+"""RAPID's state machine: which call a runtime may make when. No I/O.
 
 After aws-lambda-runtime-interface-emulator, internal/lambda/core/states.go: every transition that
-is not listed is refused with 403 InvalidStateTransition. Two of its habits matter to a runtime: an
+is not listed is refused with 403 InvalidStateTransition. Two rules matter to a runtime: an
 unanswered invocation may be asked for again with /next (the same event comes back), and /next while
 a response is still being sent is refused.
 """

@@ -1,1 +1,1 @@
-"""The service that the stack runs by default: its tables, its items and who publishes them."""
+"""The sentiment service, which the stack runs by default: its function, tables and items."""

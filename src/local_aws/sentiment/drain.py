@@ -18,9 +18,8 @@ class DrainError(ValueError):
 
 
 def drain_until(text: str | None, *, now: float) -> int:
-    """Epoch seconds. `text`: None, +SECONDS, an ISO 8601 time (UTC when it names no zone), or 0,
-    which lifts a drain. Raises DrainError, also for an end that has passed or is over _MAX_DAYS
-    ahead.
+    """The drain's end in epoch seconds, 0 to lift it. `text`: None, +SECONDS, an ISO 8601 time (UTC
+    without a zone), or 0. Raises DrainError, also for an end in the past or over _MAX_DAYS ahead.
     """
     if text is None or text == "":
         return int(now) + DEFAULT_SECONDS
@@ -48,7 +47,7 @@ def _moment(text: str) -> float:
 
 
 def mark(dynamodb: Any, table: str, *, until: int) -> None:
-    """Writes the mark, or deletes it when `until` is 0. Raises what boto3 raises."""
+    """Writes the drain mark, or deletes it if `until` is 0. Raises what boto3 raises."""
     key = {"pk": {"S": "control"}, "sk": {"S": "drain"}}
     if until == 0:
         dynamodb.delete_item(TableName=table, Key=key)

@@ -1,4 +1,4 @@
-"""The service's function as the stack runs it, and what it shows of itself in traces.
+"""The service's function: how the stack configures it, and how its streams are recognised.
 
 The values suit one computer: short streams, so that rotation is seen, and fewer connection slots
 than execution environments, so that the function's own refusal comes before Lambda's.
@@ -32,7 +32,7 @@ DEFAULT_HEARTBEAT_SECONDS = 15.0
 
 
 def new_secrets() -> dict[str, str]:
-    """The variables that hold this stack's own secrets."""
+    """Variables with secrets that are new for each stack."""
     return {"SSE_ID_KEY": secrets.token_hex(16)}
 
 

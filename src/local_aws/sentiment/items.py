@@ -1,4 +1,4 @@
-"""Sentiment items: what makes one valid, and an endless supply of plausible ones."""
+"""Sentiment items: validation, and a generator of plausible ones."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ItemError(ValueError):
 
 
 class NotWrittenError(Exception):
-    """DynamoDB took no item just now, through no fault of the item's; the text says why."""
+    """DynamoDB did not write the item, and the item is not at fault; the text says why."""
 
 
 def generate_item(random: Random, *, now_ms: int) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _storable(value: Any, name: str, *, level: int) -> Any:
-    """The value as boto3 takes it. `level`: how deep it stands, the item's own attributes at 1."""
+    """The value as boto3 takes it. `level`: its depth; the item's attributes have 1."""
     if level > _MAX_LEVELS:
         raise ItemError(f"{name} is nested deeper than DynamoDB's {_MAX_LEVELS} levels")
     match value:

@@ -1,4 +1,4 @@
-"""`make publish FILE=items.jsonl`: one JSON object a line; bad ones are named, others written."""
+"""`make publish FILE=items.jsonl`: one JSON object a line; bad lines are reported and skipped."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def read_lines(text: bytes, *, now_ms: int) -> tuple[list[Line], list[tuple[int,
 
 
 def restamp(lines: Iterable[Line], *, now_ms: int) -> list[Line]:
-    """The lines moved in time: the earliest that has one is published now, the others as long after
-    it as they were. The function holds each one back until it is due, so a file plays at its own
-    pace. A line without a time was given now already.
+    """Shifts the lines' times: the earliest becomes now, the others keep their distance from it.
+
+    The function holds each item back until it is due, so a file plays at its own pace. Lines
+    without a time have been given the present one and stay.
     """
     kept = list(lines)
     times = [line.item["published_at"] for line in kept if line.is_timed]
@@ -69,9 +70,7 @@ def publish_lines(
     wall_clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> bool:
-    """Publishes the good lines and names those that are bad or could not be written; True when
-    there was none of them.
-    """
+    """Publishes the good lines and reports the others; True if every line was published."""
     now_ms = int(wall_clock() * 1000)
     lines, bad = read_lines(text, now_ms=now_ms)
     for number, reason in bad:

@@ -1,4 +1,4 @@
-"""Writes sentiment items: a steady supply of its own, and whatever it is given."""
+"""Writes sentiment items: generated ones at a steady rate, and those it is given."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Publisher:
         seed: int = 0,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`writer` and `sweeper` are DynamoDB clients: written through the fault proxy, where index
-        lag is made, but tidied up behind its back, so that requests counted there are others'.
+        """`writer` and `sweeper` are DynamoDB clients. Items are written through the fault proxy,
+        which makes index lag; old ones are deleted past it, so that it does not count that.
         """
         self.items_per_second = items_per_second
         self.published = 0
@@ -65,7 +65,7 @@ class Publisher:
         return whole
 
     async def run(self) -> None:
-        """Publishes and tidies up until cancelled."""
+        """Publishes, and deletes old items, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish())
             tasks.create_task(self._sweep())
@@ -94,7 +94,7 @@ class Publisher:
                 self._say(f"The publisher could not delete old items: {error}")
 
     def delete_old(self) -> int:
-        """Deletes what is older than KEPT_SECONDS; gives how many. Blocks."""
+        """Deletes items older than KEPT_SECONDS; returns how many. Blocks."""
         before = {"N": str(self._now_ms() - KEPT_SECONDS * 1000)}
         deleted = 0
         for sentiment in SENTIMENTS:
@@ -123,7 +123,9 @@ class Publisher:
 
 
 def put_into(dynamodb: Any, table: str) -> Put:
-    """Writes with a DynamoDB client: ItemError where it refuses the item, else NotWrittenError."""
+    """A function that writes an item; it raises ItemError if DynamoDB refuses the item, else
+    NotWrittenError.
+    """
     serializer = TypeSerializer()
 
     def put(item: Mapping[str, Any]) -> None:

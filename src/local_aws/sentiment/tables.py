@@ -62,7 +62,7 @@ class TableNames:
 
 
 def create_tables(dynamodb: Any, names: TableNames) -> None:
-    """Creates what is not there yet: an engine of one's own may already hold the tables.
+    """Creates the missing tables: an engine that the user runs may have them already.
 
     Raises TablesError.
     """

@@ -1,1 +1,1 @@
-"""Listeners on loopback: connections, HTTP as it comes and goes, and who may ask."""
+"""The base of every listener: connections, HTTP, and the requests that a port refuses."""

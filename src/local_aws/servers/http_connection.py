@@ -122,7 +122,7 @@ class HttpConnection:
             raise PeerClosedError(str(error)) from error
 
     async def peer_closes(self) -> None:
-        """Returns when the peer closes. What it sends meanwhile is kept for the next request."""
+        """Waits until the peer closes. What it sends meanwhile is kept for the next request."""
         try:
             while data := await self._reader.read(READ_BYTES):
                 self._h11.receive_data(data)
@@ -130,7 +130,7 @@ class HttpConnection:
             pass
 
     async def skip_body(self, *, max_bytes: int) -> bool:
-        """Reads away what is left of a body, as Go's server does; False when it is too long."""
+        """Discards the rest of a body, as Go's server does; False if it is too long."""
         try:
             return self.request_is_complete or await self.read_body(max_bytes=max_bytes) is not None
         except ConnectionError:

@@ -1,6 +1,6 @@
-"""Whole HTTP/1.1 messages as the bytes they arrived in, for a proxy that passes them on untouched.
+"""HTTP/1.1 messages as the bytes they arrived in, for a proxy that forwards them untouched.
 
-A parser such as h11 gives back what a message means; forwarding that would rewrite it.
+A parser such as h11 gives a message's meaning; forwarding that would rewrite the bytes.
 """
 
 from __future__ import annotations

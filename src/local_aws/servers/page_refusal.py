@@ -62,5 +62,5 @@ def page_refusal(header: Callable[[str], str | None]) -> Refusal | None:
 
 
 def shown(value: str) -> str:
-    """What a request gave, as a refusal may repeat it."""
+    """A value of the request, cut to the length that a refusal repeats."""
     return repr(value[:_SHOWN_CHARACTERS])

@@ -1,1 +1,1 @@
-"""What both tracers have sent, kept, laid out on one time axis, and judged."""
+"""Traces: received, stored, laid out on one time axis, checked against X-Ray's limits."""

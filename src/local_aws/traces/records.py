@@ -1,4 +1,4 @@
-"""One span or X-Ray segment as the console shows it, and what a trace's records say together."""
+"""One span or X-Ray segment as the console shows it, and the summary of a trace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local_aws.traces.xray.otel_attributes import plain
 from local_aws.traces.xray.verdicts import Evidence
 
 _REQUIRED = ("trace_id", "id", "name", "start_time")
-_PROBE = "trace_probe"  # a diagnosis makes this one span, and streams nothing
+_PROBE = "trace_probe"  # the trace route's one span: no stream
 _ROOT_ANNOTATIONS = (
     "connection_id",
     "session_id",
@@ -57,8 +57,8 @@ class Record:
 
     @property
     def has_error(self) -> bool:
-        """Whether something failed without being a fault: X-Ray has no flag on the step around a
-        throttle, which says it as `error_type` alone."""
+        """Whether something failed without being a fault. The step around a throttled request has
+        no X-Ray flag, only an `error_type`."""
         said = (self.document.get("metadata") or {}).get("default") or {}
         return bool(self.document.get("error")) or (
             bool(said.get("error_type")) and not self.document.get("fault")
@@ -119,7 +119,7 @@ def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
     try:
         size = len(go_json.encode(document))
     except ValueError:
-        pass  # NaN or infinity: the exporter fails on it, and xray_limits says so
+        pass  # NaN or infinity: the exporter fails on it, and xray/limits.py says so
     return Record(
         source="otel",
         trace_id=xray_trace_id(span.trace_id.hex()),
@@ -138,7 +138,7 @@ def _from_span(span: Span, resource: Resource, received_at: float) -> Record:
 
 
 def _readable(value: Any) -> Any:
-    """The same without what JSON lacks: NaN and infinity become text, bytes base64 as in Go."""
+    """The value in JSON's types: NaN and infinity become text, bytes base64 as in Go."""
     match value:
         case float():
             return value if math.isfinite(value) else str(value)
@@ -197,7 +197,7 @@ def carries(records: Iterable[Record], key: str, value: str) -> bool:
 
 
 def summarise(trace_id: str, records: Sequence[Record]) -> dict[str, Any]:
-    """One line of the trace list; `None` where no record says it."""
+    """One line of the trace list; a value is None if no record has it."""
     ids = {r.id for r in records}
     start = min(r.start for r in records)
     end = max(r.end if r.end is not None else r.start for r in records)
@@ -229,7 +229,7 @@ def _annotation(records: Sequence[Record], key: str) -> Any:
 
 
 def _status(records: Sequence[Record]) -> int | None:
-    """What the client got, which the Lambda service's own segment says."""
+    """The status that the client got, from the Lambda service's segment."""
     for record in records:
         status = ((record.document.get("http") or {}).get("response") or {}).get("status")
         if record.document.get("origin") == "AWS::Lambda" and isinstance(status, int):

@@ -1,4 +1,4 @@
-"""Tells the developer that streams end and their spans do not come."""
+"""A notice in the terminal: streams end and their spans do not arrive."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from local_aws.traces.trace_header import Trace
 from local_aws.traces.xray import limits
 from local_aws.traces.xray.verdicts import Severity
 
-# How the log begins what it says of an export (lambda_streaming/tracing/export/buffer.py).
-_OF_AN_EXPORT = "the collector "
+# How the function's messages about exports begin (lambda_streaming/tracing/export/buffer.py).
+_EXPORT_PREFIX = "the collector "
 
 
 class SpanNotice:
-    """Says it once, and again only where spans have come in between."""
+    """Given once, and again only after spans have arrived in between."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class SpanNotice:
         self._say = say
         elsewhere = passed_on.get("OTEL_EXPORTER_OTLP_ENDPOINT")
         parts = urlsplit(elsewhere or collector_url)
-        # Without what may be secret in an address.
+        # Userinfo, path and query may hold secrets.
         self._collector = f"{parts.hostname}:{parts.port or 80}"
         if configured.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             self._reason = "OTEL_SDK_DISABLED is true"
@@ -59,7 +59,7 @@ class SpanNotice:
         verdicts = limits.missing_phase([record.evidence() for record in records])
         if any(verdict.severity is Severity.LOST for verdict in verdicts):
             if not self._has_said:
-                self._say(self._text(root, _said_of_an_export(log)))
+                self._say(self._text(root, _export_message(log)))
             self._has_said = True
         elif any(record.source == "otel" for record in records):
             self._has_said = False
@@ -73,14 +73,14 @@ class SpanNotice:
         )
 
 
-def _said_of_an_export(log: Sequence[str]) -> str | None:
-    """The latest line about one: the function writes a JSON object a line."""
+def _export_message(log: Sequence[str]) -> str | None:
+    """The function's latest log message about an export; it logs one JSON object a line."""
     for line in reversed(log):
-        if _OF_AN_EXPORT in line:
+        if _EXPORT_PREFIX in line:
             try:
                 message = json.loads(line)["message"]
             except (ValueError, TypeError, KeyError):
                 continue
-            if isinstance(message, str) and message.startswith(_OF_AN_EXPORT):
+            if isinstance(message, str) and message.startswith(_EXPORT_PREFIX):
                 return message
     return None

@@ -1,4 +1,4 @@
-"""What both tracers have sent, held in memory and put together by trace id.
+"""The records of both tracers, in memory, by trace id.
 
 X-Ray documents come from the daemon's UDP port (the handler phase) and from the local stack, which
 plays the Lambda service's own segments; OTel spans come from the collector (the streaming phase).
@@ -79,7 +79,7 @@ class TraceStore:
     ) -> None:
         """Takes one export; `size_bytes` is its size on the wire where the caller knows it.
 
-        It is translated when somebody looks: a collector must not keep its client waiting.
+        It is translated at the next reading: a collector must not keep its client waiting.
         """
         now = self._clock()
         size = request.ByteSize() if size_bytes is None else size_bytes
@@ -108,9 +108,9 @@ class TraceStore:
         return summaries[:limit]
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
-        """Everything known of one trace, by either form of its id; None if nothing is.
+        """One trace, by either form of its id; None if no record of it is held.
 
-        `read_at` is the time of the reading: a trace in progress has got that far.
+        `read_at` is the time of reading: the end, so far, of a trace in progress.
         """
         wanted = xray_trace_id(trace_id.strip().lower())
         with self._reading():

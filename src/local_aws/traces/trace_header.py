@@ -1,4 +1,4 @@
-"""The X-Ray tracing header, as the Lambda service makes and continues it, and its segments."""
+"""The X-Ray tracing header, as the Lambda service starts or continues it."""
 
 from __future__ import annotations
 

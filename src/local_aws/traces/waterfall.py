@@ -1,4 +1,4 @@
-"""Lays out one trace for the eye: tree order, lanes, one time axis, the phase boundary, gaps.
+"""The layout of one trace: rows in tree order, lanes, time axis, phase boundary, gaps.
 
 Pure: takes the console's JSON for a trace and gives rows, for the page and for the terminal.
 """
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# Longer than the slowest regular poll interval (five seconds), so an idle stream has no gap and one
-# that was frozen, throttled or stuck has.
+# Longer than the slowest poll interval (five seconds): an idle stream has no gap, a frozen,
+# throttled or stuck one has.
 GAP_SECONDS = 6.0
 # From this many on, siblings of one name share a lane; a stream has dozens of polls.
 LANE_SIZE = 3
@@ -35,8 +35,8 @@ class Gap:
 class Row:
     """One record, or a lane of several siblings of one name.
 
-    `key` is unique in the trace, `parent_key` that of the row it is folded under. A row is `folded`
-    if what is below it is better hidden at first.
+    `key` is unique in the trace, `parent_key` that of the row it is folded under. The rows
+    below a `folded` one are hidden at first.
     """
 
     key: str
@@ -95,7 +95,7 @@ def end_of(record: RecordJson) -> float:
 
 
 def is_rolled_up(record: RecordJson) -> bool:
-    """Whether the record stands for many: it says so, or it counts them."""
+    """Whether the record stands for many steps: it says so, or has a count."""
     said = {**record["metadata"].get("default", {}), **record["annotations"]}
     return bool(said.get("rolled_up")) or "count" in said
 
@@ -107,8 +107,8 @@ def steps_in(record: RecordJson) -> int:
 
 
 def error_type_of(record: RecordJson) -> str | None:
-    """Why the step failed that a record tells of. A throttled one has status UNSET, since it is no
-    fault, and no span of its request below it once it is rolled up."""
+    """Why the record's step failed. A throttled step has status UNSET, since it is no fault, and
+    no span of its request once it is rolled up."""
     found = record["metadata"].get("default", {}).get("error_type")
     return found if isinstance(found, str) else None
 

@@ -73,7 +73,7 @@ def _head(
 
 
 def _shown(layout: Layout, failed: Mapping[str, str]) -> list[Row]:
-    """Rows that are not folded away, and those that are but lead to a failure."""
+    """The rows that are not folded away, and those of a failure."""
     hidden: set[str] = set()
     shown = []
     for row in layout.rows:
@@ -112,7 +112,7 @@ def _name(row: Row, by_id: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _count(records: Sequence[Mapping[str, Any]]) -> str:
-    """How many steps a row stands for: those with a span of their own, and the rest."""
+    """How many steps a row stands for: with a span of their own, and rolled up."""
     single = sum(not is_rolled_up(r) for r in records)
     rolled_up = sum(steps_in(r) for r in records if is_rolled_up(r))
     if not rolled_up:
@@ -128,7 +128,7 @@ def _fit(name: str, count: str, width: int) -> str:
 
 
 def _error_types(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Why steps failed and how many did, those that were rolled up too."""
+    """Why steps failed, and how many, rolled-up ones included."""
     found: Counter[tuple[str, str]] = Counter()
     for record in records:
         if (error_type := error_type_of(record)) is not None:
@@ -165,7 +165,7 @@ def _bar(
 
 
 def _value(records: Sequence[Mapping[str, Any]], layout: Layout) -> str:
-    """How long it took; of a lane the mean and the longest, roll-ups apart."""
+    """The duration; of a lane the mean and the longest, without roll-ups."""
     if len(records) == 1 and records[0]["end"] is None:
         return f"{_time(layout.start + layout.duration - records[0]['start'])}…"
     if len(records) == 1:

@@ -1,4 +1,4 @@
-"""An HTTP request as the event that a Function URL makes of it: payload format 2.0.
+"""The event that a Function URL makes of an HTTP request: payload format 2.0.
 
 After the Lambda developer guide, "Invoking Lambda function URLs". Paths and query strings stay as
 sent (percent-encoded); only queryStringParameters is decoded.
@@ -46,8 +46,8 @@ class HttpRequest:
 def function_url_event(
     request: HttpRequest, *, request_id: str, trace_header: str, received_at: float
 ) -> bytes:
-    """`received_at` in epoch seconds; `trace_header` is what the function reads among its headers,
-    not the one that Lambda gives to its runtime.
+    """`received_at` in epoch seconds; `trace_header` is the event's own X-Amzn-Trace-Id header, not
+    the one that Lambda gives to the runtime.
     """
     path, _, query = request.target.partition("?")
     headers = request.joined_headers

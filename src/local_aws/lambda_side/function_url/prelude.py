@@ -18,7 +18,7 @@ MAX_PRELUDE_BYTES = 16 * 1024
 
 
 class PreludeError(ValueError):
-    """The function sent a prelude that AWS could not read. The function's fault."""
+    """The function sent a prelude that AWS could not read: the function's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Prelude:
 
 @dataclass(slots=True)
 class PreludeParser:
-    """Feed it chunks until `prelude` is there; each call gives back the body bytes it held."""
+    """Takes every chunk and returns the body bytes in it. `prelude` is None until complete."""
 
     prelude: Prelude | None = None
     _head: bytearray = field(default_factory=bytearray)

@@ -13,7 +13,7 @@ from local_aws.lambda_side.fleet import ConcurrencyLimitError, Fleet
 from local_aws.lambda_side.function_url import cors
 from local_aws.lambda_side.function_url.http_events import HttpRequest, function_url_event
 from local_aws.lambda_side.function_url.url_errors import refuse
-from local_aws.lambda_side.function_url.url_response import Passage
+from local_aws.lambda_side.function_url.url_response import UrlResponse
 from local_aws.lambda_side.invocation import Invocation
 from local_aws.servers.connection_server import ConnectionServer
 from local_aws.servers.http_connection import (
@@ -117,7 +117,7 @@ class FunctionUrl:
             await refuse(http, 429, trace=trace, request_headers=headers)
             return
         self.invocations.append(invocation)
-        why = await Passage(
+        why = await UrlResponse(
             http,
             invocation,
             environment,

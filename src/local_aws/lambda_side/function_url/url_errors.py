@@ -1,4 +1,4 @@
-"""The answers that a Function URL gives by itself.
+"""The errors that a Function URL answers with by itself.
 
 AWS does not document their bodies; these are the shapes seen in public, and for 429 the fields of
 Lambda's own TooManyRequestsException.

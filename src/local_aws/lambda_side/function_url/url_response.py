@@ -1,4 +1,4 @@
-"""One response on its way from a function to the client of its Function URL.
+"""One response, from the function to the client of its Function URL.
 
 Kept as on AWS, because functions get them wrong:
 
@@ -41,8 +41,8 @@ class _BrokenTransferError(Exception):
     """The function's response cannot be ended properly; the client must see that."""
 
 
-class Passage:
-    """One response on its way from a function to its client."""
+class UrlResponse:
+    """Passes one response on, by AWS's rules; `run` is called once."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the collector's OTLP/HTTP receiver answers to a request, by its own rules."""
+"""The answers of the collector's OTLP/HTTP receiver."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Answer:
 def read(
     method: str, path: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[ExportTraceServiceRequest | None, Answer]:
-    """The decoded export and the answer to it; None with the refusal if it is not one.
+    """The decoded export, None if it cannot be decoded, and the answer to it.
 
     `headers` by lower-case name.
     """

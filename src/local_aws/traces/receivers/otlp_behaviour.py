@@ -16,9 +16,8 @@ class Manner(enum.Enum):
     DIE_MID_ANSWER = enum.auto()
 
 
-# What the exporter behind the receiver has already done when the client sees the failure: a
-# collector that is silent, slow or cut off in its answer had the batch and goes on with it; one
-# that says no, or resets before a word, is taken at its word.
+# Whether the exporter behind the receiver has the batch when the client sees the failure: yes if
+# the collector is silent, slow or cut off in its answer; no if it refuses, or resets before one.
 _TAKING = frozenset({Manner.ANSWER, Manner.SILENT, Manner.TRICKLE, Manner.DIE_MID_ANSWER})
 
 

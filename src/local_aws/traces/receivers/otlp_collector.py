@@ -10,8 +10,7 @@ import asyncio
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import h11
@@ -20,7 +19,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from local_aws.servers.connection_server import ConnectionServer
 from local_aws.servers.http_connection import HttpConnection, bound_socket
-from local_aws.servers.loop_thread import LoopThread
 from local_aws.servers.page_refusal import page_refusal
 from local_aws.traces.receivers import otlp_answers
 from local_aws.traces.receivers.otlp_answers import Answer
@@ -62,8 +60,8 @@ def _spans(request: ExportTraceServiceRequest) -> list[Span]:
 class OtlpCollector:
     """POST /v1/traces on loopback. Start and stop on an asyncio loop; restartable on its port.
 
-    Everything that it takes goes into `store`; `requests` holds every POST, taken or not, but those
-    of a browser's pages.
+    Spans that it takes go into `store`; `requests` holds every POST, taken or not, except those
+    of browsers' pages.
     """
 
     def __init__(
@@ -163,7 +161,7 @@ class OtlpCollector:
         return answer
 
     async def _answer(self, answer: Answer, http: HttpConnection) -> bool:
-        """Writes the answer in the present manner; False if the connection is over."""
+        """Writes the answer as `behaviour` says; False if the connection has ended."""
         behaviour = self._behaviour
         headers = [("Content-Type", answer.content_type)]
         wire = http.encode_response(answer.status, headers, answer.body)
@@ -185,47 +183,3 @@ class OtlpCollector:
             case _:
                 await http.write(wire)
         return True
-
-
-class CollectorThread:
-    """A collector in a background thread, with its switches as plain calls."""
-
-    def __init__(self, collector: OtlpCollector, loop: LoopThread) -> None:
-        self._collector = collector
-        self._loop = loop
-
-    @property
-    def endpoint(self) -> str:
-        return self._collector.endpoint
-
-    @property
-    def requests(self) -> list[ReceivedRequest]:
-        return list(self._collector.requests)
-
-    @property
-    def spans(self) -> list[Span]:
-        return self._collector.spans
-
-    def switch(self, behaviour: Behaviour) -> None:
-        self._loop.call(self._collector.switch(behaviour))
-
-    def stop(self) -> None:
-        self._loop.call(self._collector.stop())
-
-    def start(self) -> None:
-        """Starts again on the same port after `stop`."""
-        self._loop.call(self._collector.start())
-
-
-@contextmanager
-def running_collector(
-    store: TraceStore | None = None, *, behaviour: Behaviour = HEALTHY
-) -> Iterator[CollectorThread]:
-    """A collector in a background thread, for tests that are not asynchronous."""
-    collector = OtlpCollector(store or TraceStore(), behaviour=behaviour)
-    with LoopThread("otlp-collector") as loop:
-        loop.call(collector.start())
-        try:
-            yield CollectorThread(collector, loop)
-        finally:
-            loop.call(collector.stop())

@@ -11,11 +11,8 @@ import json
 import logging
 import socket
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from local_aws.servers.loop_thread import LoopThread
 from local_aws.traces.store import TraceStore
 
 _logger = logging.getLogger(__name__)
@@ -26,7 +23,7 @@ _KEPT_DOCUMENTS = 10_000
 
 
 class MalformedDatagramError(ValueError):
-    """The SDK, or whoever sent it, did not write what the daemon reads."""
+    """The datagram is not what the daemon reads: the sender's fault."""
 
 
 def parse_datagram(datagram: bytes) -> dict[str, Any]:
@@ -47,7 +44,7 @@ def parse_datagram(datagram: bytes) -> dict[str, Any]:
 
 
 class XRayDaemon(asyncio.DatagramProtocol):
-    """Feeds what arrives into `store` and keeps it in `documents`; counts what it cannot read."""
+    """Puts documents into `store` and `documents`; `malformed` counts unreadable datagrams."""
 
     def __init__(self, store: TraceStore, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._store = store
@@ -93,15 +90,3 @@ class XRayDaemon(asyncio.DatagramProtocol):
             _logger.warning("X-Ray daemon: dropped a datagram of %d bytes: %s", len(data), error)
             return
         self.documents.append(document)
-
-
-@contextmanager
-def running_daemon(store: TraceStore | None = None) -> Iterator[XRayDaemon]:
-    """A daemon in a background thread, for tests that are not asynchronous."""
-    daemon = XRayDaemon(store or TraceStore())
-    with LoopThread("xray-daemon") as loop:
-        loop.call(daemon.start())
-        try:
-            yield daemon
-        finally:
-            loop.call(daemon.stop())

@@ -17,7 +17,9 @@ _STACK_FRAME = re.compile(r'  File "(?P<path>[^,]*)", line (?P<line>\d+), in (?P
 _CHAINED = "During handling of the above exception, another exception occurred:"
 
 
-def take(found: Attributes, span: Span, *, language: str) -> tuple[Attributes, Document | None]:
+def split_cause(
+    found: Attributes, span: Span, *, language: str
+) -> tuple[Attributes, Document | None]:
     """The attributes that are left for the other blocks, and the `cause` block."""
     events = [e for e in span.events if e.name == "exception"]
     if events:

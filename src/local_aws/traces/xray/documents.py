@@ -19,7 +19,9 @@ from typing import Any
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from local_aws.traces.xray import cause_block, go_json, http_block
+from local_aws.traces.xray import go_json
+from local_aws.traces.xray.cause_block import split_cause
+from local_aws.traces.xray.http_block import split_http
 from local_aws.traces.xray.otel_attributes import Attributes, plain, text, whole, without_empty
 
 Document = dict[str, Any]
@@ -37,9 +39,9 @@ def to_document(span: Span, resource: Resource) -> Document:
     found = plain(span.attributes)
     about = plain(resource.attributes)
     is_segment = span.kind == Span.SPAN_KIND_SERVER or not span.parent_span_id
-    left, http = http_block.take(found, span)
-    left, cause = cause_block.take(left, span, language=text(about, "telemetry.sdk.language"))
-    left, aws = _take_aws(left, about)
+    left, http = split_http(found, span)
+    left, cause = split_cause(left, span, language=text(about, "telemetry.sdk.language"))
+    left, aws = _split_aws(left, about)
     user = text(left, "enduser.id")
     left.pop("enduser.id", None)
     annotations, metadata = _sort_attributes(left, about if is_segment else {})
@@ -120,7 +122,7 @@ def _is_aws_sdk_call(found: Attributes) -> bool:
 
 
 def _name(span: Span, found: Attributes, about: Attributes) -> str:
-    """The first of many attributes that say who was called; only the span's own name is cleaned."""
+    """The first attribute that names the callee; else the span's own name, cleaned."""
     names = []
     if span.kind == Span.SPAN_KIND_SERVER:
         names.append(text(found, "aws.local.service"))
@@ -168,7 +170,7 @@ _AWS_KEYS = {
 }
 
 
-def _take_aws(found: Attributes, about: Attributes) -> tuple[Attributes, Document | None]:
+def _split_aws(found: Attributes, about: Attributes) -> tuple[Attributes, Document | None]:
     taken = {"rpc.method", "aws.operation", "aws.account_id", *_AWS_KEYS}
     left = {k: v for k, v in found.items() if k not in taken}
     if text(about, "cloud.provider") not in ("", "aws"):
@@ -203,7 +205,7 @@ def _take_aws(found: Attributes, about: Attributes) -> tuple[Attributes, Documen
 def _sort_attributes(
     left: Attributes, resource: Attributes
 ) -> tuple[Attributes | None, Attributes | None]:
-    """What is left becomes annotations where the span names it, else metadata.
+    """The annotations that the span names, and the metadata of all other attributes.
 
     A list that is named as an annotation is in neither.
     """

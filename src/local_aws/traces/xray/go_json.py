@@ -1,4 +1,4 @@
-"""JSON as Go's encoding/json writes it, so that sizes can be counted as the collector sends them.
+"""JSON as Go's encoding/json writes it, for the size of what the collector sends.
 
 Source: https://pkg.go.dev/encoding/json#Marshal (HTML escaping, number format) and
 https://pkg.go.dev/encoding/json#Encoder.Encode (the newline at the end).

@@ -29,7 +29,7 @@ _ADDRESS_KEYS = _PEER_KEYS | {"client.address", "host.name", "net.host.name", "n
 _ADDRESS_KEYS |= {"net.peer.port", "server.address", "server.port"}
 
 
-def take(found: Attributes, span: Span) -> tuple[Attributes, Document | None]:
+def split_http(found: Attributes, span: Span) -> tuple[Attributes, Document | None]:
     """The attributes that are left for the other blocks, and the `http` block."""
     known = _STATUS_KEYS | _URL_KEYS | _ADDRESS_KEYS | _REQUEST_KEYS.keys()
     taken = {k: v for k, v in found.items() if k in known}

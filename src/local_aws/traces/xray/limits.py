@@ -1,4 +1,4 @@
-"""What X-Ray would do with a trace: which of its documents it drops, alters or shows wrongly.
+"""Verdicts on a trace: which of its documents X-Ray drops, alters or shows wrongly.
 
 X-Ray reports none of this to the sender: PutTraceSegments answers 200 and lists what it did not
 process, and the collector writes that list at debug level only (awsxrayexporter/awsxray.go).
@@ -66,7 +66,7 @@ def sizes(evidence: Sequence[Evidence]) -> Sizes:
 
 
 def check(evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
-    """Every verdict on one trace's documents, the worst first; empty if X-Ray takes all as sent."""
+    """Every verdict on one trace's documents, the worst first; none if X-Ray takes all as sent."""
     found = [
         *missing_phase(evidence),
         *_trace_size(evidence),
@@ -84,9 +84,9 @@ def check(evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
 
 
 def missing_phase(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
-    """What a stream's documents cannot say themselves: that the streaming phase's are not here.
+    """Whether a stream's trace lacks the streaming phase.
 
-    Silent on a trace without the segment of its function, as nothing tells whether that has ended.
+    No verdict without the function's segment: nothing else says whether the function has ended.
     """
     function = _segment(evidence, "AWS::Lambda::Function")
     if function is None or not _is_stream(evidence):
@@ -116,7 +116,7 @@ def missing_phase(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
 
 
 def _is_stream(evidence: Sequence[Evidence]) -> bool:
-    """Whether the handler named a stream's route and the request was not refused."""
+    """Whether the handler's route is a stream's and the request was not refused."""
     routes = [str((e.document.get("annotations") or {}).get("route", "")) for e in evidence]
     service = _segment(evidence, "AWS::Lambda") or {}
     status = ((service.get("http") or {}).get("response") or {}).get("status", 200)
@@ -164,7 +164,7 @@ def _annotation_count(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
 
 
 def _missing_parents(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
-    """One parent may be missing: the segment that the Lambda service sends for the function."""
+    """Subsegments whose parent is missing; the function's segment may be, as Lambda sends it."""
     ids = {e.id for e in evidence}
     expected = _function_segment(evidence)
     is_running = any("end_time" not in e.document for e in evidence)
@@ -184,7 +184,7 @@ def _missing_parents(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
 
 
 def _function_segment(evidence: Sequence[Evidence]) -> str | None:
-    """The one parent outside the set that both phases hang on, if the service's is not here."""
+    """The function's segment where its document is not here: the parent of the first record."""
     if any(e.document.get("origin") == "AWS::Lambda::Function" for e in evidence):
         return None
     ids = {e.id for e in evidence}

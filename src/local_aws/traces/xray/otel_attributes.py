@@ -1,4 +1,4 @@
-"""OTLP attributes as plain Python values, read as forgivingly as the collector reads them."""
+"""OTLP attributes as plain Python values, read as leniently as by the collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a span loses, or becomes, on its way into an X-Ray document: the exporter's rules."""
+"""Verdicts on one span: what the exporter drops or changes as it makes the X-Ray document."""
 
 from __future__ import annotations
 

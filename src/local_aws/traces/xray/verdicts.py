@@ -1,4 +1,4 @@
-"""What is judged on its way to X-Ray, and the judgement."""
+"""A document that is sent to X-Ray, and a verdict on it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One document on its way to X-Ray, and the span it was made of unless an SDK sent it itself.
+    """One document for X-Ray, and the span it was made of; None if the X-Ray SDK sent it.
 
     `size_bytes` is None where it could not be encoded; `received_at` in epoch seconds.
     """
