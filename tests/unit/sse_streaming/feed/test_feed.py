@@ -433,6 +433,31 @@ def test_the_hashes_are_of_the_last_seven_since_the_position_oldest_first() -> N
     ]
 
 
+def test_the_hashes_are_the_same_however_often_they_are_asked_for() -> None:
+    """They are kept up from one item to the next while the position stands still."""
+    inherited = [item_hash(f"known{number}", NOW - number)[:5] for number in range(5)]
+    batches = [
+        [at(-50_000 + 900 * number, f"late{number}") for number in range(20)],
+        [at(-number, f"known{number}") for number in range(3)],
+        [at(number, f"now{number}") for number in range(10)],
+    ]
+
+    def hashes(*, asked_always: bool) -> list[tuple[bytes, ...]]:
+        feed = feed_at(NOW - 60_000)
+        feed.inherit(inherited, until_ms=NOW)
+        after_each_batch = []
+        for number, batch in enumerate(batches):
+            feed.begin(NOW + 10 * number)
+            feed.absorb({"positive": page(*batch)})
+            while feed.take() is not None:
+                if asked_always:
+                    feed.recent_hashes()
+            after_each_batch.append(feed.recent_hashes())
+        return after_each_batch
+
+    assert hashes(asked_always=True) == hashes(asked_always=False)
+
+
 def test_what_was_published_before_the_position_needs_no_hash() -> None:
     """A resume does not read it again."""
     feed = feed_at(NOW - 60_000)
