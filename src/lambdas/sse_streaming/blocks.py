@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lambda_streaming.clock import Clock
 from lambda_streaming.sse import encode_event, encode_json_event, to_json
@@ -14,13 +15,12 @@ from lambdas.sse_streaming.connections.lease import Lease
 from lambdas.sse_streaming.endings import Ending
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Item, item_json
-from lambdas.sse_streaming.feed.position import Position, PositionCodec
+from lambdas.sse_streaming.feed.position import PositionCodec
 from lambdas.sse_streaming.feed.resume import Resume
 from lambdas.sse_streaming.sessions import SessionRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One block, ready to be written. `started_ns` is when it began to be made.
 
     `is_live` is False for an item that is older than the connection (backfill, replay): how late
@@ -92,12 +92,17 @@ class BlockWriter:
         arrived_ms: int,
         retry_ms: int,
     ) -> None:
-        self._codec = codec
         self._clock = clock
         self._arrived_ms = arrived_ms
-        self._lease = opened.lease
         self._feed = opened.feed
-        self._trace_id, self._span_id = _trace_ids(trace)
+        trace_id, span_id = _trace_ids(trace)
+        self._ids = codec.ids_of(
+            opened.lease.session_id,
+            opened.lease.sequence,
+            slot=opened.lease.slot,
+            trace_id=trace_id,
+            span_id=span_id,
+        )
         self._count = 0
         ready: dict[str, object] = {
             "connection_id": opened.lease.connection_id,
@@ -151,19 +156,9 @@ class BlockWriter:
     def _mint(self, *, has_record: bool = False) -> str:
         """The id of the position as it is now."""
         self._count += 1
-        feed, lease = self._feed, self._lease
-        return self._codec.mint(
-            Position(
-                settled_ms=feed.settled_ms,
-                block=self._count,
-                session_id=lease.session_id,
-                sequence=lease.sequence,
-                slot=lease.slot,
-                trace_id=self._trace_id,
-                span_id=self._span_id,
-                hashes=feed.recent_hashes(),
-                has_record=has_record,
-            )
+        feed = self._feed
+        return self._ids.mint(
+            feed.settled_ms, self._count, feed.recent_hashes(), has_record=has_record
         )
 
 

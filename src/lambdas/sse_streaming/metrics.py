@@ -30,11 +30,13 @@ class Metrics:
         with self._lock:
             self._counts[name, reason] += by  # type: ignore[assignment]  # Counter holds floats
 
-    def observe(self, name: str, value: float) -> None:
-        """Add one value to a distribution."""
-        rounded = two_digits(value)
+    def observe(self, name: str, values: float | Mapping[int, int]) -> None:
+        """Add to a distribution: one value, or values with how often each came."""
+        counted = values if isinstance(values, Mapping) else {values: 1}
         with self._lock:
-            self._values.setdefault(name, Counter())[rounded] += 1
+            distribution = self._values.setdefault(name, Counter())
+            for value, count in counted.items():
+                distribution[two_digits(value)] += count
 
     def take(self, timestamp_seconds: float) -> list[dict[str, Any]]:
         """The data collected, as MetricDatum structures, and a clean slate."""

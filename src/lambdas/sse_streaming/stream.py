@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -90,6 +91,8 @@ class Stream:
         self._is_cold_start = is_cold_start
         self._ending = refusal
         self._wake_up = WakeUp()
+        self._items = 0
+        self._latencies_ms: Counter[int] = Counter()
         self._events = 0
         self._bytes = 0
 
@@ -109,7 +112,8 @@ class Stream:
         loop = asyncio.get_running_loop()
         heartbeat_seconds = self._settings.heartbeat_seconds
         last_write = loop.time()
-        timer = loop.call_at(self._lifetime.ends_at, self._live_no_longer)
+        lifetime = self._lifetime
+        timer = loop.call_at(lifetime.ends_at, self._stop, end(lifetime.reason, self._random))
         living = asyncio.create_task(self._guarded(self._live))
         try:
             while self._ending is None:
@@ -119,6 +123,7 @@ class Stream:
                     self._count(block)
                     last_write = loop.time()
                     continue
+                self._report_items()
                 self._poller.drained.set()
                 if not await self._wake_up.wait_until(last_write + heartbeat_seconds):
                     self._bytes += len(HEARTBEAT)
@@ -186,28 +191,28 @@ class Stream:
             self._ending = ending
             self._wake_up.set()
 
-    def _live_no_longer(self) -> None:
-        self._stop(end(self._lifetime.reason, self._random))
-
     # What went out
 
     def _count(self, block: Block) -> None:
         """The Runtime API has the block."""
         self._events += 1
         self._bytes += len(block.data)
-        attributes: dict[str, Scalar] = {
-            "event_type": block.event,
-            "is_cold_start": self._is_cold_start,
-        }
+        facts: dict[str, Scalar] = {"event_type": block.event, "is_cold_start": self._is_cold_start}
         if block.latency_ms is not None:
-            attributes["latency_ms"] = float(block.latency_ms)
-        self._trace.record("sse_event_dispatch", block.started_ns, **attributes)
-        if block.latency_ms is not None:
-            self._metrics.count("EventsSent")
+            facts["latency_ms"] = float(block.latency_ms)
+            self._items += 1
             if block.is_live:
-                self._metrics.observe("EventLatencyMs", block.latency_ms)
+                self._latencies_ms[block.latency_ms] += 1
+        self._trace.record("sse_event_dispatch", block.started_ns, **facts)
         if self._bytes >= self._settings.max_stream_bytes:
             self._stop(end(EndReason.BYTES, self._random))
+
+    def _report_items(self) -> None:
+        """To the metrics, batch by batch: they are shared with threads, behind a lock."""
+        if self._items:
+            self._metrics.count("EventsSent", self._items)
+            self._metrics.observe("EventLatencyMs", self._latencies_ms)
+            self._items, self._latencies_ms = 0, Counter()
 
     async def _save_record(self) -> str | None:
         """Where an id cannot carry the window, the session's record does, for exactly the id
@@ -229,6 +234,7 @@ class Stream:
         """Release the slot and put the last metrics, side by side and bounded; then the trace
         ends."""
         reason, lived = self._reason(outcome), self._seconds_alive()
+        self._report_items()
         self._metrics.count("ConnectionSeconds", lived)
         self._metrics.count("StreamsEnded", reason=reason)
         if reason == "busy":

@@ -63,6 +63,23 @@ def test_a_distribution_is_values_with_counts() -> None:
     assert datum["Unit"] == "Milliseconds"
 
 
+def test_values_may_come_with_how_often_each_came() -> None:
+    metrics = Metrics()
+    metrics.observe("EventLatencyMs", {503: 2, 504: 1, 7: 4})
+    metrics.observe("EventLatencyMs", {})
+
+    (datum,) = metrics.take(0)
+
+    assert (datum["Values"], datum["Counts"]) == ([7.0, 500.0], [4.0, 3.0])
+
+
+def test_nothing_observed_is_no_datum() -> None:
+    metrics = Metrics()
+    metrics.observe("EventLatencyMs", {})
+
+    assert metrics.take(0) == []
+
+
 def test_a_take_leaves_a_clean_slate() -> None:
     metrics = Metrics()
     metrics.count("EventsSent")

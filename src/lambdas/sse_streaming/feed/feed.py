@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lambdas.sse_streaming.feed.items import Item, ItemKey, Page, StartKey
 from lambdas.sse_streaming.feed.position import (
@@ -46,8 +47,7 @@ class _Unread:
     start_key: StartKey | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """Something the client has, or had before it came (`was_sent` False, hash on demand)."""
 
     published_at_ms: int
@@ -82,6 +82,8 @@ class Feed:
         self._window: deque[_Sent] = deque()
         self._inherited: dict[bytes, None] = {}
         self._inherited_until_ms = 0
+        self._recent: tuple[bytes, ...] | None = None
+        self._recent_since_ms = settled_ms
         self._has_absorbed = False
         self.duplicates_dropped = 0
 
@@ -111,6 +113,7 @@ class Feed:
         """Skip what the client got on its previous connection; nothing of it was published after
         `until_ms`. Hashes may be short (from an id) or long (from the session's record)."""
         self._inherited = dict.fromkeys(hashes)
+        self._recent = None
         self._inherited_until_ms = until_ms
 
     # A cycle
@@ -214,6 +217,11 @@ class Feed:
     def recent_hashes(self) -> tuple[bytes, ...]:
         """Short hashes of the last items sent among those that a resume from F reads again."""
         settled = self.settled_ms
+        if self._recent is None or settled != self._recent_since_ms:
+            self._recent, self._recent_since_ms = self._find_recent(settled), settled
+        return self._recent
+
+    def _find_recent(self, settled: int) -> tuple[bytes, ...]:
         newest_first: list[bytes] = []
         for sent in reversed(self._window):
             if sent.was_sent and sent.published_at_ms >= settled:
@@ -258,6 +266,7 @@ class Feed:
             for known in (long_hash, long_hash[:SHORT_HASH_BYTES]):
                 if known in self._inherited:
                     del self._inherited[known]
+                    self._recent = None
                     self.duplicates_dropped += 1
                     self._note_sent(item.published_at_ms, item.item_id, long_hash)
                     return False
@@ -266,6 +275,8 @@ class Feed:
     def _note_sent(self, published_at_ms: int, item_id: str, long_hash: bytes) -> None:
         self._window.append(_Sent(published_at_ms, item_id, True, long_hash))
         settled = self.settled_ms
+        if self._recent is not None:  # as long as F stands still, there is one more
+            self._recent = (*self._recent[1 - MAX_HASHES :], long_hash[:SHORT_HASH_BYTES])
         while self._window and self._window[0].published_at_ms < settled:
             self._window.popleft()
 
@@ -275,6 +286,7 @@ class Feed:
         self._window = deque(sent for sent in self._window if sent.published_at_ms >= settled_ms)
         if self._inherited and settled_ms > self._inherited_until_ms:
             self._inherited = {}
+            self._recent = None
 
     def _frontier_ms(self) -> int | None:
         """The oldest time that an unread page may hold; None when all is read."""

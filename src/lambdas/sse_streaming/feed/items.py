@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lambdas.sse_streaming.aws.clients import aws_failures, items_of
 
@@ -23,8 +23,7 @@ ItemKey = tuple[str, int]
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One version of an item; (item_id, published_at_ms) tells versions apart."""
 
     item_id: str

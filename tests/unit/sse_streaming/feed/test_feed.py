@@ -433,6 +433,32 @@ def test_the_hashes_are_of_the_last_seven_since_the_position_oldest_first() -> N
     ]
 
 
+def test_the_hashes_are_the_same_however_often_they_are_asked_for() -> None:
+    """They are kept up from one item to the next while the position stands still."""
+    inherited = [item_hash(f"known{number}", NOW - number)[:5] for number in range(5)]
+    batches = [
+        (0, [at(-50_000 + 900 * number, f"late{number}") for number in range(20)]),
+        (10, [at(0, "now")]),
+        (10, [at(-number, f"known{number}") for number in range(3)]),
+        (10, [at(number, f"now{number}") for number in range(10)]),
+        (OVERLAP + 15, []),
+    ]
+
+    def hashes(cycles: int, *, asked_always: bool) -> tuple[bytes, ...]:
+        feed = feed_at(NOW - 60_000)
+        feed.inherit(inherited, until_ms=NOW)
+        for offset_ms, batch in batches[:cycles]:
+            feed.begin(NOW + offset_ms)
+            feed.absorb({"positive": page(*batch)})
+            while feed.take() is not None:
+                if asked_always:
+                    feed.recent_hashes()
+        return feed.recent_hashes()
+
+    for cycles in range(len(batches) + 1):
+        assert hashes(cycles, asked_always=True) == hashes(cycles, asked_always=False), cycles
+
+
 def test_what_was_published_before_the_position_needs_no_hash() -> None:
     """A resume does not read it again."""
     feed = feed_at(NOW - 60_000)

@@ -88,6 +88,36 @@ def reason(text: str, codec: PositionCodec = CODEC) -> ResetReason:
     return raised.value.reason
 
 
+@pytest.mark.parametrize(
+    ("position", "event_id"),
+    [
+        (
+            replace(TYPICAL, hashes=tuple(bytes([n]) * 5 for n in range(7))),
+            "14QGh7lZeAAAAABEBI0VniavN7wEAAAMAKldZ6Yi9hi4_4b5GqZQnJ5NTmVw_Qs2"
+            "K2AAAAAAAAQEBAQECAgICAgMDAwMDBAQEBAQFBQUFBQYGBgYGcvEQOMCPdLOdug",
+        ),
+        (
+            replace(TYPICAL, block=258, hashes=TYPICAL.hashes[:1], has_record=True),
+            "1IwGh7lZeAAAAAQIBI0VniavN7wEAAAMAKldZ6Yi9hi4_4b5GqZQnJ5NTmVw_Qs2"
+            "K2GFiY2Rlh49NOuqxC6L8EQ",
+        ),
+        (
+            replace(SMALLEST, settled_ms=TYPICAL.settled_ms, block=2**32 + 5),
+            "1AAGh7lZeAAAAAAUAAAAAAAAAAAAAAAD__9IYxFKkO3vUZhY",
+        ),
+        (
+            replace(SMALLEST, block=1, sequence=2**30, fresh=FreshStart.EXPIRED),
+            "1EAAAAAAAAAAAAAEAAAAAAAAAAAD_______G88GUROyCOZmw",
+        ),
+    ],
+)
+def test_an_id_of_a_position_is_the_same_in_every_release(
+    position: Position, event_id: str
+) -> None:
+    """Clients come back to a new version with the ids of the one before."""
+    assert CODEC.mint(position) == event_id
+
+
 @given(positions())
 def test_every_position_comes_back_whole(position: Position) -> None:
     assert CODEC.read(CODEC.mint(position)) == position
