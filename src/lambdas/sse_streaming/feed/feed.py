@@ -275,11 +275,8 @@ class Feed:
     def _note_sent(self, published_at_ms: int, item_id: str, long_hash: bytes) -> None:
         self._window.append(_Sent(published_at_ms, item_id, True, long_hash))
         settled = self.settled_ms
-        if self._recent is not None and settled == self._recent_since_ms <= published_at_ms:
-            # As long as F stands still, which is most of the time, there is one more.
+        if self._recent is not None:  # as long as F stands still, there is one more
             self._recent = (*self._recent[1 - MAX_HASHES :], long_hash[:SHORT_HASH_BYTES])
-        else:
-            self._recent = None
         while self._window and self._window[0].published_at_ms < settled:
             self._window.popleft()
 

@@ -437,25 +437,26 @@ def test_the_hashes_are_the_same_however_often_they_are_asked_for() -> None:
     """They are kept up from one item to the next while the position stands still."""
     inherited = [item_hash(f"known{number}", NOW - number)[:5] for number in range(5)]
     batches = [
-        [at(-50_000 + 900 * number, f"late{number}") for number in range(20)],
-        [at(-number, f"known{number}") for number in range(3)],
-        [at(number, f"now{number}") for number in range(10)],
+        (0, [at(-50_000 + 900 * number, f"late{number}") for number in range(20)]),
+        (10, [at(0, "now")]),
+        (10, [at(-number, f"known{number}") for number in range(3)]),
+        (10, [at(number, f"now{number}") for number in range(10)]),
+        (OVERLAP + 15, []),
     ]
 
-    def hashes(*, asked_always: bool) -> list[tuple[bytes, ...]]:
+    def hashes(cycles: int, *, asked_always: bool) -> tuple[bytes, ...]:
         feed = feed_at(NOW - 60_000)
         feed.inherit(inherited, until_ms=NOW)
-        after_each_batch = []
-        for number, batch in enumerate(batches):
-            feed.begin(NOW + 10 * number)
+        for offset_ms, batch in batches[:cycles]:
+            feed.begin(NOW + offset_ms)
             feed.absorb({"positive": page(*batch)})
             while feed.take() is not None:
                 if asked_always:
                     feed.recent_hashes()
-            after_each_batch.append(feed.recent_hashes())
-        return after_each_batch
+        return feed.recent_hashes()
 
-    assert hashes(asked_always=True) == hashes(asked_always=False)
+    for cycles in range(len(batches) + 1):
+        assert hashes(cycles, asked_always=True) == hashes(cycles, asked_always=False), cycles
 
 
 def test_what_was_published_before_the_position_needs_no_hash() -> None:
