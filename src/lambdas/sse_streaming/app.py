@@ -151,7 +151,7 @@ class Application:
             body=stream.body(),
             finish=stream.finish,
             stall_seconds=settings.stall_seconds,
-            give_up_at=stream.give_up_at,
+            write_deadline=stream.give_up_at,
         )
 
     def _close(self, connection_id: str) -> Response:
