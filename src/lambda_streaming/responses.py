@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,26 +23,19 @@ class StreamOutcome(enum.Enum):
     """SIGTERM arrived."""
 
 
+Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+"""A mapping, or pairs where names repeat."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer that is complete. It travels as a stream with a prelude, too: a buffered
-    answer on a RESPONSE_STREAM function URL would be passed on raw, as a 200.
+    """An HTTP answer that is complete. Text is sent as UTF-8."""
 
-    Raises ValueError for an empty body: function URLs hang on an empty streamed payload
-    (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95).
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    cookies: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.body:
-            raise ValueError(
-                "Response.body is empty and a function URL hangs on an empty streamed answer: "
-                "give at least one byte"
-            )
+    body: bytes | str = b""
+    status: int = 200
+    headers: Headers | None = None
+    cookies: Sequence[str] = ()
+    """Each is the value of one Set-Cookie header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +49,35 @@ class BufferedResponse:
 Finish: TypeAlias = Callable[[StreamOutcome, BaseException | None], Awaitable[None]]
 
 
+Body: TypeAlias = AsyncIterable[bytes | str] | Iterable[bytes | str]
+
+
 @dataclass(frozen=True, slots=True)
 class StreamingResponse:
-    """An HTTP answer whose body is produced while it is sent.
+    """An HTTP answer whose body is produced while it is sent, one write for each block.
+
+    An iterable that is not asynchronous is asked for its blocks on a worker thread.
 
     `body` is closed by the runtime before `finish` is called, and `finish` is called exactly once,
     also when the answer could not be begun. It is cancelled where SIGTERM leaves it no time. Its
     second argument is what the body raised (FAILED) or how the connection broke (LOST), else None.
     A body is cancelled where it waits; one that swallows that is ended when it yields next.
 
-    `stall_seconds` bounds the time in which the Runtime API accepts no byte. `give_up_at` is an
+    `stall_seconds` bounds the time in which the Runtime API accepts no byte. `write_deadline` is an
     instant on the monotonic clock after which a blocked write is given up at once.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: AsyncGenerator[bytes, None] = field(repr=False)
-    finish: Finish = field(repr=False)
-    stall_seconds: float
-    give_up_at: float | None = None
-    cookies: tuple[str, ...] = ()
+    body: Body = field(repr=False)
+    status: int = 200
+    headers: Headers | None = None
+    cookies: Sequence[str] = ()
+    finish: Finish | None = field(default=None, repr=False)
+    stall_seconds: float = 30.0
+    write_deadline: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.body, bytes | str):
+            raise TypeError("the body of a StreamingResponse is an iterable: use Response for it")
         if not self.stall_seconds > 0:
             raise ValueError(f"stall_seconds must be above 0, not {self.stall_seconds!r}")
 

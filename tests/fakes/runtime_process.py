@@ -70,23 +70,23 @@ async def hanging_finish(outcome: StreamOutcome, error: BaseException | None) ->
 
 
 def stream(event: bytes, context: LambdaContext) -> Result:
-    return StreamingResponse(200, {}, body(), finish, stall_seconds=5)
+    return StreamingResponse(body(), finish=finish, stall_seconds=5)
 
 
 def busy_stream(event: bytes, context: LambdaContext) -> Result:
-    return StreamingResponse(200, {}, busy_body(), finish, stall_seconds=5)
+    return StreamingResponse(busy_body(), finish=finish, stall_seconds=5)
 
 
 def slowly_closed_stream(event: bytes, context: LambdaContext) -> Result:
-    return StreamingResponse(200, {}, slowly_closed_body(), finish, stall_seconds=5)
+    return StreamingResponse(slowly_closed_body(), finish=finish, stall_seconds=5)
 
 
 def stream_with_hanging_finish(event: bytes, context: LambdaContext) -> Result:
-    return StreamingResponse(200, {}, body(), hanging_finish, stall_seconds=5)
+    return StreamingResponse(body(), finish=hanging_finish, stall_seconds=5)
 
 
 def hello(event: bytes, context: LambdaContext) -> Result:
-    return Response(200, {}, b"hello")
+    return Response(b"hello")
 
 
 def sleep_long(event: bytes, context: LambdaContext) -> Result:

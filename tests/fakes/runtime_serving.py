@@ -35,10 +35,10 @@ def streaming(
     finish: Callable[[StreamOutcome, BaseException | None], Awaitable[None]],
     *,
     stall_seconds: float = 5.0,
-    give_up_at: float | None = None,
+    write_deadline: float | None = None,
 ) -> StreamingResponse:
     headers = {"Content-Type": "text/event-stream"}
-    return StreamingResponse(200, headers, body, finish, stall_seconds, give_up_at)
+    return StreamingResponse(body, 200, headers, (), finish, stall_seconds, write_deadline)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ USER_AGENT = f"aws-lambda-python-sse/{PYTHON}-{__version__}".encode()
 
 
 def hello(event: bytes, context: LambdaContext) -> Result:
-    return Response(200, {"Content-Type": "text/plain"}, b"hello")
+    return Response(b"hello", 200, {"Content-Type": "text/plain"})
 
 
 async def test_sends_an_http_answer_as_a_stream_with_these_bytes() -> None:
@@ -93,12 +93,12 @@ async def test_reports_a_failed_handler_with_its_type_and_stack() -> None:
 @pytest.mark.parametrize(
     "result",
     [
-        Response(200, {"X-Bad": "a\r\nb"}, b"x"),
-        Response(200, {"X-Bad": "a\0b"}, b"x"),
-        Response(200, {"X-Bad": "price \u20ac"}, b"x"),
-        Response(200, {"X Bad": "a"}, b"x"),
-        Response(200, {}, b"x", cookies=("a=b\n",)),
-        Response(99, {}, b"x"),
+        Response(b"x", 200, {"X-Bad": "a\r\nb"}),
+        Response(b"x", 200, {"X-Bad": "a\0b"}),
+        Response(b"x", 200, {"X-Bad": "price \u20ac"}),
+        Response(b"x", 200, {"X Bad": "a"}),
+        Response(b"x", cookies=("a=b\n",)),
+        Response(b"x", 99, {}),
         BufferedResponse(b"{}", content_type="text/plain\r\nX: y"),
         "not a result",
     ],
@@ -276,7 +276,7 @@ async def test_the_prelude_keeps_cookies_apart_and_drops_what_the_front_end_owns
     }
     with FakeRuntimeApi() as api:
         api.add(Event())
-        response = Response(404, headers, b"gone", cookies=("a=1",))
+        response = Response(b"gone", 404, headers, cookies=("a=1",))
         async with serving(api, lambda event, context: response):
             await until_idle(api, 2)
         (answer,) = api.answers()
@@ -286,3 +286,34 @@ async def test_the_prelude_keeps_cookies_apart_and_drops_what_the_front_end_owns
             "cookies": ["a=1", "b=2"],
         }
         assert [data for _, data in answer.chunks[1:]] == [NULS, b"gone"]
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 304])
+async def test_an_answer_without_a_body_has_one_byte(status: int) -> None:
+    """A function URL hangs on an empty streamed payload."""
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: Response(status=status)):
+            await until_idle(api, 2)
+        (answer,) = api.answers()
+        assert answer.prelude["statusCode"] == status
+        assert answer.payload == b"\n"
+
+
+async def test_text_is_sent_as_utf_8() -> None:
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: Response("caf\u00e9")):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"caf\xc3\xa9"
+
+
+async def test_a_repeated_header_is_joined_and_cookies_are_kept_apart() -> None:
+    headers = [("Vary", "a"), ("Set-Cookie", "a=1"), ("vary", "b"), ("set-cookie", "b=2")]
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: Response("x", headers=headers)):
+            await until_idle(api, 2)
+        prelude = api.answers()[0].prelude
+        assert prelude["headers"] == {"Vary": "a, b"}
+        assert prelude["cookies"] == ["a=1", "b=2"]

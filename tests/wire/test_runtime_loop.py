@@ -19,7 +19,7 @@ from tests.fakes.runtime_serving import Finished, serving, streaming, until, unt
 
 
 def hello(event: bytes, context: LambdaContext) -> Result:
-    return Response(200, {}, b"hello")
+    return Response(b"hello")
 
 
 class Pauses:
@@ -305,7 +305,7 @@ async def test_no_event_and_no_header_reaches_the_log(caplog: pytest.LogCaptureF
     caplog.set_level(logging.DEBUG)
 
     def handler(event: bytes, context: LambdaContext) -> Result:
-        return Response(200, {"X-Token": "secret-header\n"}, b"x")
+        return Response(b"x", 200, {"X-Token": "secret-header\n"})
 
     with FakeRuntimeApi() as api:
         event = Event(b"secret-event", headers={"Lambda-Runtime-Trace-Id": "secret-trace"})
@@ -376,7 +376,7 @@ async def test_an_answer_that_was_refused_early_is_not_sent_to_its_end(
     with FakeRuntimeApi() as api:
         refusing = Treatment(reply_without_reading=True, reply_status=413)
         api.add(Event(treatment=refusing))
-        large = Response(200, {}, b"x" * 50_000_000)
+        large = Response(b"x" * 50_000_000)
         async with serving(api, lambda event, context: large):
             await until_idle(api, 2)
         assert api.polls()[1].connection == 2

@@ -51,11 +51,11 @@ def tell(event: bytes, context: LambdaContext) -> Result:
     custom = context.client_context.custom if context.client_context else None
     identity = context.identity.cognito_identity_id
     told = [context.aws_request_id, context.invoked_function_arn, context.tenant_id, identity]
-    return Response(200, {}, json.dumps([*told, custom], ensure_ascii=False).encode())
+    return Response(json.dumps([*told, custom], ensure_ascii=False).encode())
 
 
 def good(event: bytes, context: LambdaContext) -> Result:
-    return Response(200, {}, b"good")
+    return Response(b"good")
 
 
 async def answers_to(
@@ -179,15 +179,15 @@ async def test_a_body_that_raises_a_hostile_exception_ends_in_trailers(
     assert set(answer.error_report) == {"errorMessage", "errorType", "stackTrace"}
 
 
-STREAM = StreamingResponse(200, {}, None, Finished(), stall_seconds=5)  # type: ignore[arg-type]
+STREAM = StreamingResponse(None, finish=Finished(), stall_seconds=5)  # type: ignore[arg-type]
 GARBAGE: dict[str, Callable[[], Any]] = {
     "nothing": lambda: None,
     "a dictionary": lambda: {"statusCode": 200},
     "a class": lambda: Response,
     "what cannot be asked": pretender,
-    "a body of text": lambda: Response(200, {}, "text"),  # type: ignore[arg-type]
+    "a body of numbers": lambda: Response([1, 2]),  # type: ignore[arg-type]
     "a payload of text": lambda: BufferedResponse("text"),  # type: ignore[arg-type]
-    "headers that are none": lambda: Response(200, 7, b"x"),  # type: ignore[arg-type]
+    "headers that are none": lambda: Response(b"x", 200, 7),  # type: ignore[arg-type]
     "a stream with a bad head and no body": lambda: replace(STREAM, headers={"X": "\0"}),
 }
 

@@ -19,7 +19,7 @@ SLOTS = 64
 
 
 def hello(event: bytes, context: LambdaContext) -> Result:
-    return Response(200, {}, context.aws_request_id.encode())
+    return Response(context.aws_request_id.encode())
 
 
 def events(number: int = SLOTS) -> list[Event]:

@@ -6,14 +6,15 @@ import asyncio
 import contextvars
 import gc
 import logging
+import threading
 import time
 import tracemalloc
 import weakref
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
-from lambda_streaming.responses import Response, Result, StreamOutcome
+from lambda_streaming.responses import Body, Response, Result, StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.errors import ConnectionLostError, RefusedError
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import ResponseStream
@@ -147,14 +148,83 @@ async def test_whatever_a_body_raises_stays_with_its_invocation(error: BaseExcep
     assert finished.outcomes == [StreamOutcome.FAILED] * 2
 
 
-async def test_a_body_that_yields_text_fails() -> None:
-    async def body() -> AsyncGenerator[bytes, None]:
-        yield "text"  # type: ignore[misc]
+async def text_of(*blocks: str) -> AsyncGenerator[str, None]:
+    for block in blocks:
+        yield block
 
-    finished = Finished()
+
+def closed_generator(closed: list[str]) -> Iterator[bytes]:
+    try:
+        yield b"caf"
+        yield b"\xc3\xa9"
+    finally:
+        closed.append("closed")
+
+
+@pytest.mark.parametrize(
+    "make_body",
+    [
+        lambda: text_of("caf", "\u00e9"),
+        lambda: [b"caf", b"\xc3\xa9"],
+        lambda: iter(("caf", "\u00e9")),
+        lambda: blocks_of(b"caf", bytearray(b"\xc3"), memoryview(b"\xa9")),  # type: ignore[arg-type]
+    ],
+    ids=["text", "list", "iterator", "bytes-like"],
+)
+async def test_a_body_may_be_any_iterable_of_bytes_or_text(make_body: Callable[[], Body]) -> None:
     with FakeRuntimeApi() as api:
         api.add(Event())
-        async with serving(api, lambda event, context: streaming(body(), finished)):
+        async with serving(api, lambda event, context: StreamingResponse(make_body())):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"caf\xc3\xa9"
+
+
+async def test_a_synchronous_body_is_asked_on_a_thread_and_closed() -> None:
+    closed: list[str] = []
+    threads: list[threading.Thread] = []
+
+    def body() -> Iterator[bytes]:
+        threads.append(threading.current_thread())
+        yield from closed_generator(closed)
+
+    with FakeRuntimeApi() as api:
+        api.add(Event(), Event(treatment=Treatment(close_after_chunks=3)))
+        async with serving(api, lambda event, context: StreamingResponse(body())):
+            await until_idle(api, 3)
+        assert api.answers()[0].payload == b"caf\xc3\xa9"
+    assert closed == ["closed", "closed"]
+    assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize("yields", [(), (b"",)], ids=["nothing", "an empty block"])
+async def test_a_stream_without_a_byte_has_one(yields: tuple[bytes, ...]) -> None:
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: StreamingResponse(blocks_of(*yields))):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"\n"
+
+
+async def test_a_body_that_fails_before_its_first_byte_has_one_before_its_trailers() -> None:
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield b""
+        raise ValueError
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: StreamingResponse(body())):
+            await until_idle(api, 2)
+        assert api.answers()[0].payload == b"\n"
+        assert api.answers()[0].error_report["errorType"] == "ValueError"
+
+
+async def test_a_body_that_yields_a_number_fails() -> None:
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield 7  # type: ignore[misc]
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: StreamingResponse(body())):
             await until_idle(api, 2)
         assert api.answers()[0].error_report["errorType"] == "TypeError"
 
@@ -164,9 +234,7 @@ async def test_a_lost_connection_ends_a_sleeping_producer_at_once(reset: bool) -
     producer, finished = Producer(b"one"), Finished()
     with FakeRuntimeApi() as api:
         api.add(Event(treatment=Treatment(close_after_chunks=3, reset=reset)), Event())
-        results: Iterator[Result] = iter(
-            [streaming(producer.body(), finished), Response(200, {}, b"next")]
-        )
+        results: Iterator[Result] = iter([streaming(producer.body(), finished), Response(b"next")])
         async with serving(api, lambda event, context: next(results)):
             await until_idle(api, 3)
         lost, then = api.answers()
@@ -288,7 +356,7 @@ async def test_a_blocked_write_is_given_up_at_the_instant_given() -> None:
         async with serving(
             api,
             lambda event, context: streaming(
-                endless_blocks(), finished, stall_seconds=60, give_up_at=started + 0.2
+                endless_blocks(), finished, stall_seconds=60, write_deadline=started + 0.2
             ),
         ):
             await until_idle(api, 2)
@@ -355,7 +423,7 @@ async def test_a_finaliser_that_raises_is_logged_and_hurts_nobody(
     finished = Finished()
     with FakeRuntimeApi() as api:
         api.add(Event(treatment=Treatment(close_after_chunks=3)), Event())
-        results: Iterator[Result] = iter([streaming(body(), finished), Response(200, {}, b"next")])
+        results: Iterator[Result] = iter([streaming(body(), finished), Response(b"next")])
         async with serving(api, lambda event, context: next(results)):
             await until_idle(api, 3)
         assert api.answers()[1].complete

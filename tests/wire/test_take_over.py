@@ -24,7 +24,7 @@ class Life(LifeCycle):
         print("started", flush=True)
 
 def answer(event, context):
-    return Response(200, {}, b"streamed")
+    return Response(b"streamed")
 
 def compose(environ):
     return Service(answer, Life())
@@ -126,7 +126,7 @@ def test_a_handler_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_everything_below_the_handler_runs_first(tmp_path: Path) -> None:
-    module = APP + "def answer(event, context):\n    return Response(200, {}, below)\n"
+    module = APP + "def answer(event, context):\n    return Response(below)\n"
     with function(tmp_path, {"main.py": module + "below = b'streamed'"}, "main.handler") as running:
         assert_taken_over(running)
 

@@ -12,11 +12,13 @@ from lambda_streaming.runtime.connection import Connection, Endpoint
 from lambda_streaming.runtime.error_report import error_report, error_type
 from lambda_streaming.runtime.errors import ConnectionLostError, MalformedReplyError, RefusedError
 from lambda_streaming.runtime.framing import (
+    EMPTY_BODY,
     ERROR_BODY_TRAILER,
     ERROR_TYPE_HEADER,
     INTEGRATION_CONTENT_TYPE,
     LAST_CHUNK,
     chunk,
+    encoded,
     is_field_value,
     percent_encoded,
     prelude_chunks,
@@ -98,7 +100,8 @@ class RuntimeApi:
             case StreamingResponse():
                 return self._streamed_head(invocation, result)
             case Response():
-                return self._streamed_head(invocation, result) + chunk(result.body) + LAST_CHUNK
+                head = self._streamed_head(invocation, result)
+                return head + (chunk(encoded(result.body)) or EMPTY_BODY) + LAST_CHUNK
             case BufferedResponse():
                 fields = [("Content-Type", result.content_type), *_echo(invocation)]
                 path = _invocation_path(invocation, "response")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from lambda_streaming.responses import Headers
+
 LAST_CHUNK = b"0\r\n\r\n"
 INTEGRATION_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 
@@ -64,12 +66,23 @@ def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> b
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body. `data` is not empty: a chunk of no bytes would end the body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    """One chunk of a chunked body; nothing for no bytes, since such a chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
-def prelude_chunks(status: int, headers: Mapping[str, str], cookies: Sequence[str]) -> bytes:
-    """Status and headers of an HTTP answer as the first two chunks of its body.
+EMPTY_BODY = chunk(b"\n")
+"""In place of no body at all, whatever the status: a function URL waits for a first byte after the
+prelude until the function's timeout
+(https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95)."""
+
+
+def encoded(block: bytes | str) -> bytes:
+    return block.encode() if isinstance(block, str) else block
+
+
+def prelude_chunks(status: int, headers: Headers | None, cookies: Sequence[str]) -> bytes:
+    """Status and headers of an HTTP answer as the first two chunks of its body. A name has one
+    value there: those of a repeated name are joined (RFC 9110 section 5.3).
 
     Raises ValueError or TypeError naming the header whose name or value cannot stand on the wire.
     """
@@ -79,14 +92,16 @@ def prelude_chunks(status: int, headers: Mapping[str, str], cookies: Sequence[st
         raise ValueError(f"status must be a final HTTP status, 200 to 599, not {status}")
     kept: dict[str, str] = {}
     all_cookies = list(cookies)
-    for name, value in headers.items():
+    spelling: dict[str, str] = {}
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
         _check_name(name)
         _check_value(name, value)
         lowered = name.lower()
         if lowered == "set-cookie":
             all_cookies.append(value)
         elif lowered not in _DROPPED_HEADERS:
-            kept[name] = value
+            first = spelling.setdefault(lowered, name)
+            kept[first] = f"{kept[first]}, {value}" if first in kept else value
     for cookie in all_cookies:
         _check_value("Set-Cookie", cookie)
     document = {"statusCode": status, "headers": kept, "cookies": all_cookies}

@@ -15,7 +15,7 @@ from lambda_streaming.runtime.client import RuntimeApi
 from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run_guarded
 from lambda_streaming.runtime.errors import RuntimeApiError
 from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation, LambdaContext
-from lambda_streaming.runtime.response_stream import ResponseStream
+from lambda_streaming.runtime.response_stream import ResponseStream, close_body
 from lambda_streaming.runtime.termination import TerminatedError, Termination
 
 logger = logging.getLogger(__name__)
@@ -168,16 +168,14 @@ class Invoker:
         self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
     ) -> None:
         if stream is not None:
-            body = stream.body
-            await run_guarded("closing the body", lambda: body.aclose())
+            await close_body(stream.body)
         await self._after_answer(stream, outcome, error)
 
     async def _after_answer(
         self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
     ) -> None:
         self._answered = True
-        if stream is not None:
-            finish = stream.finish
+        if stream is not None and (finish := stream.finish) is not None:
             await run_guarded("finish", lambda: finish(outcome, error))
         await run_guarded("settle", self._life_cycle.settle)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from typing import cast
 
-from lambda_streaming.responses import StreamingResponse, StreamOutcome
+from lambda_streaming.responses import Body, StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.client import accepted
 from lambda_streaming.runtime.connection import Connection, lost
 from lambda_streaming.runtime.error_report import (
@@ -22,7 +23,13 @@ from lambda_streaming.runtime.error_report import (
     run_guarded,
 )
 from lambda_streaming.runtime.errors import ConnectionLostError, RefusedError, RuntimeApiError
-from lambda_streaming.runtime.framing import LAST_CHUNK, last_chunk_with_trailers
+from lambda_streaming.runtime.framing import (
+    EMPTY_BODY,
+    LAST_CHUNK,
+    chunk,
+    encoded,
+    last_chunk_with_trailers,
+)
 from lambda_streaming.runtime.http_parser import Reply
 
 logger = logging.getLogger(__name__)
@@ -51,6 +58,8 @@ class ResponseStream:
         self._ended = False
         self._reply: Reply | None = None
         self._replied = asyncio.Event()
+        self._body = _asynchronous(response.body)
+        self._is_empty = True
 
     async def run(
         self, head: bytes, context: contextvars.Context
@@ -94,7 +103,7 @@ class ResponseStream:
             self._ended = True  # nothing may interrupt what the body has to clean up
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
-            await self._close_body()
+            await close_body(self._body)
 
     async def _exchange(self, head: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -102,7 +111,8 @@ class ResponseStream:
         loop.add_reader(descriptor, self._receive)
         try:
             await self._send(head)
-            await self._send(await self._send_body())
+            end = await self._send_body()
+            await self._send(EMPTY_BODY + end if self._is_empty else end)
             await self._wait_for_reply()
         except ConnectionLostError:
             self._take_reply()  # one that came before the end says more than the broken pipe does
@@ -130,23 +140,31 @@ class ResponseStream:
     async def _send_blocks(self) -> None:
         send = self._connection.sock.send
         blocks_left = _BLOCKS_PER_LOOP_PASS
-        async for block in self._response.body:
-            if self._stopped:  # and the body swallowed its cancellation
-                return
-            if block:
-                framed = b"%x\r\n%b\r\n" % (len(block), block)
-                try:
-                    accepted_bytes = send(framed)
-                except (BlockingIOError, InterruptedError):
-                    accepted_bytes = 0
-                except OSError as error:
-                    raise lost(error) from error
-                if accepted_bytes != len(framed):
-                    await self._send(memoryview(framed)[accepted_bytes:])
-            blocks_left -= 1
-            if not blocks_left:
-                blocks_left = _BLOCKS_PER_LOOP_PASS
-                await asyncio.sleep(0)
+        is_empty = True
+        try:
+            async for block in self._body:
+                if self._stopped:  # and the body swallowed its cancellation
+                    return
+                if block:
+                    is_empty = False
+                    try:
+                        framed = b"%x\r\n%b\r\n" % (len(block), block)  # type: ignore[str-format]
+                    except TypeError:  # it is text
+                        framed = chunk(encoded(block))
+                    try:
+                        accepted_bytes = send(framed)
+                    except (BlockingIOError, InterruptedError):
+                        accepted_bytes = 0
+                    except OSError as error:
+                        raise lost(error) from error
+                    if accepted_bytes != len(framed):
+                        await self._send(memoryview(framed)[accepted_bytes:])
+                blocks_left -= 1
+                if not blocks_left:
+                    blocks_left = _BLOCKS_PER_LOOP_PASS
+                    await asyncio.sleep(0)
+        finally:
+            self._is_empty = is_empty
 
     async def _send(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
@@ -175,8 +193,10 @@ class ResponseStream:
 
     def _start_stall_timer(self, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
         patience_seconds = self._response.stall_seconds
-        if self._response.give_up_at is not None:
-            patience_seconds = min(patience_seconds, self._response.give_up_at - self._monotonic())
+        if self._response.write_deadline is not None:
+            patience_seconds = min(
+                patience_seconds, self._response.write_deadline - self._monotonic()
+            )
         patience_seconds = max(0.0, patience_seconds)
         return loop.call_later(patience_seconds, self._give_up, patience_seconds)
 
@@ -211,8 +231,27 @@ class ResponseStream:
             logger.warning("answer not delivered: %s", error)
             self.stop(StreamOutcome.LOST, error)
 
-    async def _close_body(self) -> None:
-        await run_guarded("closing the body", lambda: self._response.body.aclose())
+
+async def close_body(body: object) -> None:
+    """Lets the body clean up, if it is of a kind that does."""
+    if (aclose := getattr(body, "aclose", None)) is not None:
+        await run_guarded("closing the body", aclose)
+    # A generator that a thread is still in cannot be closed; it is, with its last reference.
+    elif hasattr(body, "close") and not getattr(body, "gi_running", False):
+        await run_guarded("closing the body", lambda: asyncio.to_thread(body.close))
+
+
+def _asynchronous(body: Body) -> AsyncIterable[bytes | str]:
+    return body if isinstance(body, AsyncIterable) else _blocks_from_threads(body)
+
+
+async def _blocks_from_threads(body: Iterable[bytes | str]) -> AsyncGenerator[bytes | str, None]:
+    blocks, end = iter(body), object()
+    try:
+        while (block := await asyncio.to_thread(next, blocks, end)) is not end:
+            yield cast("bytes | str", block)
+    finally:
+        await close_body(body)
 
 
 def _resolve(writable: asyncio.Future[None]) -> None:

@@ -153,7 +153,7 @@ class Application:
             body=stream.body(),
             finish=stream.finish,
             stall_seconds=settings.stall_seconds,
-            give_up_at=stream.write_deadline,
+            write_deadline=stream.write_deadline,
         )
 
     def _close(self, connection_id: str) -> Response:

@@ -50,7 +50,7 @@ def serve_blocks() -> None:
         wanted = json.loads(event)
         blocks = body(wanted["blocks"], wanted["block"].encode(), wanted["pause_seconds"])
         headers = {"content-type": "text/event-stream"}
-        return StreamingResponse(200, headers, blocks, finish, stall_seconds=30)
+        return StreamingResponse(blocks, 200, headers, finish=finish)
 
     run(
         handler,

@@ -1,5 +1,4 @@
-"""JSON answers and the headers of streams. No answer has an empty body: function URLs hang on
-those (github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95)."""
+"""JSON answers and the headers of streams."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ class RequestError(Exception):
 def json_answer(
     status: int, content: Mapping[str, object], headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(status, {**_JSON, **(headers or {})}, to_json(content).encode())
+    return Response(to_json(content).encode(), status, {**_JSON, **(headers or {})})
 
 
 def error_answer(error: RequestError, request_id: str) -> Response:

@@ -30,7 +30,7 @@ def test_an_error_names_code_message_and_request() -> None:
     answer = error_answer(RequestError(404, "not_found", "no such path", {"x-a": "b"}), "req-1")
 
     assert answer.status == 404
-    assert answer.headers["x-a"] == "b"
+    assert dict(answer.headers or ())["x-a"] == "b"
     assert json.loads(answer.body) == {
         "error": {"code": "not_found", "message": "no such path", "request_id": "req-1"}
     }
