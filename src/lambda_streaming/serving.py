@@ -12,13 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from lambda_streaming.clock import Clock
+from lambda_streaming.clock import Clock, SystemClock
+from lambda_streaming.phases import Phases
 from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.take_over import LambdaHandler, arm
+from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.invocations import Invocations
+from lambda_streaming.tracing.settings import TracingSettings
 from lambda_streaming.tracing.tracer import Tracing
 
 if TYPE_CHECKING:
@@ -192,6 +195,41 @@ class Service:
     life_cycle: LifeCycle
     slots: int = 1
     """How many invocations may run at once."""
+
+
+def traced(
+    handler: Handler,
+    environ: MutableMapping[str, str],
+    *,
+    app: AppLifeCycle | None = None,
+    slots: int = 1,
+) -> Service:
+    """The handler with both its phases in one trace, its log lines with the ids of the invocation.
+
+    Raises SettingsError for environment variables that cannot be used.
+    """
+    from aws_lambda_powertools import Logger
+    from aws_xray_sdk.core import xray_recorder
+
+    settings = TracingSettings.from_environ(environ)
+    clock, invocations = SystemClock(), Invocations()
+    correlation = tell_invocations_apart(
+        invocations,
+        logger=Logger(service=settings.service_name),
+        recorder=xray_recorder,
+        clock=clock,
+    )
+    tracing = Tracing(settings, environ, clock)
+    phases = Phases(
+        HandlerPhase(xray_recorder, settings.service_name, environ),
+        tracing,
+        bind_log=correlation.bind_span,
+        steady_seconds=clock.steady_seconds,
+    )
+    life_cycle = TracedLifeCycle(
+        tracing, invocations, environ=environ, clock=clock, app=app or AppLifeCycle()
+    )
+    return Service(phases.traced(handler), life_cycle, slots)
 
 
 Compose: TypeAlias = Callable[[MutableMapping[str, str]], Service]

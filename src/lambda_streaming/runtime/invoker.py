@@ -8,7 +8,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from typing import TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from lambda_streaming.responses import Result, StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.client import RuntimeApi
@@ -77,7 +77,7 @@ class Invoker:
         self._life_cycle = life_cycle
         self._termination = termination
         self._monotonic = monotonic
-        self._threads = None if _is_async(handler) else threads
+        self._threads = None if is_async(handler) else threads
         self._stream: ResponseStream | None = None
         self._answered = False
 
@@ -180,9 +180,12 @@ class Invoker:
         await run_guarded("settle", self._life_cycle.settle)
 
 
-def _is_async(handler: Handler) -> bool:
-    call = getattr(handler, "__call__", None)  # noqa: B004 (an object's method is wanted)
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
+def is_async(handler: Callable[..., Any]) -> bool:
+    """Whether it is a coroutine function, under whatever decorators, or an object that is called as
+    one."""
+    innermost = inspect.unwrap(handler)
+    call = getattr(innermost, "__call__", None)  # noqa: B004 (an object's method is wanted)
+    return inspect.iscoroutinefunction(innermost) or inspect.iscoroutinefunction(call)
 
 
 async def _in_thread(threads: Executor, call: Callable[[], T]) -> T:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lambda_streaming.environ import EnvironReader
+from lambda_streaming.environ import EnvironReader, SettingsError
+
+_OTLP_ENDPOINT = "http://localhost:4318"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +19,40 @@ class TracingSettings:
     """
 
     service_name: str
-    otlp_endpoint: str = "http://localhost:4318"
+    otlp_endpoint: str = _OTLP_ENDPOINT
     is_disabled: bool = False
     is_full_detail: bool = False
     span_budget: int = 120
     slow_ms: float = 500
     flush_seconds: float = 1.5
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> TracingSettings:
+        """Raises SettingsError for what would tear the trace apart."""
+        read = EnvironReader(environ)
+        if (problem := exec_wrapper_problem(read)) is not None:
+            raise SettingsError(problem)
+        return cls(
+            service_name=_service_name(read),
+            otlp_endpoint=read.base_url("OTEL_EXPORTER_OTLP_ENDPOINT", _OTLP_ENDPOINT),
+            is_disabled=read.flag("OTEL_SDK_DISABLED"),
+            is_full_detail=read.choice("STREAMING_TRACE_DETAIL", ("budget", "full")) == "full",
+            span_budget=read.whole("STREAMING_TRACE_SPAN_BUDGET", 120, 0, 10_000),
+            slow_ms=read.number("STREAMING_TRACE_SLOW_MS", 500, 0, 3_600_000),
+            flush_seconds=read.number("STREAMING_FLUSH_SECONDS", 1.5, 0.05, 60),
+        )
+
+
+def _service_name(read: EnvironReader) -> str:
+    """One name for both phases, by default the function's own."""
+    powertools = read.optional("POWERTOOLS_SERVICE_NAME")
+    otel = read.optional("OTEL_SERVICE_NAME")
+    if powertools is not None and otel is not None and powertools != otel:
+        raise SettingsError(
+            f"OTEL_SERVICE_NAME={otel!r} differs from POWERTOOLS_SERVICE_NAME={powertools!r}:"
+            " set both to the same name, or X-Ray shows one function as two services"
+        )
+    return powertools or otel or read.text("AWS_LAMBDA_FUNCTION_NAME", "function")
 
 
 def exec_wrapper_problem(read: EnvironReader) -> str | None:

@@ -63,7 +63,11 @@ def test_every_module_that_a_page_runs_is_there() -> None:
     missing = {
         module: page
         for module, page in named.items()
-        if not any((place / f"{module.replace('.', '/')}.py").exists() for place in places)
+        if not any(
+            (place / module.replace(".", "/") / "__main__.py").exists()
+            or (place / f"{module.replace('.', '/')}.py").exists()
+            for place in places
+        )
     }
     assert len(named) > 1
     assert missing == {}

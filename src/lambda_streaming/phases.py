@@ -1,0 +1,101 @@
+"""Both phases of a handler in one trace.
+
+The handler phase ends when the handler has returned, and is X-Ray's: `## handler`. What the body of
+its answer does is the streaming phase, with a root span of its own, `response_stream`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial, wraps
+from typing import cast
+
+from lambda_streaming.responses import Finish, Result, StreamingResponse, StreamOutcome
+from lambda_streaming.runtime.error_report import run_guarded
+from lambda_streaming.runtime.invocation import LambdaContext
+from lambda_streaming.runtime.invoker import Handler, is_async
+from lambda_streaming.tracing.handler_phase import HandlerPhase
+from lambda_streaming.tracing.header import parse_trace_header
+from lambda_streaming.tracing.step import Trace
+from lambda_streaming.tracing.tracer import Tracing
+
+ROOT = "response_stream"
+
+_SETTLE_SECONDS = 1.0
+"""For work in threads that outlives the body."""
+
+
+class Phases:
+    """`bind_log` is told which span log lines belong to from then on."""
+
+    def __init__(
+        self,
+        handler_phase: HandlerPhase,
+        tracing: Tracing,
+        *,
+        bind_log: Callable[[str | None], None],
+        steady_seconds: Callable[[], float],
+    ) -> None:
+        self._handler_phase = handler_phase
+        self._tracing = tracing
+        self._bind_log = bind_log
+        self._steady_seconds = steady_seconds
+
+    def traced(self, handler: Handler) -> Handler:
+        """The handler, sync or async, with both its phases recorded."""
+        if is_async(handler):
+
+            @wraps(handler)
+            async def handle_async(event: bytes, context: LambdaContext) -> Result:
+                with self._handler_phase.recorded() as span_id:
+                    self._bind_log(span_id)
+                    result = await cast("Awaitable[Result]", handler(event, context))
+                return self._with_streaming_phase(result, context)
+
+            return handle_async
+
+        @wraps(handler)
+        def handle(event: bytes, context: LambdaContext) -> Result:
+            with self._handler_phase.recorded() as span_id:
+                self._bind_log(span_id)
+                result = cast("Result", handler(event, context))
+            return self._with_streaming_phase(result, context)
+
+        return handle
+
+    def _with_streaming_phase(self, result: Result, context: LambdaContext) -> Result:
+        if not isinstance(result, StreamingResponse):
+            return result
+        trace = self._tracing.start(ROOT, parse_trace_header(context.trace_header))
+        self._bind_log(trace.span_id)
+        # The body runs in the context of its handler.
+        trace.enter_streaming_phase()
+        finish = partial(self._finish, trace, self._steady_seconds(), result.finish)
+        return replace(result, finish=finish)
+
+    async def _finish(
+        self,
+        trace: Trace,
+        started: float,
+        finish: Finish | None,
+        outcome: StreamOutcome,
+        error: BaseException | None,
+    ) -> None:
+        is_shutdown = outcome is StreamOutcome.SHUTDOWN
+        try:
+            if finish is not None:
+                await run_guarded("finish", lambda: finish(outcome, error))
+            if not is_shutdown:  # there is no time for it
+                await trace.settle(_SETTLE_SECONDS)
+        finally:
+            trace.end(
+                {
+                    "end_reason": outcome.value,
+                    "stream_ms": round((self._steady_seconds() - started) * 1000, 3),
+                },
+                annotations=("end_reason",),
+                error=error,
+                is_fault=outcome is StreamOutcome.FAILED,
+                interrupted=is_shutdown,
+            )
