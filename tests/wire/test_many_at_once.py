@@ -14,12 +14,11 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
-from local_aws.otlp_collector import running_collector
-from local_aws.xray_daemon import running_daemon
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.fakes.functions import many_slots
 from tests.fakes.local import wait_until
+from tests.fakes.receivers import running_collector, running_daemon
 from tests.fakes.runtime_api import Event, Exchange, FakeRuntimeApi
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local_aws.otlp_collector import running_collector
-from local_aws.xray_daemon import running_daemon
-
 from tests.fakes.functions import own_app
 from tests.fakes.local import wait_until
+from tests.fakes.receivers import running_collector, running_daemon
 from tests.fakes.runtime_api import Event, FakeRuntimeApi
 
 ROOT = Path(__file__).parents[2]
