@@ -32,10 +32,10 @@ _CONNECT_SECONDS = 1.0
 _THREADS = 8
 _LONGEST_REST_SECONDS = 5.0
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {"ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"}
 )
-"""Answered with a 4xx as throttles are, and over as soon."""
+"""4xx codes that are transient, like throttles."""
 
 
 class ConditionFailed(Exception):
@@ -105,7 +105,7 @@ class EventEmitter(Protocol):
 
 
 def shorten_errors(events: EventEmitter) -> None:
-    """Let no error of a client say more than may be told.
+    """Redact the message of every error of a client.
 
     Here, before botocore makes an exception of the answer, because everybody formats exceptions:
     the X-Ray SDK, tracebacks of chained ones, our spans and log lines.
@@ -114,10 +114,10 @@ def shorten_errors(events: EventEmitter) -> None:
     def answered(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
         if http_response.status_code < 300:
             return
-        for told in (parsed, parsed.get("Error", {})):
+        for holder in (parsed, parsed.get("Error", {})):
             for key in ("Message", "message"):
-                if isinstance(text := told.get(key), str):
-                    told[key] = first_line(text)
+                if isinstance(text := holder.get(key), str):
+                    holder[key] = first_line(text)
 
     def failed(exception: Exception, **_: Any) -> None:
         text = str(exception)
@@ -147,15 +147,15 @@ def aws_failures() -> Iterator[None]:
     ) as error:
         raise AwsUnavailable(type(error).__name__, "no usable answer in time") from error
     except (AttributeError, UnicodeDecodeError) as error:
-        # botocore reads an answer as if it were one: a list, or bytes that are no text, are not.
+        # botocore's parser fails so on JSON that is no object and on bytes that are no text.
         raise AwsUnavailable(type(error).__name__, "no usable answer") from error
     except BotoCoreError as error:
         raise AwsRefused(type(error).__name__, first_line(str(error))) from error
 
 
 def items_of(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A query's items. Raises AwsUnavailable for an answer that has none at all, not even an empty
-    list: whatever gave it, DynamoDB did not."""
+    """A query's items. Raises AwsUnavailable for an answer without a list of items: DynamoDB sends
+    one even for an empty index, so something else answered."""
     items = answer.get("Items")
     if not isinstance(items, list):
         raise AwsUnavailable("ResponseParserError", "an answer without items")
@@ -169,7 +169,7 @@ def _translated(error: ClientError) -> AwsError | ConditionFailed:
     if code == CONDITION_FAILED:
         return ConditionFailed(error.response.get("Item"))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    if is_throttle(code, status) or code in _PASSING or status == 408:
+    if is_throttle(code, status) or code in _TRANSIENT or status == 408:
         return AwsThrottled(code, message)
     if status >= 500:
         return AwsUnavailable(code, message)

@@ -1,4 +1,4 @@
-"""What an AWS service's failure means for whoever asked.
+"""AWS failures by what follows from them: transient, throttled, or permanent.
 
 A message says what was given and what to do. AWS's own texts name accounts and roles: they reach
 logs and spans only.
@@ -28,19 +28,19 @@ class AwsError(Exception):
 
     @property
     def public_message(self) -> str:
-        """What whoever invoked the function may read, and its client."""
+        """For the client and the caller of the function: no names of accounts and roles."""
         code = self.code if _CODE.fullmatch(self.code) else "Unknown"
         return f"{code}: {self.meaning}; the function's log says more"
 
 
 class AwsUnavailable(AwsError):
-    """Passing: throttled, timed out, not reachable, or a 5xx. The same call may work later."""
+    """Transient: throttled, timed out, not reachable, or a 5xx. The same call may work later."""
 
     meaning = "an AWS service could not answer for now, and the same request may work later"
 
 
 class AwsThrottled(AwsUnavailable):
-    """Passing, and answered with a 4xx: the table's or the account's limit was reached."""
+    """Transient, and answered with a 4xx: the table's or the account's limit was reached."""
 
     is_fault = False
 
