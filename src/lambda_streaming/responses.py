@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 
 class StreamOutcome(enum.Enum):
@@ -49,14 +49,30 @@ class BufferedResponse:
 Finish: TypeAlias = Callable[[StreamOutcome, BaseException | None], Awaitable[None]]
 
 
-Body: TypeAlias = AsyncIterable[bytes | str] | Iterable[bytes | str]
+class Write(Protocol):
+    """Sends one block of a body, and returns when the Runtime API's socket has taken it.
+
+    Raises ConnectionLostError where nobody takes it any more, RuntimeError after `end`.
+    """
+
+    async def __call__(self, block: bytes | str) -> None: ...
+
+    async def end(self) -> None:
+        """The body is complete: the client has all of it, and the function that wrote it may go
+        on."""
+
+
+PushedBody: TypeAlias = Callable[[Write], Awaitable[None]]
+Body: TypeAlias = AsyncIterable[bytes | str] | Iterable[bytes | str] | PushedBody
 
 
 @dataclass(frozen=True, slots=True)
 class StreamingResponse:
     """An HTTP answer whose body is produced while it is sent, one write for each block.
 
-    An iterable that is not asynchronous is asked for its blocks on a worker thread.
+    An iterable that is not asynchronous is asked for its blocks on a worker thread. A body that is
+    an async function gets a `Write` and calls it; several of its tasks may. What it raises after
+    `end` is logged, and given to `finish` with COMPLETED.
 
     `body` is closed by the runtime before `finish` is called, and `finish` is called exactly once,
     also when the answer could not be begun. It is cancelled where SIGTERM leaves it no time. Its

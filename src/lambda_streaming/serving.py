@@ -109,9 +109,11 @@ class TracedLifeCycle(LifeCycle):
         self._environ.pop(_TRACE_VARIABLE, None)
 
     async def settle(self) -> None:
+        if self._tracing.buffer.has_work:
+            # Cancelled only when the process exits: what is logged until then still belongs to this
+            # invocation.
+            await self._export()
         try:
-            if self._tracing.buffer.has_work:
-                await self._export()
             self._count_losses()
         finally:
             self._running -= 1

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import cast
 
-from lambda_streaming.responses import Body, StreamingResponse, StreamOutcome
+from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.client import accepted
 from lambda_streaming.runtime.connection import Connection, lost
 from lambda_streaming.runtime.error_report import (
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 # A body that is always ready would never let the event loop run, and with it the socket's watch.
 _BLOCKS_PER_LOOP_PASS = 64
+_END = object()
 
 
 class ResponseStream:
@@ -58,8 +59,9 @@ class ResponseStream:
         self._ended = False
         self._reply: Reply | None = None
         self._replied = asyncio.Event()
-        self._body = _asynchronous(response.body)
+        self._writable: asyncio.Future[None] | None = None
         self._is_empty = True
+        self._body_ended = False
 
     async def run(
         self, head: bytes, context: contextvars.Context
@@ -101,18 +103,20 @@ class ResponseStream:
                 self._outcome, self._error = StreamOutcome.LOST, error
         finally:
             self._ended = True  # nothing may interrupt what the body has to clean up
+            self._release_writer()
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
-            await close_body(self._body)
+            await close_body(self._response.body)
 
     async def _exchange(self, head: bytes) -> None:
         loop = asyncio.get_running_loop()
         descriptor = self._connection.sock.fileno()
         loop.add_reader(descriptor, self._receive)
         try:
-            await self._send(head)
+            await self.send(head)
             end = await self._send_body()
-            await self._send(EMPTY_BODY + end if self._is_empty else end)
+            if not self._body_ended:
+                await self.end_body(end)
             await self._wait_for_reply()
         except ConnectionLostError:
             self._take_reply()  # one that came before the end says more than the broken pipe does
@@ -122,27 +126,54 @@ class ResponseStream:
 
     async def _send_body(self) -> bytes:
         """Sends block by block; what is to end the chunked body."""
+        body = self._response.body
         try:
-            await self._send_blocks()
+            if isinstance(body, AsyncIterable):
+                await self._send_blocks(body)
+            elif callable(body):
+                await body(Writer(self))
+            else:
+                await self._send_blocks(_ThreadedBlocks(body))
         except ConnectionLostError:
             raise
         except BaseException as error:
-            if not self._stopped:
+            if self._stopped:
+                if not isinstance(error, asyncio.CancelledError):
+                    log_failure(logger, "the body failed on its cancellation", error)
+            elif self._body_ended:
+                log_failure(logger, "the work after the body failed", error)
+                self._error = error
+            else:
                 log_failure(logger, "the body failed after its head was sent", error)
                 self._outcome, self._error = StreamOutcome.FAILED, error
                 return last_chunk_with_trailers(error_type(error), error_trailer_body(error))
-            if not isinstance(error, asyncio.CancelledError):
-                log_failure(logger, "the body failed on its cancellation", error)
         if self._stopped:
             raise asyncio.CancelledError
         return LAST_CHUNK
 
-    async def _send_blocks(self) -> None:
+    # For bodies that are functions
+
+    def check_writable(self) -> None:
+        if self._body_ended:
+            raise RuntimeError("the body has ended: nothing can be written after it")
+        if self._stopped or self._ended:
+            raise ConnectionLostError("the answer was given up")
+
+    def send_now(self, framed: bytes) -> int:
+        """How many bytes were accepted at once."""
+        self._is_empty = False
+        return self._connection.try_send(framed)
+
+    async def end_body(self, end: bytes) -> None:
+        self._body_ended = True
+        await self.send(EMPTY_BODY + end if self._is_empty else end)
+
+    async def _send_blocks(self, blocks: AsyncIterable[bytes | str]) -> None:
         send = self._connection.sock.send
         blocks_left = _BLOCKS_PER_LOOP_PASS
         is_empty = True
         try:
-            async for block in self._body:
+            async for block in blocks:
                 if self._stopped:  # and the body swallowed its cancellation
                     return
                 if block:
@@ -158,7 +189,7 @@ class ResponseStream:
                     except OSError as error:
                         raise lost(error) from error
                     if accepted_bytes != len(framed):
-                        await self._send(memoryview(framed)[accepted_bytes:])
+                        await self.send(memoryview(framed)[accepted_bytes:])
                 blocks_left -= 1
                 if not blocks_left:
                     blocks_left = _BLOCKS_PER_LOOP_PASS
@@ -166,7 +197,8 @@ class ResponseStream:
         finally:
             self._is_empty = is_empty
 
-    async def _send(self, data: bytes | memoryview) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
+        """Sends all of it, waiting as often as the socket is full."""
         rest = memoryview(data)
         while rest := rest[self._connection.try_send(rest) :]:
             await self._wait_until_writable()
@@ -176,12 +208,22 @@ class ResponseStream:
         writable = loop.create_future()
         descriptor = self._connection.sock.fileno()
         loop.add_writer(descriptor, _resolve, writable)
+        self._writable = writable
         stall = self._start_stall_timer(loop)
         try:
             await writable
         finally:
             stall.cancel()
-            loop.remove_writer(descriptor)
+            if self._writable is writable:
+                self._release_writer()
+
+    def _release_writer(self) -> None:
+        """Before the socket is closed: its descriptor may be another connection's soon."""
+        writable, self._writable = self._writable, None
+        if writable is not None:
+            asyncio.get_running_loop().remove_writer(self._connection.sock.fileno())
+            if not writable.done():
+                writable.set_exception(ConnectionLostError("the answer was given up"))
 
     async def _wait_for_reply(self) -> None:
         """It comes when the last byte was passed on to the client, and so it can stall, too."""
@@ -213,7 +255,7 @@ class ResponseStream:
         received = self._connection.receive_ready()
         if received is None:
             return
-        if not received and self._reply is not None:
+        if not received and self._reply is not None and not self._body_ended:
             raise ConnectionLostError("the Runtime API closed the connection under the body")
         reply = self._connection.feed(received)
         if reply is None:
@@ -230,6 +272,38 @@ class ResponseStream:
             asyncio.get_running_loop().remove_reader(self._connection.sock.fileno())
             logger.warning("answer not delivered: %s", error)
             self.stop(StreamOutcome.LOST, error)
+        if self._body_ended and self._reply is not None:  # what follows is for the next exchange
+            asyncio.get_running_loop().remove_reader(self._connection.sock.fileno())
+
+
+class Writer:
+    """The `Write` of a body that is a function: sends from the task that calls it.
+
+    Only a block that the socket does not take whole waits, and the blocks of other tasks after it.
+    """
+
+    def __init__(self, stream: ResponseStream) -> None:
+        self._stream = stream
+        self._sending = asyncio.Lock()
+        self._blocks_left = _BLOCKS_PER_LOOP_PASS
+
+    async def __call__(self, block: bytes | str) -> None:
+        self._stream.check_writable()
+        if block:
+            framed = chunk(encoded(block))
+            accepted_bytes = 0 if self._sending.locked() else self._stream.send_now(framed)
+            if accepted_bytes != len(framed):
+                async with self._sending:
+                    await self._stream.send(memoryview(framed)[accepted_bytes:])
+        self._blocks_left -= 1
+        if not self._blocks_left:
+            self._blocks_left = _BLOCKS_PER_LOOP_PASS
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        self._stream.check_writable()
+        async with self._sending:
+            await self._stream.end_body(LAST_CHUNK)
 
 
 async def close_body(body: object) -> None:
@@ -241,17 +315,21 @@ async def close_body(body: object) -> None:
         await run_guarded("closing the body", lambda: asyncio.to_thread(body.close))
 
 
-def _asynchronous(body: Body) -> AsyncIterable[bytes | str]:
-    return body if isinstance(body, AsyncIterable) else _blocks_from_threads(body)
+class _ThreadedBlocks:
+    """An iterable's blocks, each made on a worker thread. No generator: one that is not run to its
+    end would be closed by a task of its own, later."""
 
+    def __init__(self, blocks: Iterable[bytes | str]) -> None:
+        self._blocks = iter(blocks)
 
-async def _blocks_from_threads(body: Iterable[bytes | str]) -> AsyncGenerator[bytes | str, None]:
-    blocks, end = iter(body), object()
-    try:
-        while (block := await asyncio.to_thread(next, blocks, end)) is not end:
-            yield cast("bytes | str", block)
-    finally:
-        await close_body(body)
+    def __aiter__(self) -> AsyncIterator[bytes | str]:
+        return self
+
+    async def __anext__(self) -> bytes | str:
+        block = await asyncio.to_thread(next, self._blocks, _END)
+        if block is _END:
+            raise StopAsyncIteration
+        return cast("bytes | str", block)
 
 
 def _resolve(writable: asyncio.Future[None]) -> None:

@@ -241,6 +241,29 @@ async def test_invocations_that_end_together_share_an_export(world: World) -> No
     assert [len(batch) for batch in world.tracing.exporter.batches] == [1, 63]
 
 
+async def test_an_invocation_that_is_cut_off_while_it_exports_keeps_its_log_lines(
+    world: World,
+) -> None:
+    is_exporting, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        is_exporting.set()
+        go_on.wait(10)
+
+    world.tracing.exporter.on_export = hang
+    one = world.begin("a")
+    world.make_span()
+    settling = asyncio.create_task(one.settle())
+    await asyncio.to_thread(is_exporting.wait, 10)
+    settling.cancel()
+    await asyncio.wait((settling,))
+    go_on.set()
+
+    running = world.invocations.current()
+    assert running is not None
+    assert running.request_id == "a"
+
+
 # The process's life
 
 
