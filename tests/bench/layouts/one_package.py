@@ -28,9 +28,9 @@ _ENTRYPOINT = f"{_PACKAGE}.entrypoint"
 
 
 def serve_blocks() -> None:
-    from lambda_streaming.responses import StreamingResponse, StreamOutcome
-    from lambda_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
-    from lambda_streaming.runtime.loop import run
+    from lambdas.sse_streaming.runtime.invocation import FunctionEnvironment, LambdaContext
+    from lambdas.sse_streaming.runtime.loop import run
+    from lambdas.sse_streaming.runtime.response import StreamingResponse, StreamOutcome
 
     async def body(blocks: int, block: bytes, pause_seconds: float) -> AsyncGenerator[bytes, None]:
         yield b": open\n\n"
@@ -63,9 +63,8 @@ def serve_blocks() -> None:
 
 
 def serve_eagerly() -> None:
-    from lambda_streaming.tracing.streaming import StreamTracing
-
-    from lambdas.sse_streaming.aws.clients import Lazy
+    from lambdas.sse_streaming.aws import Lazy
+    from lambdas.sse_streaming.tracing.streaming import StreamTracing
 
     package = import_module(_PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{_PACKAGE}."):
@@ -93,12 +92,11 @@ def serve_eagerly() -> None:
 
 def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
     """By kind, what makes a stream's dispatch; called anew for each measurement."""
-    from lambda_streaming.tracing.delivery import Outcome, SpanDelivery
-    from lambda_streaming.tracing.streaming import StreamTracing
-
-    from lambda_streaming.clock import SystemClock
-    from lambda_streaming.tracing.header import parse_trace_header
+    from lambdas.sse_streaming.clock import SystemClock
     from lambdas.sse_streaming.settings import Settings
+    from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
+    from lambdas.sse_streaming.tracing.header import parse_trace_header
+    from lambdas.sse_streaming.tracing.streaming import StreamTracing
 
     class NoWire:
         rejected_spans = 0
