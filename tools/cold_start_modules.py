@@ -19,8 +19,6 @@ from typing import Any
 
 _PACKAGES = ("lambda_streaming", "lambdas")
 AWS_CLIENTS = ("dynamodb", "cloudwatch")
-# Loading it starts the runtime loop, which never returns. What it imports is imported anyway.
-_TAKES_OVER = "entrypoint"
 _TASK_ROOT = "/var/task"
 
 
@@ -55,12 +53,9 @@ def load_what_a_first_stream_needs(tree: Path) -> None:
     imported: set[str] = set()
     for source in sorted(own_sources(tree)):
         *package, module = source.relative_to(tree).with_suffix("").parts
-        if module != _TAKES_OVER:
-            importlib.import_module(".".join((*package, module)).removesuffix(".__init__"))
+        importlib.import_module(".".join((*package, module)).removesuffix(".__init__"))
         imported.update(imports_of(source.read_text(encoding="utf-8"), ".".join(package)))
     for name in sorted(imported):
-        if name.split(".")[-1] == _TAKES_OVER:
-            continue
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:

@@ -63,8 +63,9 @@ def serve_blocks() -> None:
 
 
 def serve_eagerly() -> None:
-    from lambdas.sse_streaming.aws import Lazy
     from lambdas.sse_streaming.tracing.streaming import StreamTracing
+
+    from lambdas.sse_streaming.aws import Lazy
 
     package = import_module(_PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{_PACKAGE}."):
@@ -93,10 +94,11 @@ def serve_eagerly() -> None:
 def dispatch_kinds() -> dict[str, Callable[[], Callable[[], None]]]:
     """By kind, what makes a stream's dispatch; called anew for each measurement."""
     from lambdas.sse_streaming.clock import SystemClock
-    from lambdas.sse_streaming.settings import Settings
     from lambdas.sse_streaming.tracing.delivery import Outcome, SpanDelivery
     from lambdas.sse_streaming.tracing.header import parse_trace_header
     from lambdas.sse_streaming.tracing.streaming import StreamTracing
+
+    from lambdas.sse_streaming.settings import Settings
 
     class NoWire:
         rejected_spans = 0
