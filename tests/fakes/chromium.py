@@ -104,7 +104,9 @@ class Page:
     def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters, **self._session}
-        os.write(self._commands, json.dumps(message).encode() + b"\0")
+        rest = memoryview(json.dumps(message).encode() + b"\0")
+        while rest:  # a signal may cut the write of a long script short
+            rest = rest[os.write(self._commands, rest) :]
         give_up_at = time.monotonic() + _ANSWER_SECONDS
         while True:
             answer = json.loads(self._next_message(give_up_at))

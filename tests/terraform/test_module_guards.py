@@ -22,6 +22,10 @@ def broken_variants() -> dict[str, str]:
     return {run["name"]: says[1] for run in runs if (says := _SAYS.search(run["body"]))}
 
 
+# Terraform plans some forty variants of the module in one run.
+pytestmark = pytest.mark.timeout(600)
+
+
 @pytest.fixture(scope="module")
 def complaints(module: Terraform) -> dict[str, str]:
     """What a user reads for each broken variant: its run without the expectation to fail."""
