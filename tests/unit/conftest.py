@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from aws_xray_sdk import global_sdk_config
 from pytest_socket import disable_socket, enable_socket
 
 from lambda_streaming.tracing import step
@@ -19,7 +20,9 @@ def _no_network() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _in_the_handler_phase() -> None:
-    """An asynchronous test may share its context with the tests after it (pytest-asyncio on
-    Python 3.13): none of them begins in the streaming phase of another."""
+    """What a test may leave to those after it in the same worker: its context (an asynchronous one,
+    pytest-asyncio on Python 3.13), and a disabled X-Ray SDK (Powertools' Tracer does so wherever it
+    is made outside Lambda)."""
     step._current_trace.set(None)
     step._current_step.set(None)
+    global_sdk_config.set_sdk_enabled(True)

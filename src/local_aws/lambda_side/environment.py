@@ -145,7 +145,9 @@ class Environment:
             self._child.signal(signal.SIGKILL)
 
     async def shut_down(self) -> None:
-        """SIGTERM, continued first, then SIGKILL, as Lambda ends an environment."""
+        """SIGTERM, continued first, then SIGKILL, as Lambda ends an environment. From the first
+        signal on it is not frozen any more."""
+        self.phase = Phase.ENDED
         if self._child is not None:
             await self._child.end(grace_seconds=SHUTDOWN_SECONDS)
         await self._end()
@@ -189,6 +191,8 @@ class Environment:
 
     def _freeze(self) -> None:
         assert self._child is not None
+        if self.phase is Phase.ENDED:
+            return
         self._child.signal(signal.SIGSTOP)
         self.phase = Phase.FROZEN
 
