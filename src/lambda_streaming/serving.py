@@ -223,7 +223,7 @@ def traced(
     )
     tracing = Tracing(settings, environ, clock)
     phases = Phases(
-        HandlerPhase(xray_recorder, settings.service_name, environ),
+        HandlerPhase(xray_recorder, settings.service_name, invocations, environ),
         tracing,
         bind_log=correlation.bind_span,
         steady_seconds=clock.steady_seconds,

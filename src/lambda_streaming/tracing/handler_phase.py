@@ -5,13 +5,11 @@ Powertools' `capture_lambda_handler` makes the same subsegment, but of a synchro
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-T = TypeVar("T")
+from lambda_streaming.tracing.invocations import Invocations
 
 SUBSEGMENT = "## handler"
 
@@ -27,40 +25,29 @@ class HandlerPhase:
     """Records handlers with the annotations of Powertools: ColdStart once per environment, and
     Service. An exception is the subsegment's cause; answers and events are not recorded."""
 
-    def __init__(self, recorder: Recorder, service_name: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        service_name: str,
+        invocations: Invocations,
+        environ: Mapping[str, str],
+    ) -> None:
         self._recorder = recorder
         self._service_name = service_name
+        self._invocations = invocations
         # Provisioned concurrency initialises before there is a request: nobody waited for it.
         kind = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
-        self._is_cold_start = kind != "provisioned-concurrency"
+        self._has_cold_starts = kind != "provisioned-concurrency"
 
     @contextmanager
     def recorded(self) -> Iterator[str | None]:
         """Gives the subsegment's id, None where nothing is recorded. May surround an `await`."""
         with self._recorder.in_subsegment(SUBSEGMENT) as subsegment:
-            is_cold_start, self._is_cold_start = self._is_cold_start, False
+            is_cold_start = self._has_cold_starts and self._invocations.is_first()
             if subsegment is not None:
                 subsegment.put_annotation("ColdStart", is_cold_start)
                 subsegment.put_annotation("Service", self._service_name)
             yield subsegment_id(subsegment)
-
-    def traced(self, handler: Callable[..., T]) -> Callable[..., T]:
-        """The handler, sync or async, recorded."""
-        if inspect.iscoroutinefunction(handler):
-
-            @wraps(handler)
-            async def traced_async(*args: Any, **kwargs: Any) -> Any:
-                with self.recorded():
-                    return await handler(*args, **kwargs)
-
-            return traced_async  # type: ignore[return-value]  # T is a coroutine
-
-        @wraps(handler)
-        def traced(*args: Any, **kwargs: Any) -> T:
-            with self.recorded():
-                return handler(*args, **kwargs)
-
-        return traced
 
 
 def subsegment_id(subsegment: Any) -> str | None:

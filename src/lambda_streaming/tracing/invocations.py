@@ -14,10 +14,12 @@ from lambda_streaming.tracing.header import TraceHeader, parse_trace_header
 
 @dataclass(slots=True, eq=False)
 class RunningInvocation:
-    """`span_id` is the span that log lines belong to now, 16 hex digits."""
+    """`is_first` in this process: its cold start is a part of what the caller waited for.
+    `span_id` is the span that log lines belong to now, 16 hex digits."""
 
     request_id: str
     header: TraceHeader
+    is_first: bool = False
     span_id: str | None = None
 
 
@@ -29,10 +31,13 @@ class Invocations:
 
     def __init__(self) -> None:
         self._running: tuple[RunningInvocation, ...] = ()
+        self._has_begun = False
 
     def begin(self, request_id: str, trace_header: str | None) -> RunningInvocation:
         """An invocation begins; from now on this context is its own."""
-        invocation = RunningInvocation(request_id, parse_trace_header(trace_header))
+        header = parse_trace_header(trace_header)
+        invocation = RunningInvocation(request_id, header, is_first=not self._has_begun)
+        self._has_begun = True
         self._running = (*self._running, invocation)
         _of_context.set(invocation)
         return invocation
@@ -45,6 +50,11 @@ class Invocations:
 
     def of_context(self) -> RunningInvocation | None:
         return _of_context.get()
+
+    def is_first(self) -> bool:
+        """Whether the current invocation is the first of this process."""
+        invocation = self.current()
+        return invocation is not None and invocation.is_first
 
     def current(self) -> RunningInvocation | None:
         invocation = _of_context.get()

@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 
 class Application:
-    """The routes. `bind_log` is told the span that log lines belong to, `name_route` the route that
-    was found."""
+    """The routes. `is_cold_start` tells whether the current invocation is the first of its process,
+    `bind_log` is told the span that log lines belong to, `name_route` the route that was found."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Application:
         tracing: Tracing,
         configurations: Configurations | None,
         diagnosis: Diagnosis,
+        is_cold_start: Callable[[], bool],
         bind_log: Callable[[str | None], None],
         name_route: Callable[[str], None],
     ) -> None:
@@ -58,11 +59,11 @@ class Application:
         self._tracing = tracing
         self._configurations = configurations
         self._diagnosis = diagnosis
+        self._is_cold_start = is_cold_start
         self._name_route = name_route
         self.bind_log = bind_log
         self._clock = streams.clock
         self._started_seconds = streams.clock.steady_seconds()
-        self._is_cold_start = True
 
     def answer(self, event: bytes, context: LambdaContext) -> Result:
         """Raises what is a defect or a permanent fault; that becomes the runtime's `/error`."""
@@ -80,8 +81,6 @@ class Application:
             return error_answer(refusal, context.aws_request_id)
         except RequestError as error:
             return error_answer(error, context.aws_request_id)
-        finally:
-            self._is_cold_start = False
 
     def _route(self, match: Match, request: Request, context: LambdaContext) -> Result:
         match match.route:
@@ -133,9 +132,8 @@ class Application:
     ) -> StreamingResponse:
         settings = self._settings
         header = parse_trace_header(context.trace_header)
-        position_clock, resume = self._streams.read_position(
-            wanted, is_cold_start=self._is_cold_start
-        )
+        is_cold_start = self._is_cold_start()
+        position_clock, resume = self._streams.read_position(wanted, is_cold_start=is_cold_start)
         trace = self._tracing.start("sse_stream", header, link_to=resume.previous)
         self.bind_log(trace.span_id)
         stream = self._streams.open(
@@ -144,7 +142,7 @@ class Application:
             trace,
             position_clock,
             deadline=context.deadline,
-            is_cold_start=self._is_cold_start,
+            is_cold_start=is_cold_start,
             refusal=refusal,
         )
         return StreamingResponse(

@@ -127,6 +127,7 @@ def compose(environ: MutableMapping[str, str]) -> Service:
             tracing,
             clock,
         ),
+        is_cold_start=invocations.is_first,
         bind_log=correlation.bind_span,
         name_route=route_annotation(xray_recorder),
     )

@@ -51,7 +51,7 @@ def main(slots: int) -> list[dict[str, Any]]:
     invocations = Invocations()
     tracer = Tracer(service="orders", auto_patch=False)
     xray_recorder.configure(context=XRayContext(invocations))
-    phase = HandlerPhase(xray_recorder, "orders", {})
+    phase = HandlerPhase(xray_recorder, "orders", invocations, {})
     all_inside = asyncio.Barrier(slots)
 
     @tracer.capture_method
@@ -70,19 +70,19 @@ def main(slots: int) -> list[dict[str, Any]]:
     def synchronous(event: int, context: object) -> None:
         blocking(event)
 
-    @phase.traced
     async def asynchronous(event: int) -> None:
-        await asyncio.gather(awaited(event), asyncio.to_thread(blocking, event))
-        blocking(event)
+        with phase.recorded():
+            await asyncio.gather(awaited(event), asyncio.to_thread(blocking, event))
+            blocking(event)
 
-    @phase.traced
     async def failing() -> None:
-        await asyncio.sleep(0)
-        raise LookupError("no such order")
+        with phase.recorded():
+            await asyncio.sleep(0)
+            raise LookupError("no such order")
 
-    @phase.traced
     def failing_too() -> None:
-        raise LookupError("no such order")
+        with phase.recorded():
+            raise LookupError("no such order")
 
     async def failed_invocation() -> None:
         header = f"Root=1-{FAILED:08x}-{'a' * 24};Parent={'f' * 16};Sampled=1"

@@ -16,6 +16,7 @@ from lambda_streaming.responses import Response, Result, StreamingResponse, Stre
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
 from lambda_streaming.tracing.handler_phase import HandlerPhase
+from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.step import current_trace
 from tests.fakes.spans import SAMPLED, TracingWorld
 
@@ -44,7 +45,7 @@ class World:
         self.recorder = Recorder()
         self.bound: list[str | None] = []
         self.phases = Phases(
-            HandlerPhase(self.recorder, "orders", {}),
+            HandlerPhase(self.recorder, "orders", Invocations(), {}),
             self.tracing.tracing,
             bind_log=self.bound.append,
             steady_seconds=self.tracing.clock.steady_seconds,
