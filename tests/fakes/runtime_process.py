@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import time
@@ -154,6 +155,19 @@ def with_other_thread(event: bytes, context: LambdaContext) -> Result:
     return hello(event, context)
 
 
+def with_a_thread_that_takes_sigterm(event: bytes, context: LambdaContext) -> Result:
+    """At SIGUSR1, which the test sends."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
+    def take() -> None:
+        signal.sigwait({signal.SIGUSR1})
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        time.sleep(60)
+
+    threading.Thread(target=take).start()
+    return hello(event, context)
+
+
 class Flushing(LifeCycle):
     async def shut_down(self) -> None:
         await asyncio.sleep(0.02)
@@ -207,6 +221,7 @@ SCENARIOS: dict[str, tuple[Handler, LifeCycle]] = {
     "hanging-shut-down": (hello, Hanging()),
     "blocking-shut-down": (hello, Blocking()),
     "other-thread": (with_other_thread, Flushing()),
+    "sigterm-in-thread": (with_a_thread_that_takes_sigterm, Flushing()),
     "stream": (stream, Flushing()),
     "busy-stream": (busy_stream, Flushing()),
     "slowly-closed-stream": (slowly_closed_stream, Flushing()),

@@ -94,6 +94,16 @@ def test_sigterm_while_idle_takes_no_longer_than_the_shut_down() -> None:
     assert seconds < 0.15
 
 
+def test_sigterm_that_another_thread_receives_ends_the_process_too() -> None:
+    """The kernel gives a signal to any thread: to a worker, where the environment was frozen."""
+    with FakeRuntimeApi() as api, function("sigterm-in-thread", api.endpoint) as process:
+        api.add(Event())
+        api.wait_until(lambda: len(api.polls()) == 2, 20)
+        process.popen.send_signal(signal.SIGUSR1)
+        assert process.popen.wait(10) == 0
+        assert process.rest() == ["flushed"]
+
+
 def test_a_second_sigterm_changes_nothing() -> None:
     with FakeRuntimeApi() as api, function("stream", api.endpoint) as process:
         api.add(Event())

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -64,12 +63,12 @@ def run(
         termination=termination,
         slots=slots,
     )
-    previous = termination.listen()
+    termination.listen()
     try:
         code = event_loop.run_until_complete(loop.supervise())
     except BaseException:
         if not loop.initialised:
-            signal.signal(signal.SIGTERM, previous)
+            termination.hand_back()
             loop.close()
             event_loop.close()
             raise

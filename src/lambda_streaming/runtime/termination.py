@@ -33,6 +33,7 @@ class Termination:
         self._event_loop = event_loop
         self._at: float | None = None
         self._in_handler = False
+        self._previous: Any = signal.SIG_DFL
         self.requested = event_loop.create_future()
 
     @property
@@ -40,9 +41,19 @@ class Termination:
         """True from the signal on, a turn of the event loop earlier than `requested` is done."""
         return self._at is not None
 
-    def listen(self) -> Any:
-        """Takes SIGTERM over; returns what had it before."""
-        return signal.signal(signal.SIGTERM, self._on_signal)
+    def listen(self) -> None:
+        """Takes SIGTERM over."""
+        self._previous = signal.getsignal(signal.SIGTERM)
+        # The kernel may give the signal to any thread, and does where the environment was frozen:
+        # Python then only notes it, and an event loop that waits would sleep on. asyncio's own
+        # handler, replaced at once, leaves behind what wakes the loop (signal.set_wakeup_fd).
+        self._event_loop.add_signal_handler(signal.SIGTERM, _nothing)
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def hand_back(self) -> None:
+        """Gives SIGTERM to what had it before."""
+        self._event_loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, self._previous)
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
@@ -76,6 +87,9 @@ class Termination:
         self._event_loop.call_soon_threadsafe(self.requested.set_result, None)
         if self._in_handler:
             raise TerminatedError
+
+
+def _nothing() -> None: ...
 
 
 def require_main_thread() -> None:
