@@ -22,7 +22,7 @@ BUILT = ROOT / "build" / "bench"
 NOW, BASE = "now", "base"
 
 _LAYOUTS: Mapping[str, str] = {
-    "lambda_streaming/serving.py": "library",
+    "lambda_streaming/runtime/loop.py": "library",
     "lambdas/sse_streaming/runtime/loop.py": "one_package",
 }
 """By a file under src/ that only this layout has, the newest layout first: its adapter."""

@@ -17,7 +17,7 @@ SOURCES = Path(__file__).parents[2] / "src"
 APP = """
 from lambda_streaming.responses import Response
 from lambda_streaming.runtime.invoker import LifeCycle
-from lambda_streaming.serving import Service, serve
+from lambda_streaming.serving.process import Service, serve
 
 class Life(LifeCycle):
     async def start(self):

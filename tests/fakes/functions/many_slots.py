@@ -16,7 +16,7 @@ from aws_lambda_powertools import Logger, Tracer
 
 from lambda_streaming.responses import StreamingResponse
 from lambda_streaming.runtime.invocation import LambdaContext
-from lambda_streaming.serving import serve, traced
+from lambda_streaming.serving.process import serve, traced
 from lambda_streaming.tracing.step import step
 
 SLOTS = int(os.environ.get("SLOTS", "1"))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lambda_streaming.runtime.invocation import Invocation
-from lambda_streaming.serving import AppLifeCycle, RequestIds, TracedLifeCycle
+from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
+from lambda_streaming.serving.process import RequestIds
 from lambda_streaming.tracing.export.one_try import Outcome
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.invocations import Invocations

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from lambda_streaming.take_over import LambdaHandler, StartupError, arm
+from lambda_streaming.serving.take_over import LambdaHandler, StartupError, arm
 
 IN_LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
 

@@ -1,0 +1,1 @@
+"""What a process does: it is taken over, built, and lives around its invocations."""
