@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.client import accepted
@@ -33,6 +33,8 @@ from lambda_streaming.runtime.framing import (
 from lambda_streaming.runtime.http_parser import Reply
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # A body that is always ready would never let the event loop run, and with it the socket's watch.
 _BLOCKS_PER_LOOP_PASS = 64
@@ -133,7 +135,7 @@ class ResponseStream:
             elif callable(body):
                 await body(Writer(self))
             else:
-                await self._send_blocks(_ThreadedBlocks(body))
+                await self._send_blocks(ThreadedIterator(body))
         except ConnectionLostError:
             raise
         except BaseException as error:
@@ -315,21 +317,18 @@ async def close_body(body: object) -> None:
         await run_guarded("closing the body", lambda: asyncio.to_thread(body.close))
 
 
-class _ThreadedBlocks:
-    """An iterable's blocks, each made on a worker thread. No generator: one that is not run to its
+class ThreadedIterator(AsyncIterator[T]):
+    """An iterable's members, each made on a worker thread. No generator: one that is not run to its
     end would be closed by a task of its own, later."""
 
-    def __init__(self, blocks: Iterable[bytes | str]) -> None:
-        self._blocks = iter(blocks)
+    def __init__(self, members: Iterable[T]) -> None:
+        self._members = iter(members)
 
-    def __aiter__(self) -> AsyncIterator[bytes | str]:
-        return self
-
-    async def __anext__(self) -> bytes | str:
-        block = await asyncio.to_thread(next, self._blocks, _END)
-        if block is _END:
+    async def __anext__(self) -> T:
+        member: Any = await asyncio.to_thread(next, self._members, _END)
+        if member is _END:
             raise StopAsyncIteration
-        return cast("bytes | str", block)
+        return cast("T", member)
 
 
 def _resolve(writable: asyncio.Future[None]) -> None:
