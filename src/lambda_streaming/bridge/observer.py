@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from lambda_streaming.bridge.types import Scope
+from lambda_streaming.requests import Request
 from lambda_streaming.runtime.error_report import log_failure
 
 logger = logging.getLogger(__name__)
@@ -64,11 +65,12 @@ class Observer(Protocol):
         """The answer and the app are over; nothing follows."""
 
 
-Observe = Callable[[], Observer]
+Observe: TypeAlias = Callable[[Request], Observer]
+"""Makes the observer of one request."""
 
 
 class NoObserver:
-    """The default."""
+    """Wants to know nothing."""
 
     def began(self, scope: Scope) -> None: ...
     def head_sent(self, status: int) -> None: ...
