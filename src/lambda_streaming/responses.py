@@ -27,6 +27,12 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """A mapping, or pairs where names repeat."""
 
 
+Finish: TypeAlias = Callable[[StreamOutcome, BaseException | None], Awaitable[None]]
+"""Work after an answer, with the client already served. Called exactly once, also when the answer
+could not be begun, and cancelled where SIGTERM leaves it no time. It is told what the body raised
+or why the answer was not delivered, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An HTTP answer that is complete. Text is sent as UTF-8."""
@@ -36,6 +42,7 @@ class Response:
     headers: Headers | None = None
     cookies: Sequence[str] = ()
     """Each is the value of one Set-Cookie header."""
+    finish: Finish | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,7 @@ class BufferedResponse:
 
     payload: bytes
     content_type: str = "application/json"
-
-
-Finish: TypeAlias = Callable[[StreamOutcome, BaseException | None], Awaitable[None]]
+    finish: Finish | None = field(default=None, repr=False)
 
 
 class Write(Protocol):
@@ -56,6 +61,10 @@ class Write(Protocol):
     """
 
     async def __call__(self, block: bytes | str) -> None: ...
+
+    @property
+    def stopped_by(self) -> StreamOutcome | None:
+        """Why the body is being cancelled; None while it is not."""
 
     async def end(self) -> None:
         """The body is complete: the client has all of it, and the function that wrote it may go
@@ -74,10 +83,8 @@ class StreamingResponse:
     an async function gets a `Write` and calls it; several of its tasks may. What it raises after
     `end` is logged, and given to `finish` with COMPLETED.
 
-    `body` is closed by the runtime before `finish` is called, and `finish` is called exactly once,
-    also when the answer could not be begun. It is cancelled where SIGTERM leaves it no time. Its
-    second argument is what the body raised (FAILED) or how the connection broke (LOST), else None.
-    A body is cancelled where it waits; one that swallows that is ended when it yields next.
+    `body` is closed by the runtime before `finish` is called, whose second argument is what the
+    body raised (FAILED) or how the connection broke (LOST), else None. A body is cancelled where it waits; one that swallows that is ended when it yields next.
 
     `stall_seconds` bounds the time in which the Runtime API accepts no byte. `write_deadline` is an
     instant on the monotonic clock after which a blocked write is given up at once.

@@ -2,7 +2,8 @@
 
 Both are told of any exception: one whose text, type or traceback cannot be read says the less.
 A report goes to whoever invoked the function, and trailers may go on to its client. An exception
-whose text is not for them has a `public_message`, which is reported in its place.
+whose text or class name is not for them has a `public_message` or a `public_type`, which is
+reported in its place.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ def error_type(error: BaseException) -> str:
 
 
 def type_name(error: BaseException) -> str:
-    return _unless_it_fails(lambda: _cut(type(error).__name__, _TYPE_LIMIT_CHARACTERS), "Exception")
+    return _unless_it_fails(
+        lambda: _cut(
+            getattr(error, "public_type", None) or type(error).__name__, _TYPE_LIMIT_CHARACTERS
+        ),
+        "Exception",
+    )
 
 
 def log_failure(log: logging.Logger, what: str, error: BaseException) -> None:

@@ -100,11 +100,9 @@ class Invoker:
 
     async def _run(self, invocation: Invocation, context: contextvars.Context) -> None:
         self._guarded("begin", lambda: self._life_cycle.begin(invocation))
-        stream: StreamingResponse | None = None
+        result: Result | None = None
         try:
             result = await self._call(invocation)
-            if isinstance(result, StreamingResponse):
-                stream = result
             request = self._api.answer_request(invocation, result)
         except (TerminatedError, KeyboardInterrupt):
             raise
@@ -115,18 +113,18 @@ class Invoker:
                 raise
             log_failure(logger, "the handler failed", error)
             await self._post(self._api.error_request(invocation, error), "/error")
-            await self._finish_unsent(stream, StreamOutcome.FAILED, error)
+            await self._finish_unsent(result, StreamOutcome.FAILED, error)
             return
         if self._termination.begun:  # the handler swallowed the interruption, or was just done
-            if stream is not None:
-                await self._finish_unsent(stream, StreamOutcome.SHUTDOWN, None)
+            if result.finish is not None or isinstance(result, StreamingResponse):
+                await self._finish_unsent(result, StreamOutcome.SHUTDOWN, None)
             raise TerminatedError
-        if stream is not None:
-            outcome, body_error = await self._deliver(stream, request, context)
-            await self._after_answer(stream, outcome, body_error)
-        else:
-            await self._post(request, "/response")
-            await self._after_answer(None, StreamOutcome.COMPLETED, None)
+        outcome, error_of_answer = (
+            await self._deliver(result, request, context)
+            if isinstance(result, StreamingResponse)
+            else await self._post(request, "/response")
+        )
+        await self._after_answer(result, outcome, error_of_answer)
 
     async def _call(self, invocation: Invocation) -> Result:
         context = LambdaContext.of(invocation, self._environment, self._monotonic)
@@ -158,24 +156,28 @@ class Invoker:
         finally:
             self._stream = None
 
-    async def _post(self, request: bytes, what: str) -> None:
+    async def _post(
+        self, request: bytes, what: str
+    ) -> tuple[StreamOutcome, BaseException | None]:
         try:
             await self._api.post(request, what)
         except RuntimeApiError as error:
             logger.warning("answer not delivered: %s", error)
+            return StreamOutcome.LOST, error
+        return StreamOutcome.COMPLETED, None
 
     async def _finish_unsent(
-        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+        self, result: Result | None, outcome: StreamOutcome, error: BaseException | None
     ) -> None:
-        if stream is not None:
-            await close_body(stream.body)
-        await self._after_answer(stream, outcome, error)
+        if isinstance(result, StreamingResponse):
+            await close_body(result.body)
+        await self._after_answer(result, outcome, error)
 
     async def _after_answer(
-        self, stream: StreamingResponse | None, outcome: StreamOutcome, error: BaseException | None
+        self, result: Result | None, outcome: StreamOutcome, error: BaseException | None
     ) -> None:
         self._answered = True
-        if stream is not None and (finish := stream.finish) is not None:
+        if isinstance(result, Result) and (finish := result.finish) is not None:
             await run_guarded("finish", lambda: finish(outcome, error))
         await run_guarded("settle", self._life_cycle.settle)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar, cast
 
@@ -62,6 +63,7 @@ class ResponseStream:
         self._reply: Reply | None = None
         self._replied = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
+        self._writer: Writer | None = None
         self._is_empty = True
         self._body_ended = False
 
@@ -91,6 +93,7 @@ class ResponseStream:
         self._stopped = True
         if self._outcome is None:
             self._outcome, self._error = outcome, error
+        self._release_writer()  # which may be another task than the one that is cancelled
         self._task.cancel()
 
     async def _deliver(self, head: bytes) -> None:
@@ -133,7 +136,8 @@ class ResponseStream:
             if isinstance(body, AsyncIterable):
                 await self._send_blocks(body)
             elif callable(body):
-                await body(Writer(self))
+                self._writer = Writer(self)
+                await body(self._writer)
             else:
                 await self._send_blocks(ThreadedIterator(body))
         except ConnectionLostError:
@@ -155,18 +159,24 @@ class ResponseStream:
 
     # For bodies that are functions
 
+    @property
+    def stopped_by(self) -> StreamOutcome | None:
+        return self._outcome if self._stopped else None
+
     def check_writable(self) -> None:
         if self._body_ended:
             raise RuntimeError("the body has ended: nothing can be written after it")
         if self._stopped or self._ended:
             raise ConnectionLostError("the answer was given up")
 
-    def send_now(self, framed: bytes) -> int:
+    def send_now(self, framed: bytes | memoryview) -> int:
         """How many bytes were accepted at once."""
         self._is_empty = False
         return self._connection.try_send(framed)
 
     async def end_body(self, end: bytes) -> None:
+        if self._writer is not None:
+            await self._writer.flush()
         self._body_ended = True
         await self.send(EMPTY_BODY + end if self._is_empty else end)
 
@@ -203,9 +213,9 @@ class ResponseStream:
         """Sends all of it, waiting as often as the socket is full."""
         rest = memoryview(data)
         while rest := rest[self._connection.try_send(rest) :]:
-            await self._wait_until_writable()
+            await self.wait_until_writable()
 
-    async def _wait_until_writable(self) -> None:
+    async def wait_until_writable(self) -> None:
         loop = asyncio.get_running_loop()
         writable = loop.create_future()
         descriptor = self._connection.sock.fileno()
@@ -282,21 +292,27 @@ class Writer:
     """The `Write` of a body that is a function: sends from the task that calls it.
 
     Only a block that the socket does not take whole waits, and the blocks of other tasks after it.
+    One that was begun is sent to its end, also where the task that began it is cancelled.
     """
 
     def __init__(self, stream: ResponseStream) -> None:
         self._stream = stream
         self._sending = asyncio.Lock()
+        self._unsent: deque[memoryview] = deque()
         self._blocks_left = _BLOCKS_PER_LOOP_PASS
+
+    @property
+    def stopped_by(self) -> StreamOutcome | None:
+        return self._stream.stopped_by
 
     async def __call__(self, block: bytes | str) -> None:
         self._stream.check_writable()
         if block:
             framed = chunk(encoded(block))
-            accepted_bytes = 0 if self._sending.locked() else self._stream.send_now(framed)
+            accepted_bytes = 0 if self._unsent else self._stream.send_now(framed)
             if accepted_bytes != len(framed):
-                async with self._sending:
-                    await self._stream.send(memoryview(framed)[accepted_bytes:])
+                self._unsent.append(memoryview(framed)[accepted_bytes:])
+                await self.flush()
         self._blocks_left -= 1
         if not self._blocks_left:
             self._blocks_left = _BLOCKS_PER_LOOP_PASS
@@ -304,8 +320,19 @@ class Writer:
 
     async def end(self) -> None:
         self._stream.check_writable()
+        await self._stream.end_body(LAST_CHUNK)
+
+    async def flush(self) -> None:
         async with self._sending:
-            await self._stream.end_body(LAST_CHUNK)
+            while self._unsent:
+                self._stream.check_writable()
+                block = self._unsent[0]
+                accepted_bytes = self._stream.send_now(block)
+                if accepted_bytes == len(block):
+                    self._unsent.popleft()
+                else:
+                    self._unsent[0] = block[accepted_bytes:]
+                    await self._stream.wait_until_writable()
 
 
 async def close_body(body: object) -> None:
