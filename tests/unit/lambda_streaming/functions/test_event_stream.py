@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambda_streaming.event_stream import (
+from lambda_streaming.functions.event_stream import (
     Event,
     EventStream,
     Lifetime,

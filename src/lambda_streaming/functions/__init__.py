@@ -1,0 +1,1 @@
+"""Functions of a request, served without a framework."""
