@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from contextlib import suppress
 
 from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome
-from lambda_streaming.runtime.errors import ConnectionLostError
 from lambda_streaming.runtime.framing import encoded
 from lambda_streaming.runtime.response_stream import ThreadedIterator, close_body
 

@@ -133,7 +133,7 @@ class Invoker:
                 with self._termination.interrupting():
                     result = self._handler(invocation.event, context)
             else:
-                result = await _in_thread(
+                result = await in_thread(
                     self._threads, lambda: self._handler(invocation.event, context)
                 )
             return await result if isinstance(result, Awaitable) else result
@@ -156,9 +156,7 @@ class Invoker:
         finally:
             self._stream = None
 
-    async def _post(
-        self, request: bytes, what: str
-    ) -> tuple[StreamOutcome, BaseException | None]:
+    async def _post(self, request: bytes, what: str) -> tuple[StreamOutcome, BaseException | None]:
         try:
             await self._api.post(request, what)
         except RuntimeApiError as error:
@@ -190,8 +188,9 @@ def is_async(handler: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(innermost) or inspect.iscoroutinefunction(call)
 
 
-async def _in_thread(threads: Executor, call: Callable[[], T]) -> T:
-    """Runs it in a copy of this context, and takes over what it sets there."""
+async def in_thread(threads: Executor | None, call: Callable[[], T]) -> T:
+    """Runs it on one of the threads, by default of the event loop's own, in a copy of this context,
+    and takes over what it sets there."""
 
     def run() -> tuple[T | None, BaseException | None]:
         # No future holds the exception: it may be one that asyncio treats in its own way.

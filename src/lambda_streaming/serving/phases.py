@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial, wraps
-from typing import cast
+from typing import TypeVar, cast
 
-from lambda_streaming.responses import Finish, Result, StreamingResponse, StreamOutcome
+from lambda_streaming.requests import Request
+from lambda_streaming.responses import (
+    BufferedResponse,
+    Finish,
+    Response,
+    Result,
+    StreamingResponse,
+    StreamOutcome,
+)
 from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
@@ -19,6 +27,8 @@ from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.step import Trace
 from lambda_streaming.tracing.tracer import Tracing
+
+AnyResult = TypeVar("AnyResult", bound=Response | BufferedResponse | StreamingResponse)
 
 ROOT = "response_stream"
 
@@ -42,6 +52,16 @@ class Phases:
         self._bind_log = bind_log
         self._steady_seconds = steady_seconds
 
+    async def run(
+        self, call: Callable[[], Awaitable[Response | StreamingResponse]], request: Request
+    ) -> Response | StreamingResponse:
+        """Runs the function of one request in the handler phase; the body of its answer belongs to
+        the streaming phase."""
+        with self._handler_phase.recorded() as span_id:
+            self._bind_log(span_id)
+            result = await call()
+        return self._with_streaming_phase(result, getattr(request.context, "trace_header", None))
+
     def traced(self, handler: Handler) -> Handler:
         """The handler, sync or async, with both its phases recorded."""
         if is_async(handler):
@@ -51,7 +71,7 @@ class Phases:
                 with self._handler_phase.recorded() as span_id:
                     self._bind_log(span_id)
                     result = await cast("Awaitable[Result]", handler(event, context))
-                return self._with_streaming_phase(result, context)
+                return self._with_streaming_phase(result, context.trace_header)
 
             return handle_async
 
@@ -60,14 +80,14 @@ class Phases:
             with self._handler_phase.recorded() as span_id:
                 self._bind_log(span_id)
                 result = cast("Result", handler(event, context))
-            return self._with_streaming_phase(result, context)
+            return self._with_streaming_phase(result, context.trace_header)
 
         return handle
 
-    def _with_streaming_phase(self, result: Result, context: LambdaContext) -> Result:
+    def _with_streaming_phase(self, result: AnyResult, trace_header: str | None) -> AnyResult:
         if not isinstance(result, StreamingResponse):
             return result
-        trace = self._tracing.start(ROOT, parse_trace_header(context.trace_header))
+        trace = self._tracing.start(ROOT, parse_trace_header(trace_header))
         self._bind_log(trace.span_id)
         # The body runs in the context of its handler.
         trace.enter_streaming_phase()
