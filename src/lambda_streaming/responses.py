@@ -84,7 +84,8 @@ class StreamingResponse:
     `end` is logged, and given to `finish` with COMPLETED.
 
     `body` is closed by the runtime before `finish` is called, whose second argument is what the
-    body raised (FAILED) or how the connection broke (LOST), else None. A body is cancelled where it waits; one that swallows that is ended when it yields next.
+    body raised (FAILED) or how the connection broke (LOST), else None. A body is cancelled where it
+    waits; one that swallows that is ended when it yields next.
 
     `stall_seconds` bounds the time in which the Runtime API accepts no byte. `write_deadline` is an
     instant on the monotonic clock after which a blocked write is given up at once.

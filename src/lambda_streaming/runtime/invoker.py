@@ -156,9 +156,7 @@ class Invoker:
         finally:
             self._stream = None
 
-    async def _post(
-        self, request: bytes, what: str
-    ) -> tuple[StreamOutcome, BaseException | None]:
+    async def _post(self, request: bytes, what: str) -> tuple[StreamOutcome, BaseException | None]:
         try:
             await self._api.post(request, what)
         except RuntimeApiError as error:
