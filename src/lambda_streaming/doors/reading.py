@@ -199,11 +199,16 @@ def headers_2_0(event: Mapping[str, Any], body_bytes: int) -> Pairs:
 
 
 def headers_1_0(event: Mapping[str, Any], body_bytes: int) -> Pairs:
-    """Every value from the map of lists; API Gateway's test console sends only that one."""
+    """Every value from the map of lists; API Gateway's test console sends only that one. HTTP/2
+    cuts a cookie header apart, and nobody behind it puts it together (RFC 9113, section 8.2.3)."""
     every = lists_as_pairs(event.get("multiValueHeaders"))
     named = {name.lower() for name, _ in every}
     single = mapping(event.get("headers"))
-    last = ((name, value) for name, value in single.items() if name.lower() not in named)
+    last = [(name, value) for name, value in single.items() if name.lower() not in named]
+    cookies = [value for name, value in every if name.lower() == "cookie"]
+    if len(cookies) > 1:
+        every = [pair for pair in every if pair[0].lower() != "cookie"]
+        every.append(("cookie", "; ".join(cookies)))
     return _headers([*last, *every], body_bytes)
 
 
