@@ -53,9 +53,10 @@ class Pairs(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`raw_path` and `query_string` are percent-encoded, `path` and `query` decoded. Header names
-    are lower case. `root_path` is the part of the path that the front door put before the app's
-    own: a stage, a base path; `path` and `raw_path` include it, as in ASGI.
+    """`raw_path` and `query_string` are percent-encoded, and ASCII; `path` and `query` are decoded,
+    with U+FFFD for what is not UTF-8. Header names are lower case. `root_path` is the part of the
+    path that the front door put before the app's own: a stage, a base path; `path` and `raw_path`
+    include it, as in ASGI.
 
     `client` is the address of who connected to the front door. `caller_arn` is the IAM identity
     that the front door checked: a user's ARN, or for an assumed role the role's ARN.

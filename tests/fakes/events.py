@@ -1,6 +1,6 @@
-"""Events as Lambda gets them, whole: Function URL (payload 2.0) and API Gateway REST (1.0).
+"""Events as Lambda gets them, whole, from every front door.
 
-After the samples in the Lambda and API Gateway developer guides.
+After the samples in the developer guides of Lambda, API Gateway and Elastic Load Balancing.
 """
 
 from __future__ import annotations
@@ -149,6 +149,105 @@ def rest_api_event(
         },
         "body": None,
         "isBase64Encoded": False,
+    }
+
+
+def http_api_event(
+    method: str = "GET",
+    path: str = "/items",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    stage: str = "$default",
+) -> dict[str, Any]:
+    """Payload 2.0. `path` as API Gateway writes it: decoded, and with a named stage."""
+    event = function_url_event(method, path, query, headers)
+    domain_name = "70ixmpl4fl.execute-api.eu-west-1.amazonaws.com"
+    event["headers"]["host"] = domain_name
+    event["requestContext"] |= {
+        "accountId": ACCOUNT,
+        "apiId": "70ixmpl4fl",
+        "domainName": domain_name,
+        "domainPrefix": "70ixmpl4fl",
+        "stage": stage,
+    }
+    return event
+
+
+def http_api_event_1_0(
+    method: str = "GET",
+    path: str = "/items",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    stage: str = "$default",
+) -> dict[str, Any]:
+    """Payload 1.0. `path` as API Gateway writes it: decoded, and with a named stage."""
+    event = rest_api_event(method, path, query, headers)
+    event["requestContext"] |= {
+        "path": path,
+        "resourceId": "ANY /{proxy+}",
+        "stage": stage,
+    }
+    return {"version": "1.0", **event}
+
+
+def alb_event(
+    method: str = "GET",
+    path: str = "/items",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    multi_value: bool = False,
+) -> dict[str, Any]:
+    """An Application Load Balancer's; `query` percent-encoded, and passed on as it is."""
+    many: dict[str, list[str]] = {}
+    for parameter in query.split("&") if query else ():
+        name, _, value = parameter.partition("=")
+        many.setdefault(name, []).append(value)
+    all_headers = {
+        "accept": "text/html",
+        "host": "lambda-846800462.eu-west-1.elb.amazonaws.com",
+        "user-agent": "Mozilla/5.0",
+        "x-amzn-trace-id": "Root=1-5759e988-bd862e3fe1be46a994272793",
+        "x-forwarded-for": "198.51.100.7",
+        "x-forwarded-port": "443",
+        "x-forwarded-proto": "https",
+        **(headers or {}),
+    }
+    target_group = f"arn:aws:elasticloadbalancing:eu-west-1:{ACCOUNT}:targetgroup/app/6d0ecf831eec9"
+    return {
+        "requestContext": {"elb": {"targetGroupArn": target_group}},
+        "httpMethod": method,
+        "path": path,
+        **(
+            {
+                "multiValueQueryStringParameters": many,
+                "multiValueHeaders": {name: [value] for name, value in all_headers.items()},
+            }
+            if multi_value
+            else {
+                "queryStringParameters": {name: values[-1] for name, values in many.items()},
+                "headers": all_headers,
+            }
+        ),
+        "body": "",
+        "isBase64Encoded": False,
+    }
+
+
+def bare_event(
+    method: str = "GET",
+    path: str = "/items",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """As somebody writes it for `aws lambda invoke`."""
+    return {
+        "httpMethod": method,
+        "path": path,
+        "headers": dict(headers or {}),
+        "queryStringParameters": dict(parse_qsl(query, keep_blank_values=True)),
     }
 
 

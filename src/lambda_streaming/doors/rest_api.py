@@ -9,48 +9,47 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from lambda_streaming.doors import reading
-from lambda_streaming.requests import Pairs, Request
+from lambda_streaming.doors import answering, reading
+from lambda_streaming.doors.answering import AnswerOptions
+from lambda_streaming.doors.door import Streams
+from lambda_streaming.requests import Request
+from lambda_streaming.responses import Response
+
+NAME = "rest_api"
+STREAMS = Streams.BY_SETTING
+"""The event does not tell whether the integration streams."""
 
 
 def recognises(event: Mapping[str, Any]) -> bool:
-    return isinstance(event.get("httpMethod"), str) and isinstance(
-        event.get("requestContext"), dict
-    )
+    """A resource has an id of letters and digits. Where an HTTP API writes this format, the id is
+    null, or a route as `ANY /items`; emulators of REST APIs write its version, too."""
+    if not reading.has_method_1_0(event) or reading.asks_an_authorizer(event):
+        return False
+    resource_id = event["requestContext"].get("resourceId")
+    if event.get("version") == "1.0":
+        return isinstance(resource_id, str) and resource_id.isalnum()
+    return resource_id is not None or isinstance(event.get("resource"), str)
 
 
 def read_request(event: Mapping[str, Any], context: object) -> Request:
-    """The request of an event that this door recognises. Raises BadRequest."""
-    request_context = reading.mapping(event["requestContext"])
-    identity = reading.mapping(request_context.get("identity"))
-    raw_path = reading.raw_path(event.get("path"))
-    return Request(
-        method=event["httpMethod"].upper(),
-        raw_path=raw_path,
-        path=unquote(raw_path),
-        query=_query(event),
-        headers=_headers(event),
-        body=reading.body(event),
-        client=reading.text(identity.get("sourceIp")),
-        caller_arn=reading.caller(identity.get("userArn")),
-        received_ms=reading.epoch_ms(request_context.get("requestTimeEpoch")),
-        event=event,
-        context=context,
+    """`path` has neither the stage nor the base path of a custom domain; `requestContext.path`
+    has the one that the client sees."""
+    raw_path = reading.encoded_path(event.get("path"))
+    path = unquote(raw_path)
+    whole = reading.mapping(event.get("requestContext")).get("path")
+    root_path = reading.root_before(reading.path_or_root(whole), path)
+    return reading.payload_1_0(
+        event,
+        context,
+        raw_path=reading.quoted_path(root_path) + raw_path,
+        path=root_path + path,
+        root_path=root_path,
     )
 
 
-def _query(event: Mapping[str, Any]) -> Pairs:
-    """Decoded already. The map of lists holds every value; the other one only the last."""
-    every = reading.lists_as_pairs(event.get("multiValueQueryStringParameters"))
-    named = {name for name, _ in every}
-    single = reading.mapping(event.get("queryStringParameters"))
-    last = [(n, str(value)) for n, value in single.items() if value is not None and n not in named]
-    return reading.refuse_replacement([*last, *every])
-
-
-def _headers(event: Mapping[str, Any]) -> Pairs:
-    """Every value from the map of lists; API Gateway's test console sends only that one."""
-    every = reading.lists_as_pairs(event.get("multiValueHeaders"))
-    named = {name.lower() for name, _ in every}
-    single = reading.mapping(event.get("headers"))
-    return reading.headers([*((n, v) for n, v in single.items() if n.lower() not in named), *every])
+def answer(
+    response: Response,
+    event: Mapping[str, Any],
+    options: AnswerOptions = answering.NO_OPTIONS,
+) -> dict[str, Any]:
+    return answering.within_lambdas_limit(answering.payload_1_0(response, event, options))

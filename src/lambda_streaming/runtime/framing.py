@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from lambda_streaming.responses import Headers
 
@@ -17,12 +17,10 @@ _DELIMITER_CHUNK = b"8\r\n\0\0\0\0\0\0\0\0\r\n"
 ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
 ERROR_BODY_TRAILER = "Lambda-Runtime-Function-Error-Body"
 
-# Fields of one connection (RFC 9110 section 7.6.1), and those that the front end sets itself:
-# AWS renames a Content-Length of ours to X-Amzn-Remapped-Content-Length.
+# Fields of one connection (RFC 9110 section 7.6.1), and those that the front end sets itself.
 _DROPPED_HEADERS = frozenset(
     {
         "connection",
-        "content-length",
         "date",
         "keep-alive",
         "proxy-authenticate",
@@ -86,26 +84,45 @@ def prelude_chunks(status: int, headers: Headers | None, cookies: Sequence[str])
 
     Raises ValueError or TypeError naming the header whose name or value cannot stand on the wire.
     """
+    check_status(status)
+    # AWS renames a Content-Length of ours to X-Amzn-Remapped-Content-Length.
+    fields, all_cookies = answer_fields(headers, cookies, drop=frozenset({"content-length"}))
+    kept = {name: ", ".join(values) for name, values in fields.items()}
+    document = {"statusCode": status, "headers": kept, "cookies": all_cookies}
+    return chunk(json.dumps(document, separators=(",", ":")).encode()) + _DELIMITER_CHUNK
+
+
+def check_status(status: object) -> None:
     if isinstance(status, bool) or not isinstance(status, int):
         raise TypeError(f"status must be an int, not {type(status).__name__}")
     if not 200 <= status <= 599:
         raise ValueError(f"status must be a final HTTP status, 200 to 599, not {status}")
-    kept: dict[str, str] = {}
+
+
+def answer_fields(
+    headers: Headers | None, cookies: Sequence[str], *, drop: Set[str]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The values of each header that an answer may have, under its first spelling, and the cookies
+    apart. `drop` has the names, in lower case, of further ones to leave out.
+
+    Raises ValueError or TypeError naming the header whose name or value cannot stand on the wire.
+    """
+    fields: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     all_cookies = list(cookies)
-    spelling: dict[str, str] = {}
     for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
         _check_name(name)
         _check_value(name, value)
         lowered = name.lower()
         if lowered == "set-cookie":
             all_cookies.append(value)
-        elif lowered not in _DROPPED_HEADERS:
-            first = spelling.setdefault(lowered, name)
-            kept[first] = f"{kept[first]}, {value}" if first in kept else value
+        elif lowered in by_name:
+            by_name[lowered].append(value)
+        elif lowered not in _DROPPED_HEADERS and lowered not in drop:
+            fields[name] = by_name[lowered] = [value]
     for cookie in all_cookies:
         _check_value("Set-Cookie", cookie)
-    document = {"statusCode": status, "headers": kept, "cookies": all_cookies}
-    return chunk(json.dumps(document, separators=(",", ":")).encode()) + _DELIMITER_CHUNK
+    return fields, [] if "set-cookie" in drop else all_cookies
 
 
 def last_chunk_with_trailers(error_type: str, error_body_base64: bytes) -> bytes:
