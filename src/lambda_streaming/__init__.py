@@ -12,17 +12,37 @@ from typing import TYPE_CHECKING
 from lambda_streaming.version import __version__
 
 if TYPE_CHECKING:
-    from lambda_streaming.requests import Request
+    from lambda_streaming.functions.event_stream import EventStream, ServerSentEvent
+    from lambda_streaming.handlers import asgi, streaming, wsgi
+    from lambda_streaming.requests import BadRequest, Request
     from lambda_streaming.responses import Response, StreamingResponse
     from lambda_streaming.tracing.step import step
 
-__all__ = ["Request", "Response", "StreamingResponse", "__version__", "step"]
+__all__ = [
+    "BadRequest",
+    "EventStream",
+    "Request",
+    "Response",
+    "ServerSentEvent",
+    "StreamingResponse",
+    "__version__",
+    "asgi",
+    "step",
+    "streaming",
+    "wsgi",
+]
 
 _MODULES = {
+    "BadRequest": "lambda_streaming.requests",
+    "EventStream": "lambda_streaming.functions.event_stream",
     "Request": "lambda_streaming.requests",
     "Response": "lambda_streaming.responses",
+    "ServerSentEvent": "lambda_streaming.functions.event_stream",
     "StreamingResponse": "lambda_streaming.responses",
+    "asgi": "lambda_streaming.handlers",
     "step": "lambda_streaming.tracing.step",
+    "streaming": "lambda_streaming.handlers",
+    "wsgi": "lambda_streaming.handlers",
 }
 
 # Hidden from type checkers: they would take every misspelt name for an object.

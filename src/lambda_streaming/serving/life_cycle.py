@@ -42,6 +42,22 @@ class AppLifeCycle:
         """The process ends within a fraction of a second (SIGTERM)."""
 
 
+class UntracedLifeCycle(LifeCycle):
+    """The app's part alone."""
+
+    def __init__(self, app: AppLifeCycle) -> None:
+        self._app = app
+
+    async def start(self) -> None:
+        await self._app.start()
+
+    async def restore(self) -> None:
+        await self._app.restore()
+
+    async def shut_down(self) -> None:
+        await run_guarded("the app's shut_down", self._app.shut_down)
+
+
 class TracedLifeCycle(LifeCycle):
     """Begins and ends each invocation for the tracing, and exports its spans after its answer.
 

@@ -40,19 +40,26 @@ class LambdaHandler:
             # The managed runtime would say that the handler is missing.
             raise StartupError(f"AttributeError: {error}") from error
 
-    def __call__(self, event: object, context: object = None) -> Any:
-        caller = sys._getframe(1).f_globals.get("__name__", "")
-        if caller.partition(".")[0] == _MANAGED_RUNTIME:
+    def answer(self, event: Any, context: object) -> Any:
+        """What a call in plain Python gives."""
+        raise RuntimeError(
+            f"a streaming handler was called by {_caller(3)}: it answers only where the function's"
+            " handler setting names it, because Lambda's runtime buffers what a handler returns to"
+            " it"
+        )
+
+    def __call__(self, event: Any, context: object = None) -> Any:
+        if _caller(2).partition(".")[0] == _MANAGED_RUNTIME:
             logger.warning(
                 "the handler's module was not known when the handler was made (it is imported from "
                 "another module): streaming starts with the first invocation, not before it"
             )
             self.take_over()
-        raise RuntimeError(
-            f"a streaming handler was called by {caller or 'unknown code'}: it answers only where"
-            " the function's handler setting names it, because Lambda's runtime buffers what a"
-            " handler returns to it"
-        )
+        return self.answer(event, context)
+
+
+def _caller(depth: int) -> str:
+    return str(sys._getframe(depth).f_globals.get("__name__") or "unknown code")
 
 
 def arm(

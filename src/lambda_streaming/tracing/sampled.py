@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach
 from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import (
     Link,
@@ -108,6 +108,14 @@ class SampledTrace(Trace):
                     self._emit(span)
                     return
             self._settle(Step(name, started_ns, attributes, trace=self, ended_ns=ended_ns))
+
+    def record_last(self, step: Step) -> None:
+        with self._lock:
+            if self._has_ended or not self._keeps_last(step):
+                self._settle(step)
+
+    def make_current(self) -> None:
+        attach(self._context)
 
     def add_request(self, request: AwsRequest) -> None:
         step = Step(

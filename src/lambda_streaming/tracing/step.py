@@ -231,6 +231,10 @@ class Trace:
         """From now on AWS requests of this context belong to this trace, inside a step or not."""
         _current_trace.set(self)
 
+    def make_current(self) -> None:
+        """From now on spans that the app's own OpenTelemetry makes in this context are children of
+        the root span."""
+
     def step(self, name: str, /, *, keep: Keep = Keep.BUDGET, **attributes: Scalar) -> Step:
         """A step, to be used as `with trace.step(…) as step:` or `async with`. It must not be
         held across a `yield`."""
@@ -238,6 +242,9 @@ class Trace:
 
     def record(self, name: str, started_ns: int, /, **attributes: Scalar) -> None:
         """A step that is over already and made no AWS requests."""
+
+    def record_last(self, step: Step) -> None:
+        """A step that is over already and has a span of its own, whatever was spent before."""
 
     async def settle(self, timeout_seconds: float | None = None) -> None:
         """Wait for work in threads, so that it is in the trace; no longer than the timeout."""

@@ -1,0 +1,164 @@
+"""From an event to an answer: the front door is found, the app is asked, and its answer takes the
+form that the door passes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from lambda_streaming.doors.answering import (
+    LAMBDAS_MAX_BYTES,
+    AnswerOptions,
+    AnswerTooLarge,
+    as_json,
+)
+from lambda_streaming.doors.door import Door, streams
+from lambda_streaming.doors.options import DoorOptions
+from lambda_streaming.doors.recognise import NotHttp, Refused, decode, recognise
+from lambda_streaming.failure_answers import json_error, server_error
+from lambda_streaming.requests import BadRequest, Request
+from lambda_streaming.responses import (
+    BufferedResponse,
+    Finish,
+    Response,
+    Result,
+    StreamingResponse,
+    StreamOutcome,
+)
+from lambda_streaming.runtime.invocation import LambdaContext
+from lambda_streaming.runtime.response_stream import close_body
+from lambda_streaming.serving.other_events import OtherEvents, handle_event
+from lambda_streaming.serving.settings import AppSettings
+from lambda_streaming.sse import to_json
+
+logger = logging.getLogger(__name__)
+
+
+class App(Protocol):
+    """What answers requests: a function, an ASGI app."""
+
+    async def stream(self, request: Request) -> Response | StreamingResponse:
+        """For a front door that streams."""
+
+    async def buffer(self, request: Request, *, limit_bytes: int) -> Response:
+        """For a front door that takes whole answers. Work after the answer is in `finish`."""
+
+
+class ErrorStatus(Exception):
+    """The app answered with a status that counts as a failed invocation."""
+
+
+class Answering:
+    """Answers the events of one app."""
+
+    def __init__(
+        self,
+        app: App,
+        settings: AppSettings,
+        *,
+        door_options: DoorOptions | None = None,
+        answer_options: AnswerOptions | None = None,
+        other_events: OtherEvents | None = None,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._door_options = door_options or DoorOptions()
+        self._answer_options = answer_options or AnswerOptions()
+        self._other_events = other_events
+
+    async def handle(self, event: bytes, context: LambdaContext) -> Result:
+        """The runtime's handler. Raises what is to fail the invocation: UnhandledEventError,
+        ErrorStatus, what a handler of other events raises."""
+        try:
+            document = decode(event)
+        except NotHttp as error:
+            return _refusal(400, str(error))
+        try:
+            door = recognise(document)
+        except (Refused, NotHttp) as error:
+            return await self._answer_other(error, document, context)
+        if not streams(door, self._settings.invoke_mode):
+            answer, finish = await self._buffered(door, document, context)
+            return BufferedResponse(as_json(answer), finish=finish)
+        try:
+            request = self._door_options.apply(door.read_request(document, context))
+        except BadRequest as error:
+            return _bad_request(error, context)
+        return await self._checked(await self._app.stream(request))
+
+    async def answer(
+        self, document: Mapping[str, Any], context: object
+    ) -> tuple[Any, Finish | None]:
+        """The answer to an event as the JSON object of its front door, and the work after it."""
+        event = dict(document)
+        try:
+            door = recognise(event)
+        except (Refused, NotHttp) as error:
+            other = await self._answer_other(error, event, context)
+            return json.loads(other.payload), None
+        return await self._buffered(door, event, context)
+
+    async def _buffered(
+        self, door: Door, document: dict[str, Any], context: object
+    ) -> tuple[dict[str, Any], Finish | None]:
+        request = Request("GET", "/", "/", context=context)
+        try:
+            request = self._door_options.apply(door.read_request(document, context))
+        except BadRequest as error:
+            response = _bad_request(error, context)
+        else:
+            response = await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
+            await self._checked(response)
+        try:
+            return door.answer(response, document, self._answer_options), response.finish
+        except AnswerTooLarge as error:
+            logger.error("the answer was not sent: %s", error)
+            instead = server_error(request, str(error))
+        except (ValueError, TypeError) as error:  # a status or header that cannot be sent
+            logger.error("the answer was not sent: %s", error)
+            instead = server_error(request)
+        return door.answer(instead, document, AnswerOptions()), response.finish
+
+    async def _answer_other(
+        self, why: Refused | NotHttp, document: dict[str, Any], context: object
+    ) -> BufferedResponse:
+        if isinstance(why, Refused):
+            logger.error("refused: %s", why.reason)
+            return _refusal(why.status, why.reason)
+        if why.source is None and self._other_events is None:
+            return _refusal(400, why.reason)
+        source = why.source or "*"
+        result = await handle_event(self._other_events, source, document, context)
+        return BufferedResponse(to_json(result).encode())
+
+    async def _checked(self, result: Response | StreamingResponse) -> Response | StreamingResponse:
+        """Raises ErrorStatus, with the work after the answer done."""
+        if not self._settings.is_error(result.status):
+            return result
+        error = ErrorStatus(
+            f"the app answered {result.status}, which STREAMING_ERROR_STATUS counts as a failed"
+            " invocation"
+        )
+        if isinstance(result, StreamingResponse):
+            await close_body(result.body)
+        if result.finish is not None:
+            await result.finish(StreamOutcome.FAILED, error)
+        raise error
+
+
+def _refusal(status: int, message: str) -> BufferedResponse:
+    """To whoever invoked the function with an event that no front door sends."""
+    document = {
+        "statusCode": status,
+        "headers": {"content-type": "application/json"},
+        "body": to_json({"error": message}),
+        "isBase64Encoded": False,
+    }
+    return BufferedResponse(to_json(document).encode())
+
+
+def _bad_request(error: BadRequest, context: object) -> Response:
+    request = Request("GET", "/", "/", context=context)
+    return json_error(400, error.code, error.message, request)
