@@ -57,7 +57,7 @@ class LifeCycle:
 
 
 class Invoker:
-    """Runs one invocation after the other. Nothing of one is there when the next begins."""
+    """Runs one invocation after the other. Nothing of one is left when the next begins."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Invoker:
                 await self._finish_unsent(stream, StreamOutcome.SHUTDOWN, None)
             raise TerminatedError
         if stream is not None:
-            outcome, body_error = await self._deliver(stream, request, context)
+            outcome, body_error = await self._send_stream(stream, request, context)
             await self._after_answer(stream, outcome, body_error)
         else:
             await self._post(request, "/response")
@@ -149,7 +149,7 @@ class Invoker:
         except Exception as error:
             log_failure(logger, f"{what} failed", error)
 
-    async def _deliver(
+    async def _send_stream(
         self, response: StreamingResponse, head: bytes, context: contextvars.Context
     ) -> tuple[StreamOutcome, BaseException | None]:
         self._stream = ResponseStream(self._api.connection, response, monotonic=self._monotonic)
@@ -181,15 +181,14 @@ class Invoker:
 
 
 def is_async(handler: Callable[..., Any]) -> bool:
-    """Whether it is a coroutine function, under whatever decorators, or an object that is called as
-    one."""
+    """Whether it is a coroutine function, decorated or not, or an object with such a `__call__`."""
     innermost = inspect.unwrap(handler)
     call = getattr(innermost, "__call__", None)  # noqa: B004 (an object's method is wanted)
     return inspect.iscoroutinefunction(innermost) or inspect.iscoroutinefunction(call)
 
 
 async def _in_thread(threads: Executor, call: Callable[[], T]) -> T:
-    """Runs it in a copy of this context, and takes over what it sets there."""
+    """Runs it in a copy of this context, then sets here the context variables that it set."""
 
     def run() -> tuple[T | None, BaseException | None]:
         # No future holds the exception: it may be one that asyncio treats in its own way.
