@@ -49,6 +49,16 @@ class Page:
         for url in ("about:blank", address):
             self._send("Page.navigate", url=url)
 
+    @contextmanager
+    def running_first(self, script: str) -> Iterator[None]:
+        """Pages opened meanwhile run the script before any of their own."""
+        self._send("Page.enable")
+        added = self._send("Page.addScriptToEvaluateOnNewDocument", source=script)
+        try:
+            yield
+        finally:
+            self._send("Page.removeScriptToEvaluateOnNewDocument", **added)
+
     def resize(self, width: int, height: int) -> None:
         is_phone = width < 600
         self._send(
