@@ -4,7 +4,7 @@ PYTHONPATH=src .venv/bin/python -m tools.console_picture
 
 Starts a stack of its own on free ports and drives Chromium, which has to be installed, over its
 debugging pipe (https://chromedevtools.github.io/devtools-protocol/). Takes about half a minute. Of
-the page it knows four ids: #state, #connect, #events and #trace.
+the page it uses four ids: #state, #connect, #events and #trace.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ MAX_BYTES = 200_000
 
 # Two streams: the first rotates, so that its trace is whole; the second is seen running.
 _STACK = {"PORT": "0", "SSE_MAX_STREAM_SECONDS": "15", "SSE_POLL_MAX_SECONDS": "2"}
-_PATIENCE_SECONDS = 60.0
+_WAIT_SECONDS = 60.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Scripts for the page: what to do, and what to look at.
 _IS_LIVE = "document.querySelector('#state').dataset.state === 'live'"
-_IS_IDLE = "document.querySelector('#state').dataset.state === 'idle'"
+_CAN_CONNECT = "!document.querySelector('#connect').disabled"
 _CONNECT = "document.querySelector('#connect').click()"
 _SHOWN_EVENTS = "document.querySelectorAll('#events > li').length"
 _IS_DRAWN = "document.querySelector('#trace').textContent.includes('sse_stream')"
@@ -132,8 +132,8 @@ def take_picture(page: Page, stack: BackgroundStack) -> bytes:
     """The page's pixels once it shows both a running stream and the trace of one that ended."""
     page.call("Page.navigate", url=stack.console_url)
     _wait_until(lambda: page.evaluate("document.readyState") == "complete", "the page is loaded")
-    if page.evaluate(_IS_IDLE):
-        page.evaluate(_CONNECT)
+    _wait_until(lambda: page.evaluate(_CAN_CONNECT), "the page knows the Function URL")
+    page.evaluate(_CONNECT)
     trace_id = _wait_until(lambda: _rotated(stack), "a stream has rotated")
     page.evaluate(f"location.hash = 'trace={trace_id}'")
     _wait_until(lambda: page.evaluate(_IS_DRAWN), "the trace is drawn")
@@ -150,10 +150,10 @@ def _rotated(stack: BackgroundStack) -> str | None:
 
 
 def _wait_until(look: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _WAIT_SECONDS
     while not (seen := look()):
         if time.monotonic() > deadline:
-            raise PictureError(f"not within {_PATIENCE_SECONDS:g} s: {what}")
+            raise PictureError(f"not within {_WAIT_SECONDS:g} s: {what}")
         time.sleep(0.2)
     return seen
 

@@ -1,4 +1,4 @@
-"""Keeps the tables of inputs and outputs in the module's README true to its .tf files.
+"""Makes the tables of inputs and outputs in the module's README from its .tf files.
 
 python -m tools.module_tables            rewrites them
 """
@@ -51,7 +51,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def with_tables(readme: str, module: Path = MODULE) -> str:
-    """The README with its two tables as they should be."""
+    """The README with its two tables made anew."""
     variables = list(blocks((module / "variables.tf").read_text(encoding="utf-8")))
     outputs = list(blocks((module / "outputs.tf").read_text(encoding="utf-8")))
     tables = {
@@ -72,7 +72,7 @@ def _argument(body: str, name: str) -> str | None:
 
 
 def _fields(body: str) -> Iterator[str]:
-    """Each field of an object type with what it is when left out."""
+    """Each field of an object type with its default."""
     found = _OBJECT.search(body)
     for field in _FIELD.finditer(found["fields"]) if found else ():
         optional = _OPTIONAL.fullmatch(field["type"])

@@ -119,7 +119,7 @@ def own_files() -> list[PurePosixPath]:
 def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
     """Ship the bytecode of what a first stream loads; `loadable` is the tree for this CPU."""
     script = str(Path(cold_start_modules.__file__))
-    # What was found with these must be run with them: some Pythons' own library is not elsewhere.
+    # Some interpreters find their own shared library by these variables alone.
     kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment["AWS_EC2_METADATA_DISABLED"] = "true"
@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--python", choices=PYTHONS, default=DEFAULT_PYTHON, help="the managed runtime's"
     )
     parser.add_argument("--architecture", choices=ARCHITECTURES, default=DEFAULT_ARCHITECTURE)
-    parser.add_argument("--output", type=Path, help="default: build/ and a name that says it all")
+    parser.add_argument("--output", type=Path, help="default: build/, named by Python and CPU")
     parser.add_argument(
         "--interpreter", help="a Python of that version, where it is not found by itself"
     )

@@ -1,9 +1,9 @@
-"""Runs a command that says little for long, with a line every two seconds that shows where it is.
+"""Runs a command that is silent for long, and shows its latest line every two seconds.
 
-    python -m tools.patiently WHAT COMMAND…            what it wrote is shown where it fails
-    python -m tools.patiently --output WHAT COMMAND…   always shown, once it has ended
+    python -m tools.patiently WHAT COMMAND…            shows its output if it fails
+    python -m tools.patiently --output WHAT COMMAND…   shows its output in any case, at its end
 
-Needs the standard library alone: it also watches the packages being installed.
+Needs only the standard library: it also runs the installation of the packages.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A segment or subsegment, wherever X-Ray keeps it. Times are epoch seconds."""
+    """A segment or subsegment, nested or not. Times are epoch seconds."""
 
     id: str
     parent_id: str | None
@@ -25,7 +25,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One trace. `limit_exceeded` is X-Ray's own word that it dropped documents."""
+    """One trace. `limit_exceeded`: X-Ray says that it dropped documents."""
 
     id: str
     limit_exceeded: bool

@@ -33,7 +33,7 @@ _STREAM_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The clients that are asked, and the time they are asked by."""
+    """AWS's clients, and the clock that waiting is measured by."""
 
     xray: Any
     functions: Any
@@ -67,10 +67,10 @@ def verify(aws: Aws, function: str, open_stream: Callable[[], Seen]) -> list[Fin
 
 def wait_for_trace(aws: Aws, trace_id: str, function: str) -> Trace:
     """The trace, once both phases are in it and it grows no more. Raises TraceNotFoundError."""
-    give_up_at = aws.now_seconds() + _TRACE_WAIT_SECONDS
+    deadline = aws.now_seconds() + _TRACE_WAIT_SECONDS
     trace = None
     records_before = 0
-    while aws.now_seconds() < give_up_at:
+    while aws.now_seconds() < deadline:
         answer = aws.xray.batch_get_traces(TraceIds=[trace_id])
         if answer["Traces"]:
             trace = Trace.from_answer(answer["Traces"][0])

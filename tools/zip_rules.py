@@ -84,19 +84,19 @@ def reached(sources: Mapping[PurePosixPath, str], app: str) -> set[PurePosixPath
     """Which of these Python files `app` (a package) needs: its own, and whatever is imported from
     there on, anywhere in a file.
 
-    A package that shows names of its modules for type checkers, and imports them late, needs a
-    module where one of its names is imported.
+    A package whose names are imported lazily (for type checkers they stand under TYPE_CHECKING)
+    needs the module of each name that is imported from it.
     """
     modules = {_module_of(path): path for path in sources}
     packages = {name for name, path in modules.items() if path.stem == "__init__"}
-    shown = {name: _shown_names(sources[modules[name]]) for name in packages}
+    lazy = {name: _lazy_names(sources[modules[name]]) for name in packages}
     found: set[PurePosixPath] = set()
     pending = [name for name in modules if name.split(".")[0] == app]
     while pending:
         name = pending.pop()
         parent, _, member = name.rpartition(".")
         if name not in modules:
-            needed = [shown.get(parent, {}).get(member, "")]
+            needed = [lazy.get(parent, {}).get(member, "")]
         elif (path := modules[name]) not in found:
             found.add(path)
             needed = list(imports_of(sources[path], name if name in packages else parent))
@@ -110,7 +110,7 @@ def _module_of(path: PurePosixPath) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
-def _shown_names(source: str) -> dict[str, str]:
+def _lazy_names(source: str) -> dict[str, str]:
     """The names that are imported for type checkers only, with their modules."""
     return {
         alias.asname or alias.name: node.module or ""

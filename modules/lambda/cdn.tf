@@ -1,4 +1,4 @@
-# CloudFront in front of the Function URL, which then lets in CloudFront, and who holds the callers policy.
+# CloudFront in front of the Function URL, which then admits CloudFront and holders of the callers policy.
 
 locals {
   # Made by AWS, the same in every account:

@@ -3,7 +3,7 @@
 # Since October 2025 a caller needs two permissions: lambda:InvokeFunctionUrl, and
 # lambda:InvokeFunction, best bound to calls by URL
 # (https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html). Unbound, the second would let its
-# holder hand the function an event of his own making, identity of the caller included.
+# holder hand the function an event of its own making, identity of the caller included.
 
 resource "terraform_data" "url_authorization" {
   input = var.url_authorization

@@ -93,6 +93,25 @@ def show(page: Page, trace_id: str) -> None:
     page.wait_for("document.querySelector('#trace-list [aria-current=true]')")
 
 
+def test_a_click_that_comes_before_the_page_is_ready_reloads_nothing(
+    tab: Page, stack: BackgroundStack
+) -> None:
+    """Before the Function URL is known nobody listens to the form: it would submit itself."""
+    hold = """
+        const ask = window.fetch, held = new Promise((resolve) => { window.release = resolve; });
+        window.fetch = async (...asked) => { await held; return ask(...asked); };
+    """
+    with tab.running_first(hold):
+        tab.open(stack.console_url)
+        tab.wait_for("document.readyState === 'complete'")
+        tab.run("document.querySelector('#connect').click()")
+        tab.run("window.release()")
+        tab.wait_for("document.querySelector('[data-fault]')")
+    assert tab.run("location.search") == ""
+    connect(tab)
+    tab.open("about:blank")
+
+
 def trace_of(stack: BackgroundStack, path: str) -> str:
     """The id of the trace of a request that is over."""
     request_id = get(f"{stack.url}{path}").headers["x-amzn-requestid"]

@@ -39,7 +39,7 @@ from tests.fakes.relay import Relay
 ID_KEY = "0123456789abcdef"
 ITEMS_PER_SECOND = 2.0
 BIG_ITEM, BIG_BYTES = 2, 390_000
-PATIENCE_SECONDS = 100.0
+WAIT_SECONDS = 100.0
 
 CODE = code_by_client(CLIENTS_PAGE)
 DEFAULT_CODE = {
@@ -198,7 +198,7 @@ class Course:
     def _publish_while_it_breaks(self) -> None:
         """A rotation, then a killed environment; then DynamoDB refuses leases until everyone has
         been told `busy`; then a cut inside an item, and refusals after it."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         refused_leases: Rule | None = None
         for number in itertools.count():
             self._publish(number)
@@ -214,7 +214,7 @@ class Course:
                 self._stack.dynamodb.faults.remove(refused_leases)
             if fewest_cuts >= 2:
                 return
-            assert time.monotonic() < give_up_at, self._progress()
+            assert time.monotonic() < deadline, self._progress()
 
     def _break(self, client: str) -> None:
         said = self._said(client)

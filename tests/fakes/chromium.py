@@ -49,6 +49,16 @@ class Page:
         for url in ("about:blank", address):
             self._send("Page.navigate", url=url)
 
+    @contextmanager
+    def running_first(self, script: str) -> Iterator[None]:
+        """Pages opened meanwhile run the script before any of their own."""
+        self._send("Page.enable")
+        added = self._send("Page.addScriptToEvaluateOnNewDocument", source=script)
+        try:
+            yield
+        finally:
+            self._send("Page.removeScriptToEvaluateOnNewDocument", **added)
+
     def resize(self, width: int, height: int) -> None:
         is_phone = width < 600
         self._send(
@@ -107,18 +117,18 @@ class Page:
         rest = memoryview(json.dumps(message).encode() + b"\0")
         while rest:  # a signal may cut the write of a long script short
             rest = rest[os.write(self._commands, rest) :]
-        give_up_at = time.monotonic() + _ANSWER_SECONDS
+        deadline = time.monotonic() + _ANSWER_SECONDS
         while True:
-            answer = json.loads(self._next_message(give_up_at))
+            answer = json.loads(self._next_message(deadline))
             if answer.get("id") == number:  # the others are events, and nobody asked for any
                 if "error" in answer:
                     raise PageError(f"{method}: {answer['error']}")
                 result: dict[str, Any] = answer["result"]
                 return result
 
-    def _next_message(self, give_up_at: float) -> bytes:
+    def _next_message(self, deadline: float) -> bytes:
         while b"\0" not in self._rest:
-            remaining = max(0.0, give_up_at - time.monotonic())
+            remaining = max(0.0, deadline - time.monotonic())
             readable, _, _ = select.select([self._answers], [], [], remaining)
             data = os.read(self._answers, _READ_BYTES) if readable else b""
             if not data:

@@ -15,7 +15,7 @@ import httpx
 from local_aws.background import BackgroundStack
 from local_aws.settings import Settings
 
-PATIENCE_SECONDS = 20.0
+WAIT_SECONDS = 20.0
 """For what has to happen soon on a machine that may be busy."""
 
 
@@ -27,7 +27,7 @@ def local_stack(**environ: str) -> Iterator[BackgroundStack]:
         yield stack
 
 
-def wait_until(holds: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+def wait_until(holds: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
     """Poll until something holds; fails with `what` when it does not in time."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -105,7 +105,7 @@ def read_stream(
 def read_short_stream(url: str, *, last_event_id: str | None = None) -> SseResponse:
     """A stream of a fraction of a second, which a busy machine may end before it has begun: then
     the next one."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while (response := read_stream(url, last_event_id=last_event_id)).names == ["end"]:
         assert time.monotonic() < deadline, "no stream begins"
     return response
@@ -114,7 +114,7 @@ def read_short_stream(url: str, *, last_event_id: str | None = None) -> SseRespo
 def request(method: str, url: str, **headers: str) -> httpx.Response:
     """A whole answer."""
     with (
-        httpx.Client(timeout=PATIENCE_SECONDS) as client,
+        httpx.Client(timeout=WAIT_SECONDS) as client,
         _when_free(client, method, url, headers) as answer,
     ):
         answer.read()
@@ -130,7 +130,7 @@ def _when_free(
     client: httpx.Client, method: str, url: str, headers: Mapping[str, str]
 ) -> Iterator[httpx.Response]:
     """Lambda answers 429 while the only environment is still busy after its last answer."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         with client.stream(method, url, headers=dict(headers)) as answer:
             if answer.status_code != 429:

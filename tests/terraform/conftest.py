@@ -170,8 +170,8 @@ def life(minimal: Terraform, aws: dict[str, str], package: Package) -> Life:
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    give_up_at = time.monotonic() + 30
-    while time.monotonic() < give_up_at and server.poll() is None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:

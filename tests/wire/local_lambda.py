@@ -81,9 +81,9 @@ def answer(*chunks: str) -> list[Step]:
 
 async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     """Waits for something that another process does."""
-    give_up_at = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > give_up_at:
+        if time.monotonic() > deadline:
             raise AssertionError("it did not happen in time")
         await asyncio.sleep(0.005)
 

@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from tests.fakes.runtime_api import FakeRuntimeApi
+from tests.fakes.managed_runtime import SOURCES, managed_function
 from tests.fakes.streams import REQUIRED
 
-SOURCES = Path(__file__).parents[2] / "src"
+HANDLER = "lambdas.sse_streaming.entrypoint.handler"
 
 
 def log_of_init(environ: Mapping[str, str]) -> list[dict[str, Any]]:
     """What the real process logs until it asks for an event and is ended."""
-    with (
-        FakeRuntimeApi() as api,
-        subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", "lambdas.sse_streaming.entrypoint.handler"],
-            cwd=SOURCES,
-            env={
-                "PATH": os.environ["PATH"],
-                "AWS_LAMBDA_RUNTIME_API": api.endpoint,
-                **REQUIRED,
-                **environ,
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        try:
-            api.wait_until(lambda: bool(api.polls()), 20)
-            process.terminate()
-            said, _ = process.communicate(timeout=10)
-        finally:
-            process.kill()
+    with managed_function(SOURCES, HANDLER, {**REQUIRED, **environ}) as function:
+        function.api.wait_until(lambda: bool(function.api.polls()), 20)
+        said = function.end()
     return [json.loads(line) for line in said.splitlines()]
 
 

@@ -284,9 +284,9 @@ def test_no_process_outlives_the_stack(run: RunCommand, end: signal.Signals) -> 
     run.process.send_signal(end)
     status = run.process.wait(10)
     assert status == (-signal.SIGKILL if end is signal.SIGKILL else 0)
-    give_up_at = time.monotonic() + 5
+    deadline = time.monotonic() + 5
     while any(process_state(pid) not in ("", "Z") for pid in children):
-        assert time.monotonic() < give_up_at, "a process has outlived the stack"
+        assert time.monotonic() < deadline, "a process has outlived the stack"
         time.sleep(0.01)
 
 

@@ -4,13 +4,9 @@ in another's answer, log lines, subsegments or spans."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -18,10 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.fakes.functions import many_slots
 from tests.fakes.local import wait_until
-from tests.fakes.receivers import running_collector, running_daemon
-from tests.fakes.runtime_api import Event, Exchange, FakeRuntimeApi
-
-ROOT = Path(__file__).parents[2]
+from tests.fakes.managed_runtime import traced_function
+from tests.fakes.runtime_api import Event, Exchange
 
 
 def hex_trace_id(number: int) -> str:
@@ -53,49 +47,27 @@ def seen(request: pytest.FixtureRequest) -> Seen:
     slots, is_async = request.param
     seen = Seen(slots, is_async)
     subsegments = slots * (4 if is_async else 2)
-    with (
-        FakeRuntimeApi(slots=slots) as api,
-        running_daemon() as daemon,
-        running_collector() as collector,
-        TemporaryFile("w+") as log,  # a pipe that nobody reads would stop the function
-        subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", "many_slots.handler"],
-            cwd=Path(many_slots.__file__).parent,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT / "src"),
-                "AWS_LAMBDA_RUNTIME_API": api.endpoint,
-                "AWS_LAMBDA_FUNCTION_NAME": "many",
-                "AWS_XRAY_DAEMON_ADDRESS": daemon.address,
-                "LAMBDA_TASK_ROOT": "/var/task",
-                "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
-                "POWERTOOLS_SERVICE_NAME": "many",
-                "SLOTS": str(slots),
-                "HANDLER": "asynchronous" if is_async else "synchronous",
-            },
-            stdout=log,
-            text=True,
-        ) as process,
-    ):
-        try:
-            for number in range(slots):
-                header = {"Lambda-Runtime-Trace-Id": header_of(number)}
-                event = json.dumps({"number": number}).encode()
-                api.add(Event(event, request_id=f"request-{number}", headers=header))
-            api.wait_until(lambda: len(api.polls()) == 2 * slots, 40)
-            wait_until(lambda: len(daemon.documents) == subsegments, "subsegments", seconds=10)
-            process.terminate()
-            process.wait(10)
-        finally:
-            process.kill()
+    with traced_function(
+        Path(many_slots.__file__).parent,
+        "many_slots.handler",
+        name="many",
+        slots=slots,
+        environ={"SLOTS": str(slots), "HANDLER": "asynchronous" if is_async else "synchronous"},
+    ) as traced:
+        api, daemon = traced.function.api, traced.daemon
+        for number in range(slots):
+            header = {"Lambda-Runtime-Trace-Id": header_of(number)}
+            event = json.dumps({"number": number}).encode()
+            api.add(Event(event, request_id=f"request-{number}", headers=header))
+        api.wait_until(lambda: len(api.polls()) == 2 * slots, 40)
+        wait_until(lambda: len(daemon.documents) == subsegments, "subsegments", seconds=10)
+        for line in map(json.loads, traced.function.end().splitlines()):
+            seen.lines[int(line["message"].split()[-1])].append(line)
         for answer in api.answers():
             seen.answers[int(answer.path.split("/")[4].removeprefix("request-"))] = answer
-        log.seek(0)
-        for line in map(json.loads, log):
-            seen.lines[int(line["message"].split()[-1])].append(line)
         for document in daemon.documents:
             seen.subsegments[int(document["trace_id"][2:10], 16)].append(document)
-        for span in collector.spans:
+        for span in traced.collector.spans:
             seen.spans[int(span.trace_id.hex()[:8], 16)].append(span)
     return seen
 

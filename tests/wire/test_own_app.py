@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.fakes.functions import own_app
 from tests.fakes.local import wait_until
-from tests.fakes.receivers import running_collector, running_daemon
-from tests.fakes.runtime_api import Event, FakeRuntimeApi
+from tests.fakes.managed_runtime import traced_function
+from tests.fakes.runtime_api import Event
 
-ROOT = Path(__file__).parents[2]
 TRACE_ID = "5759e988bd862e3fe1be46a994272793"
 TRACE_HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
@@ -28,43 +24,20 @@ def test_the_app_needs_the_library_alone() -> None:
 
 
 def test_it_streams_and_both_phases_are_in_one_trace() -> None:
-    with (
-        FakeRuntimeApi() as api,
-        running_daemon() as daemon,
-        running_collector() as collector,
-        subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", "own_app.handler"],
-            cwd=Path(own_app.__file__).parent,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT / "src"),
-                "AWS_LAMBDA_RUNTIME_API": api.endpoint,
-                "AWS_LAMBDA_FUNCTION_NAME": "chat",
-                "AWS_XRAY_DAEMON_ADDRESS": daemon.address,
-                "LAMBDA_TASK_ROOT": "/var/task",
-                "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
-                "POWERTOOLS_SERVICE_NAME": "chat",
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        try:
-            api.add(
-                Event(
-                    b'{"prompt": "one two three"}',
-                    request_id="request",
-                    headers={"Lambda-Runtime-Trace-Id": TRACE_HEADER},
-                )
+    with traced_function(Path(own_app.__file__).parent, "own_app.handler", name="chat") as traced:
+        api, daemon = traced.function.api, traced.daemon
+        api.add(
+            Event(
+                b'{"prompt": "one two three"}',
+                request_id="request",
+                headers={"Lambda-Runtime-Trace-Id": TRACE_HEADER},
             )
-            api.wait_until(lambda: len(api.polls()) == 2, 20)
-            wait_until(lambda: len(daemon.documents) == 2, "both subsegments arrive", seconds=5)
-            process.terminate()
-            said, _ = process.communicate(timeout=10)
-        finally:
-            process.kill()
+        )
+        api.wait_until(lambda: len(api.polls()) == 2, 20)
+        wait_until(lambda: len(daemon.documents) == 2, "both subsegments arrive", seconds=5)
+        said = traced.function.end()
         (answer,) = api.answers()
-        spans = {span.name: span for span in collector.spans}
+        spans = {span.name: span for span in traced.collector.spans}
         subsegments = {document["name"]: document for document in daemon.documents}
 
     # natively

@@ -211,16 +211,23 @@ async def test_a_failing_life_cycle_is_logged_and_survived(
         assert caplog.text.count(f"{what} failed") == 2
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), MemoryError()])
-async def test_whatever_a_handler_raises_is_reported_and_survived(error: BaseException) -> None:
+async def test_whatever_a_handler_raises_is_reported_and_survived(
+    error: BaseException, is_async: bool
+) -> None:
     def handler(event: bytes, context: LambdaContext) -> Result:
         if event == b"bad":
             raise error
         return hello(event, context)
 
+    async def async_handler(event: bytes, context: LambdaContext) -> Result:
+        await asyncio.sleep(0)
+        return handler(event, context)
+
     with FakeRuntimeApi() as api:
         api.add(Event(body=b"bad"), Event())
-        async with serving(api, handler):
+        async with serving(api, async_handler if is_async else handler):
             await until_idle(api, 3)
         bad, good = api.answers()
         assert bad.headers["lambda-runtime-function-error-type"] == (
@@ -278,27 +285,6 @@ async def test_an_async_handler_that_streams_shares_its_context_with_the_body() 
         assert api.answers()[0].payload == b"by the handler"
     assert finished.outcomes == [StreamOutcome.COMPLETED]
     assert variable.get() == "unset"
-
-
-@pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), MemoryError()])
-async def test_whatever_an_async_handler_raises_is_reported_and_survived(
-    error: BaseException,
-) -> None:
-    async def handler(event: bytes, context: LambdaContext) -> Result:
-        await asyncio.sleep(0)
-        if event == b"bad":
-            raise error
-        return hello(event, context)
-
-    with FakeRuntimeApi() as api:
-        api.add(Event(body=b"bad"), Event())
-        async with serving(api, handler):
-            await until_idle(api, 3)
-        bad, good = api.answers()
-        assert bad.headers["lambda-runtime-function-error-type"] == (
-            f"Function.{type(error).__name__}"
-        )
-        assert good.complete
 
 
 async def test_no_event_and_no_header_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.managed_runtime import SOURCES, ManagedFunction, managed_function
 from tests.fakes.runtime_api import API, Event, Exchange, FakeRuntimeApi
 
-SOURCES = Path(__file__).parents[2] / "src"
 APP = """
 from lambda_streaming.responses import Response
 from lambda_streaming.runtime.invoker import LifeCycle
@@ -33,69 +32,42 @@ handler = serve(compose)
 """
 
 
-class Function:
-    """A process of Lambda's managed Python with a handler module of the test's."""
-
-    def __init__(self, popen: subprocess.Popen[str], api: FakeRuntimeApi) -> None:
-        self._popen = popen
-        self.api = api
-
-    def answer(self) -> Exchange:
-        """To one event."""
-        self.api.add(Event())
-        self.api.wait_until(lambda: any(one.complete for one in self.api.answers()), 20)
-        return self.api.answers()[0]
-
-    def init_error(self) -> tuple[str, str]:
-        """Type and message."""
-        self.api.wait_until(lambda: bool(self.api.init_errors()), 20)
-        assert not self.api.polls()
-        (error,) = self.api.init_errors()
-        return error["errorType"], error["errorMessage"]
-
-    def said(self) -> str:
-        """Everything on its standard output. Ends it."""
-        self._popen.terminate()
-        said, _ = self._popen.communicate(timeout=10)
-        return said
-
-
 @contextmanager
 def function(
     folder: Path, modules: Mapping[str, str], handler: str, **environ: str
-) -> Iterator[Function]:
+) -> Iterator[ManagedFunction]:
+    """With handler modules of the test's own."""
     for name, source in modules.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, encoding="utf-8")
-    with (
-        FakeRuntimeApi() as api,
-        subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", handler],
-            cwd=folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(SOURCES),
-                "AWS_LAMBDA_RUNTIME_API": api.endpoint,
-                **environ,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as popen,
-    ):
-        try:
-            yield Function(popen, api)
-        finally:
-            popen.kill()
+    with managed_function(folder, handler, environ) as running:
+        yield running
 
 
-def assert_taken_over(running: Function) -> str:
+def answer_of(running: ManagedFunction) -> Exchange:
+    """To one event."""
+    api = running.api
+    api.add(Event())
+    api.wait_until(lambda: any(one.complete for one in api.answers()), 20)
+    return api.answers()[0]
+
+
+def init_error_of(running: ManagedFunction) -> tuple[str, str]:
+    """Type and message."""
+    api = running.api
+    api.wait_until(lambda: bool(api.init_errors()), 20)
+    assert not api.polls()
+    (error,) = api.init_errors()
+    return error["errorType"], error["errorMessage"]
+
+
+def assert_taken_over(running: ManagedFunction) -> str:
     """Streams, having started before the first invocation; what the process said."""
-    answer = running.answer()
+    answer = answer_of(running)
     assert answer.payload == b"streamed"
     assert answer.headers["lambda-runtime-function-response-mode"] == "streaming"
-    said = running.said()
+    said = running.end()
     assert "started" in said
     assert "WARNING" not in said
     return said
@@ -176,8 +148,8 @@ def test_a_module_that_is_unknown_when_the_handler_is_made_takes_over_with_the_f
         "package/main.py": "from package.real import handler\n",
     }
     with function(tmp_path, modules, "package.main.handler") as running:
-        answer = running.answer()
-        said = running.said()
+        answer = answer_of(running)
+        said = running.end()
     assert answer.payload == b"streamed"
     assert said.count("WARNING") == 1
     assert "streaming starts with the first invocation" in said
@@ -189,7 +161,7 @@ def test_a_module_that_is_unknown_when_the_handler_is_made_takes_over_with_the_f
 def test_what_fails_below_the_handler_is_an_init_error(tmp_path: Path) -> None:
     module = APP + "import nowhere\n"
     with function(tmp_path, {"main.py": module}, "main.handler") as running:
-        kind, message = running.init_error()
+        kind, message = init_error_of(running)
     assert kind == "Runtime.ImportModuleError"
     assert "nowhere" in message
 
@@ -197,26 +169,26 @@ def test_what_fails_below_the_handler_is_an_init_error(tmp_path: Path) -> None:
 def test_what_fails_in_composing_is_an_init_error(tmp_path: Path) -> None:
     module = APP.replace("return Service(", "raise ValueError('TABLE is not set')\n    Service(")
     with function(tmp_path, {"main.py": module}, "main.handler") as running:
-        assert running.init_error() == ("ValueError", "TABLE is not set")
+        assert init_error_of(running) == ("ValueError", "TABLE is not set")
 
 
 def test_what_a_start_raises_is_an_init_error(tmp_path: Path) -> None:
     module = APP.replace("print(", "raise OSError('no database') #")
     with function(tmp_path, {"main.py": module}, "main.handler") as running:
-        assert running.init_error() == ("OSError", "no database")
+        assert init_error_of(running) == ("OSError", "no database")
 
 
 def test_an_attribute_error_of_a_start_is_no_missing_handler(tmp_path: Path) -> None:
     module = APP.replace("print(", "None.connect #")
     with function(tmp_path, {"main.py": module}, "main.handler") as running:
-        kind, message = running.init_error()
+        kind, message = init_error_of(running)
     assert kind == "StartupError"
     assert message == "AttributeError: 'NoneType' object has no attribute 'connect'"
 
 
 def test_a_missing_handler_is_reported_as_the_managed_runtime_does(tmp_path: Path) -> None:
     with function(tmp_path, {"main.py": APP}, "main.nothing") as running:
-        kind, message = running.init_error()
+        kind, message = init_error_of(running)
     assert kind == "Runtime.HandlerNotFound"
     assert message == "Handler 'nothing' missing on module 'main'"
 
@@ -235,8 +207,8 @@ def test_a_snapshot_is_taken_after_the_start(tmp_path: Path) -> None:
 def test_a_function_around_the_handler_is_run_by_the_managed_runtime(tmp_path: Path) -> None:
     module = APP + "def run(event, context):\n    return {'buffered': handler is not None}\n"
     with function(tmp_path, {"main.py": module}, "main.run") as running:
-        answer = running.answer()
-        said = running.said()
+        answer = answer_of(running)
+        said = running.end()
     assert answer.body == b'{"buffered": true}'
     assert said.count("WARNING") == 1
     assert "main.run is a function around a streaming handler" in said
@@ -245,7 +217,7 @@ def test_a_function_around_the_handler_is_run_by_the_managed_runtime(tmp_path: P
 def test_a_streaming_handler_that_is_called_says_why_it_does_not_answer(tmp_path: Path) -> None:
     module = APP + "def run(event, context):\n    return handler(event, context)\n"
     with function(tmp_path, {"main.py": module}, "main.run") as running:
-        answer = running.answer()
+        answer = answer_of(running)
     assert answer.path.endswith("/error")
     assert b"a streaming handler was called by main" in answer.body
 

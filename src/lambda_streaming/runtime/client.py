@@ -1,4 +1,4 @@
-"""The verbs of the Lambda Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
+"""The calls of the Lambda Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ class RuntimeApi:
         )
 
     def answer_request(self, invocation: Invocation, result: Result) -> bytes:
-        """The request that answers, up to the first chunk of a body still to be produced.
+        """The request that answers the invocation. Of a streamed one, all before the body's first
+        chunk.
 
         Raises ValueError or TypeError for what cannot stand on the wire, before a byte is sent.
         """
@@ -130,7 +131,7 @@ class RuntimeApi:
     async def restore_next(self) -> None:
         """Returns in an environment restored from the snapshot. Raises RuntimeApiError."""
         reply = await self.connection.exchange(self._head("GET", "/restore/next"))
-        # What was connected in the snapshot is connected to nothing here.
+        # The snapshot's connection does not exist in the restored environment.
         self.connection.close()
         if reply.status != 200:
             raise RefusedError("/restore/next", reply.status)

@@ -82,7 +82,7 @@ class Connection:
         return self._socket
 
     async def begin(self) -> bool:
-        """Makes the connection ready for a request; whether it is one that was kept."""
+        """Connects, unless a kept connection is usable; returns whether one was."""
         self._parser = ReplyParser()
         if self._socket is not None and not _is_idle(self._socket):
             self.close()
@@ -94,8 +94,8 @@ class Connection:
     async def exchange(self, request: bytes) -> Reply:
         """Sends a whole request and waits for its reply, without a time limit.
 
-        A kept connection may be closed by the peer just when it is used. What was lost with it
-        before any byte of a reply is sent once more: the Runtime API refuses a second answer.
+        The peer may close a kept connection just when it is used. A request lost that way, before
+        any byte of a reply, is sent once more: if both arrive, the Runtime API refuses the second.
         """
         kept = await self.begin()
         try:
@@ -119,7 +119,7 @@ class Connection:
         return reply
 
     def receive_ready(self) -> bytes | None:
-        """What the socket has now: None for nothing, no bytes where the peer closed."""
+        """The bytes that have come; None where there are none yet, b"" where the peer closed."""
         try:
             return self.sock.recv(_RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -128,7 +128,10 @@ class Connection:
             raise lost(error) from error
 
     def feed(self, received: bytes) -> Reply | None:
-        """Goes on with the reply of this exchange. Raises MalformedReplyError."""
+        """Takes bytes of this exchange's reply; returns it when it is complete.
+
+        Raises MalformedReplyError, and ConnectionLostError where it is cut.
+        """
         if received:
             return self._parser.feed(received)
         if (reply := self._parser.end()) is not None:
@@ -151,7 +154,7 @@ class Connection:
             self._socket = None
 
     async def _send(self, request: bytes) -> bool:
-        """Whether all of it was sent: a reply to the first half ends the request (413)."""
+        """Returns whether all of it was sent: a reply before its end, such as 413, stops it."""
         rest = memoryview(request)
         try:
             while rest := rest[self.try_send(rest) :]:
@@ -213,7 +216,7 @@ class Connection:
 
 
 def _is_idle(kept: socket.socket) -> bool:
-    """A kept connection on which anything came, an end included, cannot take a request."""
+    """Whether nothing came on a kept connection: after data or an end it takes no request."""
     try:
         kept.recv(1, socket.MSG_PEEK)
     except (BlockingIOError, InterruptedError):

@@ -1,9 +1,9 @@
-"""An exception as the Runtime API wants to be told of it, and the log.
+"""An exception in the form in which the Runtime API and the log take it.
 
-Both are told of any exception: one whose text, type or traceback cannot be read says the less.
-A report goes to whoever invoked the function, and trailers may go on to its client. An exception
-whose text or class name is not for them has a `public_message` or a `public_type`, which is
-reported in its place.
+Any exception can be reported: a text, type or traceback that cannot be read is left out. A report
+goes to whoever invoked the function, and trailers may go on to its client. An exception whose text
+or class name is not for them has a `public_message` or a `public_type`, which is reported in its
+place.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def type_name(error: BaseException) -> str:
 
 
 def log_failure(log: logging.Logger, what: str, error: BaseException) -> None:
-    """An error line with the exception's traceback, or without where it cannot be formatted: not
-    every logging handler keeps to itself what fails in it."""
+    """An error line with the exception's traceback, or without one that cannot be formatted: some
+    logging handlers raise what fails in them."""
     try:
         log.error(what, exc_info=error, stacklevel=2)
     except BaseException as problem:
@@ -61,7 +61,7 @@ def log_failure(log: logging.Logger, what: str, error: BaseException) -> None:
 
 
 async def run_guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Runs it; whatever it raises is logged and goes no further."""
+    """Runs `work`, and logs what it raises instead of raising it."""
     try:
         await work()
     except KeyboardInterrupt:
@@ -89,7 +89,7 @@ def error_trailer_body(error: BaseException) -> bytes:
 
 
 def _report(error: BaseException, limit_bytes: int) -> bytes:
-    """Innermost frames and the beginning of the message are what is kept under the limit."""
+    """Above the limit the outer frames are left out first, then the end of the message."""
     document: dict[str, Any] = {
         "errorMessage": _message(error),
         "errorType": type_name(error),
@@ -116,7 +116,7 @@ def _message(error: BaseException) -> str:
 
 
 def _cut(text: str, length: int) -> str:
-    """A str itself: `__str__` may give an instance of any subclass."""
+    """Returns a str proper: `__str__` may give an instance of a subclass."""
     return str.__getitem__(text, slice(length))
 
 

@@ -49,7 +49,7 @@ def is_field_value(value: str) -> bool:
 
 
 def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> bytes:
-    """An HTTP/1.1 request up to and with its blank line.
+    """The head of an HTTP/1.1 request, its blank line included.
 
     Values go out with the bytes they were received with. Raises ValueError for one that would
     break out of its line.
@@ -69,8 +69,8 @@ def chunk(data: bytes) -> bytes:
 
 
 EMPTY_BODY = chunk(b"\n")
-"""In place of no body at all, whatever the status: a function URL waits for a first byte after the
-prelude until the function's timeout
+"""Sent where the body is empty, whatever the status: a Function URL waits for a first byte after
+the prelude until the function's timeout
 (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95)."""
 
 
@@ -126,7 +126,7 @@ def answer_fields(
 
 
 def last_chunk_with_trailers(error_type: str, error_body_base64: bytes) -> bytes:
-    """The end of a chunked body whose production failed."""
+    """The end of a chunked body that failed while it was produced."""
     return b"0\r\n%b: %b\r\n%b: %b\r\n\r\n" % (
         ERROR_TYPE_HEADER.encode(),
         error_type.encode(),

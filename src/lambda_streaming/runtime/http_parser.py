@@ -10,7 +10,7 @@ from lambda_streaming.runtime.errors import MalformedReplyError
 
 _HEAD_LIMIT_BYTES = 256 * 1024
 _LINE_LIMIT_BYTES = 16 * 1024
-# Events are 6 MiB at most today; ten times that is no event any more.
+# Events are 6 MiB at most today: ten times that cannot be one.
 _BODY_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -24,7 +24,7 @@ class Reply:
     keep_alive: bool
 
 
-class _Part(enum.Enum):
+class _State(enum.Enum):
     HEAD = enum.auto()
     SIZED_BODY = enum.auto()
     BODY_TO_END = enum.auto()
@@ -40,7 +40,7 @@ class ReplyParser:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._body = bytearray()
-        self._part = _Part.HEAD
+        self._state = _State.HEAD
         self._status = 0
         self._headers: dict[str, str] = {}
         self._keep_alive = True
@@ -48,44 +48,44 @@ class ReplyParser:
 
     @property
     def begun(self) -> bool:
-        """Whether any byte came."""
-        return bool(self._buffer) or self._part is not _Part.HEAD
+        """Whether any byte of a reply has come."""
+        return bool(self._buffer) or self._state is not _State.HEAD
 
     def feed(self, data: bytes) -> Reply | None:
         """The reply once it is complete, else None. Raises MalformedReplyError."""
         self._buffer += data
         while self._advance():
             pass
-        return self._reply() if self._part is _Part.DONE else None
+        return self._reply() if self._state is _State.DONE else None
 
     def end(self) -> Reply | None:
-        """The peer closed. The reply if its body is delimited by that, else None."""
-        return self._reply() if self._part in (_Part.BODY_TO_END, _Part.DONE) else None
+        """The peer closed: the reply, if that is what ends its body, else None."""
+        return self._reply() if self._state in (_State.BODY_TO_END, _State.DONE) else None
 
     def _reply(self) -> Reply:
-        # What follows a complete reply was asked for by nobody: do not use such a connection again.
+        # Bytes after a complete reply belong to no request: the connection is not used again.
         keep_alive = self._keep_alive and not self._buffer
         return Reply(self._status, self._headers, bytes(self._body), keep_alive)
 
     def _advance(self) -> bool:
         """One step; whether another may follow."""
-        match self._part:
-            case _Part.HEAD:
+        match self._state:
+            case _State.HEAD:
                 return self._take_head()
-            case _Part.CHUNK_SIZE:
+            case _State.CHUNK_SIZE:
                 return self._take_chunk_size()
-            case _Part.CHUNK_DATA:
+            case _State.CHUNK_DATA:
                 return self._take_chunk_data()
-            case _Part.TRAILERS:
+            case _State.TRAILERS:
                 return self._take_trailer()
-            case _Part.SIZED_BODY:
+            case _State.SIZED_BODY:
                 if self._take_data() > 0:
                     return False
-                self._part = _Part.DONE
-            case _Part.BODY_TO_END:
+                self._state = _State.DONE
+            case _State.BODY_TO_END:
                 self._wanted_bytes = len(self._buffer)
                 self._take_data()
-            case _Part.DONE:
+            case _State.DONE:
                 pass
         return False
 
@@ -114,20 +114,20 @@ class ReplyParser:
         coding = self._headers.get("transfer-encoding")
         length = self._headers.get("content-length")
         if self._status in (204, 304):
-            self._part = _Part.DONE
+            self._state = _State.DONE
         elif coding is not None:
             if coding.strip().lower() != "chunked":
                 raise MalformedReplyError("the reply has a transfer coding other than chunked")
-            self._part = _Part.CHUNK_SIZE
+            self._state = _State.CHUNK_SIZE
         elif length is not None:
             self._wanted_bytes = _parse_size(length, base=10)
-            self._part = _Part.SIZED_BODY
+            self._state = _State.SIZED_BODY
         else:
             self._keep_alive = False
-            self._part = _Part.BODY_TO_END
+            self._state = _State.BODY_TO_END
 
     def _take_data(self) -> int:
-        """Moves what is there of the wanted bytes into the body; how many are still missing."""
+        """Moves those of the wanted bytes that have come into the body; returns how many lack."""
         if len(self._body) + self._wanted_bytes > _BODY_LIMIT_BYTES:
             raise MalformedReplyError("the body of the reply is too large")
         if len(self._buffer) <= self._wanted_bytes:
@@ -146,7 +146,7 @@ class ReplyParser:
         if line is None:
             return False
         self._wanted_bytes = _parse_size(line.split(b";", 1)[0].decode("latin-1"), base=16)
-        self._part = _Part.CHUNK_DATA if self._wanted_bytes else _Part.TRAILERS
+        self._state = _State.CHUNK_DATA if self._wanted_bytes else _State.TRAILERS
         return True
 
     def _take_chunk_data(self) -> bool:
@@ -157,7 +157,7 @@ class ReplyParser:
         if not self._buffer.startswith(b"\r\n"):
             raise MalformedReplyError("a chunk of the reply is longer than it says")
         del self._buffer[:2]
-        self._part = _Part.CHUNK_SIZE
+        self._state = _State.CHUNK_SIZE
         return True
 
     def _take_trailer(self) -> bool:
@@ -165,7 +165,7 @@ class ReplyParser:
         if line is None:
             return False
         if not line:
-            self._part = _Part.DONE
+            self._state = _State.DONE
         return True
 
     def _take_line(self) -> bytes | None:

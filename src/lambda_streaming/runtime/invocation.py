@@ -144,8 +144,8 @@ def parse_deadline(
     """The deadline header (epoch milliseconds) as an instant on the monotonic clock.
 
     Converted once, because the wall clock may step while the invocation runs. None where it is
-    missing or absurd: emulators are known to send a constant in 1970, and what has passed by this
-    machine's clock says only that the clocks differ.
+    missing or absurd: emulators are known to send a constant in 1970, and a deadline that this
+    machine's clock has passed says only that the clocks differ.
     """
     text = (header or "").strip()
     if not (text.isascii() and text.isdigit()) or len(text) > _MAX_DEADLINE_DIGITS:

@@ -57,7 +57,7 @@ class LifeCycle:
 
 
 class Invoker:
-    """Runs one invocation after the other. Nothing of one is there when the next begins."""
+    """Runs one invocation after the other. Nothing of one is left when the next begins."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Invoker:
                 await self._finish_unsent(result, StreamOutcome.SHUTDOWN, None)
             raise TerminatedError
         outcome, error_of_answer = (
-            await self._deliver(result, request, context)
+            await self._send_stream(result, request, context)
             if isinstance(result, StreamingResponse)
             else await self._post(request, "/response")
         )
@@ -147,7 +147,7 @@ class Invoker:
         except Exception as error:
             log_failure(logger, f"{what} failed", error)
 
-    async def _deliver(
+    async def _send_stream(
         self, response: StreamingResponse, head: bytes, context: contextvars.Context
     ) -> tuple[StreamOutcome, BaseException | None]:
         self._stream = ResponseStream(self._api.connection, response, monotonic=self._monotonic)
@@ -181,8 +181,7 @@ class Invoker:
 
 
 def is_async(handler: Callable[..., Any]) -> bool:
-    """Whether it is a coroutine function, under whatever decorators, or an object that is called as
-    one."""
+    """Whether it is a coroutine function, decorated or not, or an object with such a `__call__`."""
     innermost = inspect.unwrap(handler)
     call = getattr(innermost, "__call__", None)  # noqa: B004 (an object's method is wanted)
     return inspect.iscoroutinefunction(innermost) or inspect.iscoroutinefunction(call)
@@ -190,7 +189,7 @@ def is_async(handler: Callable[..., Any]) -> bool:
 
 async def in_thread(threads: Executor | None, call: Callable[[], T]) -> T:
     """Runs it on one of the threads, by default of the event loop's own, in a copy of this context,
-    and takes over what it sets there."""
+    then sets here the context variables that it set."""
 
     def run() -> tuple[T | None, BaseException | None]:
         # No future holds the exception: it may be one that asyncio treats in its own way.

@@ -1,5 +1,4 @@
-"""The runtime loop: ask for an invocation, run it, ask again; in several slots side by side, or in
-one."""
+"""The runtime loop: asks for an invocation, runs it, asks again; in one slot or several at once."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ logger = logging.getLogger(__name__)
 _BACKOFF_SECONDS = (0.1, 0.2, 0.4, 0.8)
 _SNAP_START = "snap-start"
 _CANCEL_SECONDS = 0.02
-"""For the clean-up of a task whose time was up at SIGTERM."""
+"""For the clean-up of a task that was cancelled because its time after SIGTERM was over."""
 
 
 def run(
@@ -41,10 +40,9 @@ def run(
 ) -> NoReturn:
     """Serves invocations until the process ends, on the main thread; up to `slots` at once.
 
-    Raises before the first `/next` only: ValueError names the environment variable that cannot be
-    used, RuntimeError tells of a wrong thread, RuntimeApiError of a failed `/restore/next`;
-    whatever the life cycle's `start` raises goes through. What fails later is logged and ends the
-    process.
+    Raises before the first `/next` only: ValueError for an environment variable that cannot be
+    used, RuntimeError on another thread, RuntimeApiError for a failed `/restore/next`, and whatever
+    the life cycle's `start` raises. What fails later is logged and ends the process.
     """
     if environment.max_concurrency is not None:
         raise ValueError(
@@ -143,7 +141,8 @@ class RuntimeLoop:
             slot.api.close()
 
     async def _restore(self) -> bool:
-        """Waits out the snapshot and makes this environment differ from its siblings."""
+        """Waits until the snapshot is restored, then seeds `random` anew: every environment that is
+        restored from it has the same state."""
         api = self._slots[0].api
         await api.restore_next()
         self.initialised = True
@@ -174,7 +173,7 @@ class RuntimeLoop:
     async def _end(
         self, tasks: Sequence[asyncio.Task[Any]], seconds: float
     ) -> set[asyncio.Task[Any]]:
-        """Waits for the tasks, and cancels those that take longer; which ones did."""
+        """Waits for the tasks, cancels those that take longer, and returns these."""
         _, late = await asyncio.wait(tasks, timeout=seconds)
         for task in late:
             task.cancel()
@@ -193,8 +192,7 @@ def _threads(slots: int) -> Executor:
 class Slot:
     """Runs one invocation after the other, on a connection of its own.
 
-    A request for the next invocation that waits is never dropped: the Runtime API would give that
-    invocation to nobody else.
+    A pending `/next` is never dropped: the invocation that it is answered with would be lost.
     """
 
     def __init__(
@@ -234,8 +232,8 @@ class Slot:
             return 1
 
     def terminate(self) -> bool:
-        """Ends for SIGTERM what is under way, or cancels it beside other slots; False where neither
-        could be done."""
+        """Ends the answer under way for SIGTERM, or cancels the slot where there are others; False
+        where neither could be done."""
         if self._invoker.terminate():
             return True
         if self._task is None:

@@ -1,8 +1,8 @@
-"""Delivers one streamed body while watching the socket under it.
+"""Sends one streamed body, and watches the socket meanwhile.
 
 The rules: one `send` per yielded block, nothing merged or held back; the body is asked for its
-next block only after the last one was accepted; no timer and no wait as long as the socket takes
-what comes; and however the stream ends, the body is closed when `run` returns.
+next block only after the socket accepted the last one; no timer and no wait as long as the socket
+accepts whole blocks; and however the stream ends, the body is closed when `run` returns.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# A body that is always ready would never let the event loop run, and with it the socket's watch.
+# A body that never waits would keep the event loop from running, and the socket unwatched.
 _BLOCKS_PER_LOOP_PASS = 64
 _END = object()
 
 
 class ResponseStream:
-    """One streamed answer on its way. Made, run once and thrown away."""
+    """One streamed answer. To be run once."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class ResponseStream:
 
         Returns how it ended, and what the body raised or how the connection broke.
         """
-        self._task = asyncio.get_running_loop().create_task(self._deliver(head), context=context)
+        self._task = asyncio.get_running_loop().create_task(self._send_all(head), context=context)
         try:
             await asyncio.wait((self._task,))
         except asyncio.CancelledError:
@@ -96,7 +96,7 @@ class ResponseStream:
         self._release_writer()  # which may be another task than the one that is cancelled
         self._task.cancel()
 
-    async def _deliver(self, head: bytes) -> None:
+    async def _send_all(self, head: bytes) -> None:
         try:
             await self._connection.begin()
             await self._exchange(head)
@@ -107,7 +107,7 @@ class ResponseStream:
             if self._outcome is None:
                 self._outcome, self._error = StreamOutcome.LOST, error
         finally:
-            self._ended = True  # nothing may interrupt what the body has to clean up
+            self._ended = True  # from here on stop() does nothing: the body cleans up
             self._release_writer()
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
@@ -124,13 +124,13 @@ class ResponseStream:
                 await self.end_body(end)
             await self._wait_for_reply()
         except ConnectionLostError:
-            self._take_reply()  # one that came before the end says more than the broken pipe does
+            self._take_reply()  # a reply that came first says more than the broken pipe does
             raise
         finally:
             loop.remove_reader(descriptor)
 
     async def _send_body(self) -> bytes:
-        """Sends block by block; what is to end the chunked body."""
+        """Sends block by block; returns the chunk that is to end the body."""
         body = self._response.body
         try:
             if isinstance(body, AsyncIterable):
@@ -230,7 +230,7 @@ class ResponseStream:
                 self._release_writer()
 
     def _release_writer(self) -> None:
-        """Before the socket is closed: its descriptor may be another connection's soon."""
+        """To be called before the socket is closed: its descriptor may soon be another's."""
         writable, self._writable = self._writable, None
         if writable is not None:
             asyncio.get_running_loop().remove_writer(self._connection.sock.fileno())
@@ -238,7 +238,7 @@ class ResponseStream:
                 writable.set_exception(ConnectionLostError("the answer was given up"))
 
     async def _wait_for_reply(self) -> None:
-        """It comes when the last byte was passed on to the client, and so it can stall, too."""
+        """The reply comes when the client has been sent the last byte, so it can stall, too."""
         stall = self._start_stall_timer(asyncio.get_running_loop())
         try:
             await self._replied.wait()
@@ -246,20 +246,19 @@ class ResponseStream:
             stall.cancel()
 
     def _start_stall_timer(self, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
-        patience_seconds = self._response.stall_seconds
+        timeout_seconds = self._response.stall_seconds
         if self._response.write_deadline is not None:
-            patience_seconds = min(
-                patience_seconds, self._response.write_deadline - self._monotonic()
-            )
-        patience_seconds = max(0.0, patience_seconds)
-        return loop.call_later(patience_seconds, self._give_up, patience_seconds)
+            seconds_left = self._response.write_deadline - self._monotonic()
+            timeout_seconds = min(timeout_seconds, seconds_left)
+        timeout_seconds = max(0.0, timeout_seconds)
+        return loop.call_later(timeout_seconds, self._give_up, timeout_seconds)
 
-    def _give_up(self, patience_seconds: float) -> None:
-        logger.warning("answer given up: nothing was accepted for %.3g s", patience_seconds)
+    def _give_up(self, timeout_seconds: float) -> None:
+        logger.warning("answer given up: nothing was accepted for %.3g s", timeout_seconds)
         self.stop(StreamOutcome.STALLED)
 
     def _take_reply(self) -> None:
-        """Takes what came while the body is sent: the reply is due after its end only.
+        """Reads what has come. The reply is due only after the body's end.
 
         A refusal or an end of the connection ends the stream. An early 200 does not:
         `cargo lambda watch` answers before it has read the body, and goes on reading.
@@ -291,8 +290,8 @@ class ResponseStream:
 class Writer:
     """The `Write` of a body that is a function: sends from the task that calls it.
 
-    Only a block that the socket does not take whole waits, and the blocks of other tasks after it.
-    One that was begun is sent to its end, also where the task that began it is cancelled.
+    A call waits only where the socket does not take its block whole, or while another call waits.
+    A block that was begun is sent to its end, also where the task that began it is cancelled.
     """
 
     def __init__(self, stream: ResponseStream) -> None:
@@ -336,17 +335,17 @@ class Writer:
 
 
 async def close_body(body: object) -> None:
-    """Lets the body clean up, if it is of a kind that does."""
+    """Closes the body, if it is of a kind that can be closed."""
     if (aclose := getattr(body, "aclose", None)) is not None:
         await run_guarded("closing the body", aclose)
-    # A generator that a thread is still in cannot be closed; it is, with its last reference.
+    # A generator that a thread still runs cannot be closed; it is closed with its last reference.
     elif hasattr(body, "close") and not getattr(body, "gi_running", False):
         await run_guarded("closing the body", lambda: asyncio.to_thread(body.close))
 
 
 class ThreadedIterator(AsyncIterator[T]):
-    """An iterable's members, each made on a worker thread. No generator: one that is not run to its
-    end would be closed by a task of its own, later."""
+    """An iterable's members, each made on a worker thread. Not an async generator: the event loop
+    closes one that was not run to its end later, in a task of its own."""
 
     def __init__(self, members: Iterable[T]) -> None:
         self._members = iter(members)

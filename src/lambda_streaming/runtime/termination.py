@@ -22,7 +22,7 @@ _EXIT_SECONDS = 0.25
 
 
 class TerminatedError(BaseException):
-    """Raised inside the handler by SIGTERM. Not an Exception: a handler must not mistake it."""
+    """Raised inside the handler by SIGTERM. No Exception: no `except Exception` may swallow it."""
 
 
 class Termination:
@@ -38,11 +38,11 @@ class Termination:
 
     @property
     def begun(self) -> bool:
-        """True from the signal on, a turn of the event loop earlier than `requested` is done."""
+        """True from the signal on; `requested` is done one turn of the event loop later."""
         return self._at is not None
 
     def listen(self) -> None:
-        """Takes SIGTERM over."""
+        """Handles SIGTERM from now on."""
         self._previous = signal.getsignal(signal.SIGTERM)
         # The kernel may give the signal to any thread, and does where the environment was frozen:
         # Python then only notes it, and an event loop that waits would sleep on. asyncio's own
@@ -51,7 +51,7 @@ class Termination:
         signal.signal(signal.SIGTERM, self._on_signal)
 
     def hand_back(self) -> None:
-        """Gives SIGTERM to what had it before."""
+        """Restores the handler that SIGTERM had before."""
         self._event_loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, self._previous)
 
@@ -69,7 +69,7 @@ class Termination:
         return self._seconds_until(_INVOCATION_SECONDS)
 
     def shut_down_seconds_left(self) -> float:
-        """Until `shut_down` is cancelled, which leaves it a moment to say what was not done."""
+        """Until `shut_down` is cancelled, which leaves a moment to log what was not done."""
         return self._seconds_until(_SHUT_DOWN_SECONDS)
 
     def _seconds_until(self, bound: float) -> float:
@@ -99,7 +99,7 @@ def require_main_thread() -> None:
 
 
 def exit_process(code: int) -> NoReturn:
-    """Ends the process without the interpreter's own end, which waits for threads. Returning or
+    """Ends the process without the interpreter's shutdown, which waits for threads. Returning or
     raising would hand over to the managed runtime, which would start a loop of its own."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):

@@ -71,16 +71,16 @@ def record_aws_requests(
 
     def make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
         step, trace = current_step(), current_trace()
-        taker = step if step is not None else trace
-        if taker is not None:
+        owner = step if step is not None else trace
+        if owner is not None:
             started_ns = now_ns()
             try:
                 answer = call(client, operation_name, api_params)
             except Exception as error:
                 request = _failed(client, operation_name, api_params, started_ns, now_ns(), error)
-                taker.add_request(request)
+                owner.add_request(request)
                 raise
-            taker.add_request(
+            owner.add_request(
                 _answered(client, operation_name, api_params, started_ns, now_ns(), answer)
             )
             return answer
@@ -105,12 +105,12 @@ def record_aws_requests(
 def _install_gate(recorder: Recorder, client_class: type) -> None:
     record, record_async = recorder.record_subsegment, recorder.record_subsegment_async
 
-    def is_passed(instance: Any) -> bool:
+    def passes_unrecorded(instance: Any) -> bool:
         is_streaming = current_step() is not None or current_trace() is not None
         return is_streaming or _is_exporting.get() or isinstance(instance, client_class)
 
     def gated(wrapped: Any, instance: Any, args: Any, kwargs: Any, *rest: Any, **named: Any) -> Any:
-        if is_passed(instance):
+        if passes_unrecorded(instance):
             return wrapped(*args, **kwargs)
         return record(wrapped, instance, args, kwargs, *rest, **named)
 
@@ -192,7 +192,7 @@ def _failed(
 
 
 def _describe(*, exception: Any, subsegment: Any, **more: Any) -> None:
-    """What the subsegment of an AWS request says.
+    """Describes an AWS request on its subsegment.
 
     The SDK's describer makes a fault of each ClientError, expected refusals too, and leaves out
     the exception of a request without an answer (aws_xray_sdk/ext/boto_utils.py,
@@ -218,6 +218,6 @@ def _describe(*, exception: Any, subsegment: Any, **more: Any) -> None:
             subsegment.fault, subsegment.error = False, True
             subsegment.throttle = is_throttle(code, status)
     cause = subsegment.cause
-    for told in cause.get("exceptions", ()) if isinstance(cause, dict) else ():
-        if isinstance(getattr(told, "message", None), str):
-            told.message = first_line(told.message)
+    for recorded in cause.get("exceptions", ()) if isinstance(cause, dict) else ():
+        if isinstance(getattr(recorded, "message", None), str):
+            recorded.message = first_line(recorded.message)

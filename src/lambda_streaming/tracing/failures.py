@@ -121,7 +121,7 @@ def answer_status(answer: Mapping[str, Any]) -> int | None:
 def _classified(error: BaseException) -> tuple[str, bool]:
     """(error type, whether it is a fault)."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return type(error).__name__, False  # the work was not wanted any more
+        return type(error).__name__, False  # cancelled from outside, not failed
     code, is_fault = getattr(error, "aws_error_code", None), getattr(error, "is_fault", None)
     answer = _answer_behind(error)
     if answer is not None:
@@ -195,7 +195,7 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception as defect:
         # It must not become the error that ends the stream.
-        return f"its text failed by {type(defect).__name__}"
+        return f"str() of it raised {type(defect).__name__}"
     is_aws = type(error).__module__.startswith("botocore") or aws_answer(error) is not None
     return _cut(first_line(text) if is_aws else without_signed_request(text))
 

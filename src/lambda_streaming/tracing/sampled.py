@@ -38,8 +38,8 @@ class SampledTrace(Trace):
     """A trace whose header says that it is recorded. Thread-safe.
 
     Steps still under way at `end` are recorded as unfinished, once. A `Keep.LAST` step that ends
-    after the root (a process that is told to exit releases a slot while its spans leave) still
-    has its own span; any other is lost, and `on_lost` is told how many spans.
+    after the root (after SIGTERM a slot is released while the spans are exported) still has its own
+    span; any other is lost, and `on_lost` is called with its number of spans.
     """
 
     def __init__(
@@ -95,19 +95,19 @@ class SampledTrace(Trace):
         step.ended_ns = self._now_ns()
         with self._lock:
             if self._under_way.pop(id(step), None) is not None:
-                self._settle(step)
+                self._place(step)
 
     def record(self, name: str, started_ns: int, /, **attributes: Scalar) -> None:
         ended_ns = self._now_ns()
         with self._lock:
             if not (self._budget.is_spent or self._has_ended):
-                # What _settle would do, at a lower price: this is called for every event.
+                # What _place does, at less cost: this is called for every event.
                 planned = PlannedSpan(name, started_ns, ended_ns, attributes)
                 span = self._budget.place(planned, None, is_slow=False)
                 if span is not None:
                     self._emit(span)
                     return
-            self._settle(Step(name, started_ns, attributes, trace=self, ended_ns=ended_ns))
+            self._place(Step(name, started_ns, attributes, trace=self, ended_ns=ended_ns))
 
     def record_last(self, step: Step) -> None:
         with self._lock:
@@ -126,7 +126,7 @@ class SampledTrace(Trace):
             failure=request.failure,
         )
         with self._lock:
-            self._settle(step, lambda: plan_request(request, self._budget.stacks))
+            self._place(step, lambda: plan_request(request, self._budget.stacks))
 
     def export_early(self) -> None:
         if not self._has_exported_early:
@@ -149,10 +149,10 @@ class SampledTrace(Trace):
             if self._has_ended:
                 return
             for step in self._unfinished(interrupted=interrupted):
-                self._settle(step)
+                self._place(step)
             self._under_way.clear()
             for step in self._held.values():
-                if not self._keeps_last(step):
+                if not self._emit_last(step):
                     self._rollups.add(step)
             self._has_ended = True
             for span in self._rollups.spans():
@@ -201,17 +201,17 @@ class SampledTrace(Trace):
                 requests=step.requests,
             )
             copy.set(request_count=len(copy.requests), is_request_count_partial=True)
-            # When the process is told to exit, most of what is under way has done nothing wrong.
+            # On SIGTERM most steps under way are cut off without having failed.
             hangs = not interrupted or copy.duration_ns >= self._slow_ns
             chain = (_WAS_UNFINISHED,) if hangs else ()
             copy.failure = Failure(chain, UNFINISHED, is_fault=hangs)
             copies.append(copy)
         return copies
 
-    def _settle(self, step: Step, plan: Callable[[], PlannedSpan] | None = None) -> None:
-        """The step has ended: its own span, or a roll-up."""
+    def _place(self, step: Step, plan: Callable[[], PlannedSpan] | None = None) -> None:
+        """The step has ended: it gets its own span, or goes into a roll-up."""
         if self._has_ended:
-            if step.keep is not Keep.LAST or not self._keeps_last(step):
+            if step.keep is not Keep.LAST or not self._emit_last(step):
                 self._on_lost(step.span_count)
             return
         error_type = None if step.failure is None else step.failure.error_type
@@ -230,7 +230,8 @@ class SampledTrace(Trace):
         else:
             self._rollups.add(step)
 
-    def _keeps_last(self, step: Step) -> bool:
+    def _emit_last(self, step: Step) -> bool:
+        """Returns whether there was a place for it."""
         span = self._budget.last_place(plan_step(step, self._budget.stacks))
         if span is not None:
             self._emit(span)

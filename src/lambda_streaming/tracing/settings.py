@@ -28,7 +28,7 @@ class TracingSettings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> TracingSettings:
-        """Raises SettingsError for what would tear the trace apart."""
+        """Raises SettingsError for a bad value, and for what would split the trace in two."""
         read = EnvironReader(environ)
         if (problem := exec_wrapper_problem(read)) is not None:
             raise SettingsError(problem)

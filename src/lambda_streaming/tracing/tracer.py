@@ -1,4 +1,4 @@
-"""The streaming phase's tracing of one process: starts traces, hands their spans over."""
+"""The streaming phase's tracing of one process: starts traces, exports their spans."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Tracing:
     ) -> Trace:
         """Begin the trace of a streaming phase, with a root span of this name.
 
-        `link_to` is the (trace id, span id) in hex of a span to link the root to. What else the
-        root says may be given now or to `Trace.end`.
+        `link_to` is the (trace id, span id) in hex of a span to link the root to. Attributes of the
+        root may be given now or to `Trace.end`.
         """
         if not header.records or self._settings.is_disabled or self.defect is not None:
             return Trace(header.root, self._offload)
@@ -131,7 +131,7 @@ class Tracing:
         return self._tracer
 
     def _go_without(self, error: Exception, *, for_good: bool) -> None:
-        """Streams come first. What cannot be built once cannot be built later either."""
+        """Tracing never fails a stream. What cannot be built once cannot be built later either."""
         if for_good:
             self.defect = type(error).__name__
         _log.warning(

@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 
 class Application:
-    """The routes. `is_cold_start` tells whether the current invocation is the first of its process,
-    `bind_log` is told the span that log lines belong to, `name_route` the route that was found."""
+    """The routes. `is_cold_start` says whether the current invocation is the first of its process.
+    `bind_log` is called with the span that log lines belong to, `name_route` with the route."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Application:
         self._started_seconds = streams.clock.steady_seconds()
 
     def answer(self, event: bytes, context: LambdaContext) -> Result:
-        """Raises what is a defect or a permanent fault; that becomes the runtime's `/error`."""
+        """Raises only defects and permanent faults, which the runtime reports to `/error`."""
         try:
             request = read_event(event, context)
             match = find_route(
@@ -121,7 +121,8 @@ class Application:
         return self._stream(replace(wanted, filter=saved), context)
 
     def _find_filter(self, config_id: str, caller_arn: str) -> StreamFilter:
-        """Somebody else's configuration and none at all are the same answer, valid or not."""
+        """Another owner's configuration, valid or not, gets the 404 of a missing one: nobody learns
+        which ids exist."""
         found = self._configurations.find(config_id) if self._configurations else None
         if found is None or found.owner != caller_arn:
             raise RequestError(404, "not_found", "no configuration of yours has this id")

@@ -23,8 +23,8 @@ from lambdas.sse_streaming.sessions import SessionRecord
 class Block(NamedTuple):
     """One block, ready to be written. `started_ns` is when it began to be made.
 
-    `is_live` is False for an item that is older than the connection (backfill, replay): how late
-    it is says nothing about this service.
+    `is_live` is False for an item that is older than the connection (backfill, replay): its latency
+    says nothing about this service.
     """
 
     data: bytes
@@ -43,7 +43,7 @@ class Opened:
 
 
 class UnopenedBlocks:
-    """The blocks of a stream that is not open, and may never be: a last one is all it can say."""
+    """A stream's blocks before it has a slot and a position: it can only send a last one."""
 
     duplicates_dropped = 0
 
@@ -129,8 +129,8 @@ class BlockWriter:
         return None if item is None else self._item(item)
 
     def record(self) -> SessionRecord | None:
-        """What has to be kept before an end after which nothing may repeat; None where the last
-        id carries it all."""
+        """The session's record, to be saved before an end after which nothing may repeat; None
+        where the last id carries the whole window."""
         if not self._feed.overflows_id:
             return None
         long_hashes, short_hashes = self._feed.window_hashes()

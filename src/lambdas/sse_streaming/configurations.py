@@ -23,7 +23,7 @@ class Configuration:
     tickers: str | None = None
 
     def filter(self) -> StreamFilter:
-        """Raises RequestError when what was saved is not valid; ask for the owner first."""
+        """Raises RequestError when what was saved is not valid; check the owner first."""
         return StreamFilter(
             sentiments=parse_sentiments(self.sentiment), tickers=parse_tickers(self.tickers)
         )
@@ -74,9 +74,9 @@ def _is_key(text: str) -> bool:
 
 
 def _joined(item: Mapping[str, Any], name: str) -> str | None:
-    """A list of strings as the query parameter that it stands for; an empty list, NULL or nothing
-    means any, and a single string is a list of one. What is saved wrongly must not mean any: it
-    becomes a parameter that is refused."""
+    """An attribute as the query parameter that it stands for; None (an empty list, NULL, or no
+    attribute) means any. One of a wrong type becomes a parameter that is refused, for it must not
+    mean any."""
     value = item.get(name, {"NULL": True})
     if "NULL" in value or value.get("L") == []:
         return None

@@ -46,7 +46,8 @@ _KEEPS_RECORD = frozenset(
 session has gone on elsewhere, or may have."""
 
 SHORTEST_ROTATION = 0.8
-"""Of SSE_MAX_STREAM_SECONDS: streams that began together must not all come back together."""
+"""The earliest rotation, as a share of SSE_MAX_STREAM_SECONDS: streams that began together must not
+all come back together."""
 
 FINISH_SECONDS = 2.0
 _MIN_FINISH_SECONDS = 0.2
@@ -56,7 +57,7 @@ _MIN_FINISH_SECONDS = 0.2
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a stream ends: its last block, `end` or `busy`, and the error for the trailers. `limit`
-    is how many connections there may be, which a `busy` says."""
+    is the connection limit, told in a `busy`."""
 
     event: str
     reason: str
@@ -75,13 +76,14 @@ def end(reason: EndReason, random: Random) -> Ending:
 
 
 def fail(error: Exception, random: Random, *, is_permanent: bool) -> Ending:
-    """An end by a defect, or by a fault that only a change of the deployment can mend."""
+    """An end after a defect, or after a fault that only a change of the deployment mends."""
     bounds = _PERMANENT_FAULT_RETRY_MS if is_permanent else _RETRY_MS[EndReason.ERROR]
     return Ending("end", EndReason.ERROR.value, random.randint(*bounds), error=error)
 
 
 def busy(reason: str, limit: int, random: Random) -> Ending:
-    """A refusal that passes: the one thing a browser's EventSource comes back from by itself."""
+    """A transient refusal. It is a stream that ends, since a browser's EventSource reconnects after
+    one, and never after an error status."""
     return Ending("busy", reason, random.randint(*_BUSY_RETRY_MS), limit)
 
 
@@ -113,10 +115,10 @@ class Lifetime:
             return cls(now, rotates_at, EndReason.ROTATE)
         # Of an invocation shorter than twice the margin, half is for the stream.
         margin_seconds = min(margin_seconds, (deadline - now) / 2)
-        last_call = deadline - margin_seconds
+        latest_end = deadline - margin_seconds
         write_deadline = deadline - margin_seconds / 2
-        if last_call < rotates_at:
-            return cls(now, last_call, EndReason.DEADLINE, deadline, write_deadline)
+        if latest_end < rotates_at:
+            return cls(now, latest_end, EndReason.DEADLINE, deadline, write_deadline)
         return cls(now, rotates_at, EndReason.ROTATE, deadline, write_deadline)
 
     def finish_seconds(self, now: float, flush_seconds: float) -> float:

@@ -1,7 +1,7 @@
 """The function's `handler` setting names this module: `lambdas.sse_streaming.entrypoint.handler`.
 
-Composes the service when Lambda's runtime looks the handler up, which nothing else does: importing
-this module starts nothing.
+The service is composed when Lambda's runtime looks the handler up, and not before: importing this
+module starts nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _WORKER_THREADS = 8
 
 
 class ServiceLifeCycle(AppLifeCycle):
-    """The service's part in the life of its process."""
+    """What the service does around invocations."""
 
     def __init__(self, clients: AwsClients, metrics: Metrics) -> None:
         self._clients = clients
@@ -67,8 +67,8 @@ def compose(environ: MutableMapping[str, str]) -> Service:
     for name, nearest in unknown_settings(environ):
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
         logger.warning("%s is set and has no effect: %s", name, hint)
-    # botocore alone: narrower than everything that Powertools could patch, and the handler phase
-    # calls nothing else.
+    # Without a list Powertools patches every library that the X-Ray SDK knows; the handler phase
+    # uses botocore alone.
     tracer = Tracer(service=settings.service_name, patch_modules=["botocore"])
     invocations = Invocations()
     correlation = tell_invocations_apart(

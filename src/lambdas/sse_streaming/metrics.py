@@ -39,7 +39,7 @@ class Metrics:
                 distribution[two_digits(value)] += count
 
     def take(self, timestamp_seconds: float) -> list[dict[str, Any]]:
-        """The data collected, as MetricDatum structures, and a clean slate."""
+        """The data collected since the last call, as MetricDatum structures."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
             distributions, self._values = self._values, {}
@@ -70,7 +70,7 @@ class Metrics:
         return datums
 
     def put_back(self, datums: Sequence[Mapping[str, Any]]) -> None:
-        """Collect again what could not be put; sums are added to what came since."""
+        """Take back data that could not be put, and add them to what came since."""
         with self._lock:
             for datum in datums:
                 name = datum["MetricName"]

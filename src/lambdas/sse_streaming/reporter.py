@@ -28,7 +28,7 @@ class MetricSink(Protocol):
 
 
 class CloudWatchSink:
-    """PutMetricData, at most MAX_DATUMS_PER_CALL a call. The client is made with the first one."""
+    """PutMetricData, MAX_DATUMS_PER_CALL at most in one call. The first call makes the client."""
 
     def __init__(self, client: Callable[[], Any], namespace: str) -> None:
         self._client = client
@@ -81,6 +81,6 @@ class MetricsReporter:
         try:
             self._sink.put(datums)
         except AwsUnavailable:
-            # On the worker thread: nobody may be waiting any more.
+            # Here, on the worker thread: the task that awaited it may have ended.
             self._metrics.put_back(datums)
             raise

@@ -29,7 +29,7 @@ class SessionRecordStore(Protocol):
 
 
 class SessionRecords:
-    """One stream's access to the records: blocking work, as steps of its trace."""
+    """One stream's access to the records, on worker threads, as steps of its trace."""
 
     def __init__(self, store: SessionRecordStore, trace: Trace) -> None:
         self._store = store

@@ -1,7 +1,7 @@
 """The life of one connection: event blocks while it lives, and an orderly end in every case.
 
 The body only formats and yields. What can be slow runs beside it, in three tasks: one keeps the
-lease, one polls, one puts metrics. What ends a stream is a timer or a message, never a poll.
+lease, one polls, one puts metrics. A timer or a task ends the stream; no end waits for a poll.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from lambdas.sse_streaming.sessions import SessionRecords
 from lambdas.sse_streaming.settings import Settings
 
 OPENING = encode_comment("open")
-"""Sent before anything is asked of anyone: the client's `onopen` fires, and no proxy waits."""
+"""Sent before the first AWS request: the client's `onopen` fires, and no proxy waits."""
 HEARTBEAT = encode_comment()
 ANNOTATIONS = (
     "connection_id",
@@ -114,7 +114,7 @@ class Stream:
         last_write = loop.time()
         lifetime = self._lifetime
         timer = loop.call_at(lifetime.ends_at, self._stop, end(lifetime.reason, self._random))
-        living = asyncio.create_task(self._guarded(self._live))
+        background = asyncio.create_task(self._guarded(self._open_and_run))
         try:
             while self._ending is None:
                 block = self._blocks.next()
@@ -131,7 +131,7 @@ class Stream:
                     last_write = loop.time()
         finally:
             timer.cancel()
-            await _cancelled([living])
+            await _cancel([background])
         ending = self._ending
         event_id = await self._save_record() if ending.keeps_record else None
         last = self._blocks.last(ending, event_id)
@@ -140,9 +140,9 @@ class Stream:
         if ending.error is not None:
             raise ending.error
 
-    # What the stream lives on
+    # The tasks beside the body
 
-    async def _live(self) -> None:
+    async def _open_and_run(self) -> None:
         opened = await self._open()
         if isinstance(opened, Ending):
             self._stop(opened)
@@ -182,7 +182,7 @@ class Stream:
             is_permanent = isinstance(error, AwsRefused)
             self._stop(fail(error, self._random, is_permanent=is_permanent))
         except Exception as error:
-            _log.exception("the stream failed by a defect")
+            _log.exception("a defect ended the stream")
             self._stop(fail(error, self._random, is_permanent=False))
 
     def _stop(self, ending: Ending) -> None:
@@ -191,7 +191,7 @@ class Stream:
             self._ending = ending
             self._wake_up.set()
 
-    # What went out
+    # Counts and the session's record
 
     def _count(self, block: Block) -> None:
         """The Runtime API has the block."""
@@ -208,15 +208,15 @@ class Stream:
             self._stop(end(EndReason.BYTES, self._random))
 
     def _report_items(self) -> None:
-        """To the metrics, batch by batch: they are shared with threads, behind a lock."""
+        """Add the items sent to the metrics, once per batch: each call takes a lock."""
         if self._items:
             self._metrics.count("EventsSent", self._items)
             self._metrics.observe("EventLatencyMs", self._latencies_ms)
             self._items, self._latencies_ms = 0, Counter()
 
     async def _save_record(self) -> str | None:
-        """Where an id cannot carry the window, the session's record does, for exactly the id
-        returned. Written before the last block: a client may be back within milliseconds."""
+        """Save the window that an id cannot carry; returns the id that the record is for. Before
+        the last block is sent, since the client may be back within milliseconds."""
         record = self._blocks.record()
         if record is None:
             return None
@@ -224,7 +224,7 @@ class Stream:
             async with asyncio.timeout(_RECORD_SECONDS):
                 await self._records.save(self._keeper.session.session_id, record)
         except (AwsError, ValueError, TimeoutError) as error:
-            _log.warning("a resume may repeat events, the record was lost: %r", error)
+            _log.warning("the record was lost, a resume may repeat events: %r", error)
             return None
         return record.position_id
 
@@ -233,13 +233,13 @@ class Stream:
     async def finish(self, outcome: StreamOutcome, error: BaseException | None) -> None:
         """Release the slot and put the last metrics, side by side and bounded; then the trace
         ends."""
-        reason, lived = self._reason(outcome), self._seconds_alive()
+        reason, lived_seconds = self._reason(outcome), self._seconds_alive()
         self._report_items()
-        self._metrics.count("ConnectionSeconds", lived)
+        self._metrics.count("ConnectionSeconds", lived_seconds)
         self._metrics.count("StreamsEnded", reason=reason)
         if reason == "busy":
             self._metrics.count("ConnectionsRefused")
-        budget = self._lifetime.finish_seconds(
+        budget_seconds = self._lifetime.finish_seconds(
             self._clock.steady_seconds(), self._settings.flush_seconds
         )
         pending = [
@@ -248,19 +248,20 @@ class Stream:
         ]
         if outcome is StreamOutcome.SHUTDOWN:
             # The process has a few hundred milliseconds: spans leave while the slot is released.
-            self._end_trace(reason, lived, error)
+            self._end_trace(reason, lived_seconds, error)
             self._trace.export()
         try:
-            await asyncio.wait(pending, timeout=budget)
-            await _cancelled(pending)
+            await asyncio.wait(pending, timeout=budget_seconds)
+            await _cancel(pending)
             for task in pending:
                 if not task.cancelled() and (defect := task.exception()) is not None:
-                    _log.error("finishing the stream failed by a defect: %r", defect)
+                    _log.error("a defect while the stream was finished: %r", defect)
             if outcome is not StreamOutcome.SHUTDOWN:
-                await self._trace.settle(max(0.0, budget - (self._seconds_alive() - lived)))
-        finally:  # also where SIGTERM came meanwhile and leaves no time for the rest
+                spent_seconds = self._seconds_alive() - lived_seconds
+                await self._trace.settle(max(0.0, budget_seconds - spent_seconds))
+        finally:  # SIGTERM may cancel the waits above
             if outcome is not StreamOutcome.SHUTDOWN:
-                self._end_trace(reason, lived, error)
+                self._end_trace(reason, lived_seconds, error)
 
     def _reason(self, outcome: StreamOutcome) -> str:
         if outcome not in (StreamOutcome.COMPLETED, StreamOutcome.FAILED):
@@ -272,24 +273,23 @@ class Stream:
     def _seconds_alive(self) -> float:
         return self._clock.steady_seconds() - self._lifetime.began
 
-    def _end_trace(self, reason: str, lived: float, error: BaseException | None) -> None:
-        facts = self._facts(reason)
+    def _end_trace(self, reason: str, lived_seconds: float, error: BaseException | None) -> None:
+        attributes = self._root_attributes(reason)
         is_fault = reason == EndReason.ERROR
         try:
             self._trace.end(
-                facts,
+                attributes,
                 annotations=ANNOTATIONS,
                 error=error if is_fault else None,
                 is_fault=is_fault,
                 interrupted=reason == StreamOutcome.SHUTDOWN.value,
             )
         finally:
-            self._log_end(facts, lived)
+            self._log_end(attributes, lived_seconds)
 
-    def _facts(self, reason: str) -> dict[str, Scalar]:
-        """What the root span says."""
+    def _root_attributes(self, reason: str) -> dict[str, Scalar]:
         session = self._keeper.session
-        facts: dict[str, Scalar] = {
+        attributes: dict[str, Scalar] = {
             "session_id": session.session_id,
             "connection_sequence": session.sequence,
             "events_yielded": self._events,
@@ -298,28 +298,28 @@ class Stream:
             "stream_ms": round(self._seconds_alive() * 1000, 3),
             "end_reason": reason,
             "is_cold_start": self._is_cold_start,
-            **self._poller.clock_facts,
+            **self._poller.clock_attributes,
         }
         if self._keeper.lease is not None:
-            facts["connection_id"] = self._keeper.lease.connection_id
+            attributes["connection_id"] = self._keeper.lease.connection_id
         if self._resume.previous is not None:
-            facts["previous_trace_id"] = xray_trace_id(self._resume.previous[0])
-        return facts
+            attributes["previous_trace_id"] = xray_trace_id(self._resume.previous[0])
+        return attributes
 
-    def _log_end(self, facts: Mapping[str, Scalar], lived: float) -> None:
+    def _log_end(self, attributes: Mapping[str, Scalar], lived_seconds: float) -> None:
         _log.info(
             "stream ended",
             extra={
                 # Empty where there is none: Powertools leaves a None out.
-                "connection_id": facts.get("connection_id", ""),
-                "session_id": facts["session_id"],
-                "sequence": facts["connection_sequence"],
+                "connection_id": attributes.get("connection_id", ""),
+                "session_id": attributes["session_id"],
+                "sequence": attributes["connection_sequence"],
                 "trace_id": self._trace.trace_id or "",
-                "reason": facts["end_reason"],
-                "seconds": round(lived, 3),
-                "events": facts["events_yielded"],
-                "bytes": facts["bytes_sent"],
-                "polls": facts["polls"],
+                "reason": attributes["end_reason"],
+                "seconds": round(lived_seconds, 3),
+                "events": attributes["events_yielded"],
+                "bytes": attributes["bytes_sent"],
+                "polls": attributes["polls"],
                 "poll_errors": self._poller.poll_errors,
                 "duplicates_dropped": self._blocks.duplicates_dropped,
                 "lease_seconds": self._settings.lease_seconds,
@@ -327,8 +327,8 @@ class Stream:
         )
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks and see them end; what they were doing on a thread goes on there."""
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended; their work on threads goes on."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -350,7 +350,7 @@ class Streams:
     def read_position(
         self, request: StreamRequest, *, is_cold_start: bool
     ) -> tuple[PositionClock, Resume]:
-        """The time that the stream's positions are counted in, and where it begins in it."""
+        """The clock that the stream's positions are counted on, and where the stream begins."""
         clock = PositionClock(self.clock, request.received_ms, is_cold_start=is_cold_start)
         resume = read_last_event_id(
             request.last_event_id,
@@ -372,8 +372,8 @@ class Streams:
         is_cold_start: bool,
         refusal: str | None = None,
     ) -> Stream:
-        """`deadline` is the invocation's, on the steady clock. A `refusal` known beforehand is all
-        that the stream will say."""
+        """`deadline` is the invocation's, on the steady clock. With a `refusal` the stream says
+        `busy` for that reason, and ends."""
         settings, clock, random, metrics = self.settings, self.clock, self.random, self.metrics
         records = SessionRecords(self.connections, trace)
         acquire = AcquireRequest(resume.session_id, resume.sequence, resume.resumed_slot)

@@ -22,8 +22,8 @@ class OpenStreams:
         self._wall_clock = wall_clock
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Newest first. `idle_seconds`: time since the last byte to the client. Heartbeats count;
-        an EventSource does not show them to its page."""
+        """Newest first. `idle_seconds`: time since the last byte to the client, heartbeats included
+        (an EventSource hides those from its page)."""
         now = self._wall_clock()
         return [
             {

@@ -48,5 +48,5 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The stack handles the signals; uvicorn would take them away from it."""
+        """None: the stack handles the signals, which uvicorn would otherwise replace."""
         yield

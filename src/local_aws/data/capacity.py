@@ -8,9 +8,9 @@ from typing import Any
 
 from local_aws.data.faults import ProxiedRequest
 
-# A conditional write that fails still costs its write, and the error says nothing of it: AWS,
-# "DynamoDB condition expression CLI example", on capacity of failed conditional writes. Items of
-# up to 1 KB are assumed.
+# A conditional write that fails is charged too, but the error names no capacity: AWS, "DynamoDB
+# condition expression CLI example", on capacity of failed conditional writes. Items of up to 1 KB
+# are assumed.
 _FAILED_CONDITION_UNITS = 1.0
 
 

@@ -98,10 +98,10 @@ def moto(spawner: Spawner) -> Engine:
 
 
 def dynoxide(binary: Path, spawner: Spawner) -> Engine:
-    """dynoxide on a random loopback address: it answers every origin, and a browser's page that
-    knows neither the address nor the port does not find it.
+    """dynoxide on a random loopback address: it answers every origin, but a page in a browser knows
+    neither the address nor the port.
     """
-    host = _some_loopback_address()
+    host = _random_loopback_address()
     return Engine(
         "dynoxide",
         lambda port: [str(binary), "serve", "--host", host, "--port", str(port)],
@@ -122,7 +122,7 @@ def find_dynoxide(settings: Settings) -> Path | None:
     return Path(on_path) if on_path else None
 
 
-def _some_loopback_address() -> str:
+def _random_loopback_address() -> str:
     """A random address of 127.0.0.0/8 on Linux; 127.0.0.1 on macOS, which binds no other."""
     address = "127.{}.{}.{}".format(*(secrets.choice(range(1, 255)) for _ in range(3)))
     try:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from local_aws.data.capacity import Capacity
 from local_aws.data.faults import (
     Action,
+    AnswerOrder,
     Delay,
     Drop,
     Duplicate,
@@ -29,7 +30,6 @@ from local_aws.data.faults import (
     ProxiedRequest,
     Refuse,
     Reorder,
-    Reordering,
 )
 from local_aws.data.index_lag import IndexLag
 from local_aws.servers.connection_server import ConnectionServer
@@ -67,7 +67,7 @@ class FaultProxy:
         self.index_lag = index_lag
         self.log: deque[LoggedRequest] = deque(maxlen=10_000)
         self._monotonic = monotonic
-        self._order = Reordering()
+        self._order = AnswerOrder()
         self._upstream = ("", 0)
         self._server = ConnectionServer(self._serve)
 
@@ -98,7 +98,7 @@ class FaultProxy:
         upstream = _Upstream(self._upstream)
         try:
             while (message := await read_message(reader, is_response=False)) is not None:
-                number = self._order.arrive()
+                number = self._order.next_number()
                 answer = await self._handle(number, message, upstream, reader)
                 if answer is None:
                     reset_connection(writer)

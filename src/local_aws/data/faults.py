@@ -151,15 +151,15 @@ class FaultPlan:
         return rule.probability >= 1.0 or self._random.random() < rule.probability
 
 
-class Reordering:
-    """Holds requests until later ones have been answered."""
+class AnswerOrder:
+    """Holds requests back until later ones have been answered."""
 
     def __init__(self) -> None:
         self._numbers = count()
         self._overtaken: dict[int, asyncio.Event] = {}
 
-    def arrive(self) -> int:
-        """The number of a request, in the order of arrival."""
+    def next_number(self) -> int:
+        """Of a request that has come: numbers go up in the order of arrival."""
         return next(self._numbers)
 
     async def wait(self, number: int, at_most_seconds: float) -> None:

@@ -1,9 +1,9 @@
 """Makes index answers lag behind writes, as an eventually consistent index does.
 
-A write younger than the lag is left out of Query and Scan answers of an index. The cut of a page
-stays where the engine put it: a page may hold fewer items than its Limit, or none, and still name a
-LastEvaluatedKey, which DynamoDB does too. Two simplifications: an update hides its item for a while
-instead of showing the old one, and a deletion does not lag.
+A write younger than the lag is left out of Query and Scan answers of an index. Pages end where the
+engine ended them: one may hold fewer items than its Limit, or none, and still have a
+LastEvaluatedKey, as on DynamoDB. Two simplifications: an update hides its item for a while instead
+of showing the old one, and a deletion does not lag.
 """
 
 from __future__ import annotations

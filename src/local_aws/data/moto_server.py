@@ -1,4 +1,4 @@
-"""moto's server, closed to browsers' pages: it answers every origin, and one POST resets it.
+"""moto's server, closed to browsers' pages: moto itself answers every origin, and a POST resets it.
 
     python -m local_aws.data.moto_server PORT
 

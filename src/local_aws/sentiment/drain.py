@@ -1,6 +1,7 @@
 """`make drain TABLE=…`: asks every stream to end and refuses new ones for a while.
 
-The mark expires by itself, so that a forgotten one does no lasting harm.
+The drain mark, an item of the connections table, expires by itself: one that is forgotten does no
+lasting harm.
 """
 
 from __future__ import annotations

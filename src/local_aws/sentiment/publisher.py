@@ -42,7 +42,8 @@ class Publisher:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`writer` and `sweeper` are DynamoDB clients. Items are written through the fault proxy,
-        which makes index lag; old ones are deleted past it, so that it does not count that.
+        where they get their index lag; old ones are deleted around it, so that it counts no
+        capacity for that.
         """
         self.items_per_second = items_per_second
         self.published = 0

@@ -1,4 +1,4 @@
-"""An asyncio part run in a thread of its own, for tests and tools that are not asynchronous."""
+"""An event loop in a thread of its own, for tests and tools that are not asynchronous."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ Each port has its rule:
 * console: its own pages, and programs, under its own names (`ConsoleAccess`);
 * Runtime API, collector, the proxies before DynamoDB and CloudWatch, moto: programs, which send
   nothing that marks a browser (`page_refusal`);
-* dynoxide: has no such rule and answers every origin, so it listens where no page can find it (see
-  engines.py);
+* dynoxide: has no rule and answers every origin, so it listens at a random address (engines.py);
 * X-Ray daemon: UDP, and no page can write a datagram that begins as the daemon's do;
 * Function URL: everybody, as on AWS, where its CORS configuration narrows what pages may read.
 """

@@ -24,7 +24,8 @@ MAX_TRACES = 300
 # More than a `SSE_TRACE_DETAIL=full` stream of fifteen minutes makes at five events a second.
 MAX_RECORDS_PER_TRACE = 20_000
 _KEPT_BATCHES = 1_000
-_UNREAD = 64
+_MAX_UNREAD = 64
+"""Exports waiting to be translated into records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class TraceStore:
     ) -> None:
         """Takes one export; `size_bytes` is its size on the wire where the caller knows it.
 
-        It is translated at the next reading: a collector must not keep its client waiting.
+        It is translated when the store is read next: a collector must not keep its client waiting.
         """
         now = self._clock()
         size = request.ByteSize() if size_bytes is None else size_bytes
@@ -162,7 +163,7 @@ class TraceStore:
     ) -> None:
         with self._lock:
             self._unread.append((source, records, now, size_bytes))
-            if len(self._unread) >= _UNREAD:
+            if len(self._unread) >= _MAX_UNREAD:
                 self._read()
 
     @contextmanager

@@ -30,7 +30,7 @@ _ITEMS_PER_ROUND = 100
 _PERIOD_SECONDS = 0.0837
 """No fraction of a second: items are written at every moment between two polls."""
 _START_SECONDS = 60.0
-_PATIENCE_SECONDS = 10.0
+_WAIT_SECONDS = 10.0
 _ITEM_ID = re.compile(rb'"item_id":"(bench-\d+)"')
 
 
@@ -99,8 +99,8 @@ class _Stack:
 
     def _wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
         """The Function URL listens when all parts are ready."""
-        give_up_at = time.monotonic() + _START_SECONDS
-        while time.monotonic() < give_up_at and process.poll() is None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return
@@ -126,7 +126,7 @@ class _Client:
     def __enter__(self) -> _Client:
         self._connection.request("GET", "/stream")
         threading.Thread(target=self._read, daemon=True).start()
-        if not self._ready.wait(_PATIENCE_SECONDS):
+        if not self._ready.wait(_WAIT_SECONDS):
             raise TreeError("the local stack opens no stream")
         return self
 
@@ -137,7 +137,7 @@ class _Client:
     def delays(self, items: int) -> list[float]:
         """Seconds from before each write to the arrival of its block."""
         written: dict[bytes, float] = {}
-        console = http.client.HTTPConnection(self._console.netloc, timeout=_PATIENCE_SECONDS)
+        console = http.client.HTTPConnection(self._console.netloc, timeout=_WAIT_SECONDS)
         started = time.monotonic()
         for number in range(items):
             time.sleep(max(0.0, started + number * _PERIOD_SECONDS - time.monotonic()))
@@ -151,9 +151,9 @@ class _Client:
             if answer.status != 201:
                 raise TreeError(f"POST /api/items: {answer.status} {said!r}")
         console.close()
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _WAIT_SECONDS
         while not self._arrived.keys() >= written.keys():
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > deadline:
                 raise TreeError("an item was written and did not come")
             time.sleep(0.02)
         return [self._arrived[item_id] - at for item_id, at in written.items()]

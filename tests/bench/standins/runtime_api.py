@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.bench.process_usage import Processes, Spent, Usage
 
-PATIENCE_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:bench"
 # Sampling is the row's choice; the default is what most invocations are.
@@ -173,19 +173,19 @@ class RuntimeApi:
     def _request(self) -> _Request:
         """The next request of the function's, on whatever connection it comes. Those of an
         extension are answered here: it registers, and gets no event."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while True:
             ready = self._selector.select(_LOOK_SECONDS)
             if not ready and not self._is_alive():
                 raise FunctionFailedError("the function's process has ended")
-            if not ready and time.monotonic() > give_up_at:
-                raise FunctionFailedError(f"nothing came for {PATIENCE_SECONDS:g} s")
+            if not ready and time.monotonic() > deadline:
+                raise FunctionFailedError(f"nothing came for {WAIT_SECONDS:g} s")
             for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)
                 if key.fileobj is self._listener:
                     connection, _ = self._listener.accept()
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    connection.settimeout(PATIENCE_SECONDS)
+                    connection.settimeout(WAIT_SECONDS)
                     self._selector.register(connection, selectors.EVENT_READ)
                     continue
                 request = _read_head(key.fileobj)

@@ -1,7 +1,7 @@
 """A function that does what its request tells it to, over raw sockets.
 
-Started as `python -m awslambdaric scripted.handler`, it takes over the loop at import, as the real
-function does. The request's query holds `script`, a JSON list of steps:
+Started as `python -m awslambdaric scripted.handler`; it asks for events itself, from its import on.
+The request's query holds `script`, a JSON list of steps:
 
     {"head": {NAME: VALUE}}   begins POST /response (chunked) with these headers on a new connection
     {"chunk": TEXT}           one chunk, latin-1, so that any byte can be given

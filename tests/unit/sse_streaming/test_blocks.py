@@ -14,7 +14,7 @@ from lambdas.sse_streaming.endings import Ending
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Item, Page
 from lambdas.sse_streaming.feed.position import FreshStart, Position, PositionCodec, item_hash
-from lambdas.sse_streaming.feed.position_clock import Reading
+from lambdas.sse_streaming.feed.position_clock import ClockReading
 from lambdas.sse_streaming.feed.request import StreamFilter
 from lambdas.sse_streaming.feed.resume import read_last_event_id
 from tests.fakes.memory_aws import make_item
@@ -53,7 +53,7 @@ class NamedTrace(Trace):
 
 def unopened(presented: str | None = None, clock: FixedClock | None = None) -> UnopenedBlocks:
     resume = read_last_event_id(
-        presented, CODEC, now=Reading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
+        presented, CODEC, now=ClockReading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
     )
     return UnopenedBlocks(CODEC, resume, NamedTrace(TRACE_ID), clock or FixedClock())
 

@@ -16,11 +16,11 @@ def python(program: str) -> list[str]:
 
 
 @pytest.fixture
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def frequent_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local_aws.progress._EVERY_SECONDS", 0.02)
 
 
-@pytest.mark.usefixtures("no_patience")
+@pytest.mark.usefixtures("frequent_progress")
 def test_a_long_command_shows_its_last_line_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_command_that_is_missing_is_named(capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().out == "Installing: there is no no-such-command.\n"
 
 
-@pytest.mark.usefixtures("no_patience")
+@pytest.mark.usefixtures("frequent_progress")
 def test_the_command_ends_with_the_one_that_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

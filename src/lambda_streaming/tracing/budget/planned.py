@@ -66,9 +66,9 @@ class PlannedSpan:
         return total
 
     def within(self, max_bytes: int) -> PlannedSpan | None:
-        """This span, saying no more than fits: first without stacks, then with its AWS requests
-        only counted, then with the beginning of the last exception alone, then with fewer
-        attributes, the last ones going first. None if nothing fits."""
+        """This span, reduced until it fits: first without stacks, then with its AWS requests only
+        counted, then with the beginning of the last exception alone, then with fewer attributes,
+        from the last one on. None if nothing fits."""
         return next((one for one in self._smaller() if one.max_bytes <= max_bytes), None)
 
     def _smaller(self) -> Iterator[PlannedSpan]:
@@ -134,8 +134,8 @@ def plan_step(step: Step, stacks: Stacks) -> PlannedSpan:
         first["error_type"] = failure.error_type
     if step.requests:
         first["request_count"] = len(step.requests)
-    # The step's exception was raised from the request's, whose stack need not come twice.
-    told = {record.place for record in failure.chain} if failure else set()
+    # The step's exception was raised from its request's: that one's stack is in the chain already.
+    known = {record.place for record in failure.chain} if failure else set()
     return PlannedSpan(
         step.name,
         step.started_ns,
@@ -143,12 +143,12 @@ def plan_step(step: Step, stacks: Stacks) -> PlannedSpan:
         {**first, **step.attributes},
         chain=stacks.unsent(failure.chain) if failure else (),
         is_fault=failure is not None and failure.is_fault,
-        children=tuple(plan_request(request, stacks, told) for request in step.requests),
+        children=tuple(plan_request(request, stacks, known) for request in step.requests),
     )
 
 
-def plan_request(request: AwsRequest, stacks: Stacks, told: Collection[str] = ()) -> PlannedSpan:
-    """The span of one AWS request, without the stacks of places that were told already."""
+def plan_request(request: AwsRequest, stacks: Stacks, known: Collection[str] = ()) -> PlannedSpan:
+    """The span of one AWS request, without the stacks of the places in `known`."""
     attributes: dict[str, Scalar] = {
         "rpc.system": "aws-api",
         "aws.service": request.service,
@@ -163,7 +163,7 @@ def plan_request(request: AwsRequest, stacks: Stacks, told: Collection[str] = ()
         attributes["http.status_code"] = request.status
         attributes["http.response.status_code"] = request.status
     chain = request.failure.chain if request.failure else ()
-    chain = tuple(without_stack(one) if one.place in told else one for one in chain)
+    chain = tuple(without_stack(one) if one.place in known else one for one in chain)
     return PlannedSpan(
         request.name,
         request.started_ns,

@@ -87,7 +87,7 @@ class SpanBudget:
         return self._sent(smaller)
 
     def last_place(self, span: PlannedSpan) -> PlannedSpan | None:
-        """For a step that keeps its span whatever was spent."""
+        """For a step whose app wants its span in any case (Keep.LAST)."""
         smaller = span.within(LAST_BYTES) if self._last_left > 0 else None
         if smaller is None:
             return None

@@ -21,6 +21,7 @@ OTHER = "other"
 _MAX_SUMS = 12
 _MAX_NAME_LENGTH = 60
 _STATES = frozenset({"max_connections", "current_count"})
+"""Numeric attributes of which a sum means nothing."""
 
 
 class Rollup:
@@ -28,8 +29,8 @@ class Rollup:
 
     Numeric attributes are added up under their own name; `count` says how many steps, and
     `request_count` how many AWS requests, are inside. Its span has kind INTERNAL: a CLIENT span
-    would put a window's latency on the service map. One of failures carries the first one's
-    exception, because X-Ray shows an error by its cause.
+    would put a window's latency on the service map. A roll-up of failures carries the first
+    failure's exception, because X-Ray shows an error by its cause.
     """
 
     def __init__(self, name: str, error_type: str | None, step: Step) -> None:
@@ -92,25 +93,25 @@ class Rollup:
             self._duration_max_ns, self._slowest = other._duration_max_ns, other._slowest
 
     def span(self) -> PlannedSpan:
-        said: dict[str, Scalar] = {
+        attributes: dict[str, Scalar] = {
             "rolled_up": True,
             "count": self.count,
             "duration_ms_sum": milliseconds(self._duration_ns),
             "duration_ms_max": milliseconds(self._duration_max_ns),
         }
         if self.error_type is not None:
-            said["error_type"] = self.error_type
+            attributes["error_type"] = self.error_type
         if self._request_count:
-            said["request_count"] = self._request_count
-            said["request_ms_sum"] = milliseconds(self._request_ns)
-            said["request_ms_max"] = milliseconds(self._request_max_ns)
+            attributes["request_count"] = self._request_count
+            attributes["request_ms_sum"] = milliseconds(self._request_ns)
+            attributes["request_ms_max"] = milliseconds(self._request_max_ns)
         for name, total in self._sums.items():
-            said.setdefault(name, round(total, 3) if isinstance(total, float) else total)
+            attributes.setdefault(name, round(total, 3) if isinstance(total, float) else total)
         for name, value in self._slowest.items():
-            said[f"slowest_{name}"] = value
+            attributes[f"slowest_{name}"] = value
         chain = (self._example,) if self._example else ()
         full = PlannedSpan(
-            self.name, self.started_ns, self.ended_ns, said, chain, is_fault=self._is_fault
+            self.name, self.started_ns, self.ended_ns, attributes, chain, is_fault=self._is_fault
         )
         span = full.within(ROLLUP_BYTES)
         assert span is not None, "a name of _MAX_NAME_LENGTH fits"
@@ -118,7 +119,7 @@ class Rollup:
 
 
 class Rollups:
-    """All of a trace's. Nothing that was added is ever left out."""
+    """A trace's roll-ups. Every step that was added is counted in one of them."""
 
     def __init__(self, began_ns: int) -> None:
         self._began_ns = began_ns

@@ -35,7 +35,7 @@ class SpanBuffer:
 
     A batch that failed is kept, at most MAX_KEPT_SPANS with the oldest dropped first, and tried
     once more with the next flush; after that it is lost. A rejected batch is lost at once. Losses
-    are counted per environment, handed out once, and per trace, for its root span.
+    are counted for the environment (`take_counts`) and for each trace (its root span says them).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SpanBuffer:
             tells_overflow = overflow > 0 and not self._has_told_overflow
             self._has_told_overflow |= tells_overflow
             is_batch_full = self._batch_spans is not None and len(self._ended) >= self._batch_spans
-        if tells_overflow:  # once for each flush that comes too late
+        if tells_overflow:  # once per flush
             _log.warning("the collector is too slow, the oldest spans are lost")
         if is_batch_full:
             self.flush_in_background()
@@ -95,11 +95,11 @@ class SpanBuffer:
 
     @property
     def lost_spans(self) -> int:
-        """The environment's, since they were taken."""
+        """The environment's losses since the last `take_counts`."""
         return self._lost_spans
 
     def lost_spans_of(self, trace_id: int) -> int:
-        """One trace's, as known by now: what failed once may still arrive."""
+        """One trace's losses so far: what failed once may still arrive."""
         with self._lock:
             return self._lost_by_trace.get(trace_id, 0)
 
@@ -125,7 +125,7 @@ class SpanBuffer:
             try:
                 thread.start()
             except RuntimeError:
-                return  # no thread is to be had: the flush after the stream sends it all
+                return  # no thread can be started: the flush after the stream sends it all
             self._background = thread
 
     def flush(self, timeout_seconds: float | None = None) -> None:

@@ -50,7 +50,7 @@ class OneTryExporter(Protocol):
 
 
 class AnyExporter:
-    """Bounds any other `SpanExporter`, such as an app's own. One that retries is left to it."""
+    """Bounds any other `SpanExporter`, such as an app's own, with the retries it may make."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter

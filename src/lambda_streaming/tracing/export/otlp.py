@@ -70,8 +70,8 @@ class OtlpExporter(SpanExporter):
 
 
 class _Transport(BaseHTTPTransport):
-    """Hands each request to the exchange of the thread that makes it, and never asks for another
-    try: the exchange holds what came of it."""
+    """Hands each request to the exchange of the thread that makes it, which keeps the result.
+    Reports success always, so that the stock exporter never retries."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
@@ -134,7 +134,7 @@ class _Exchange:
             # Kept: http.client lets go of it before the last byte of an answer is read.
             self._socket = connection.sock
             if self._is_aborted:
-                return  # given up while it connected: the batch is kept, and goes out later
+                return  # the time was over before it connected: the batch counts as failed
             connection.request("POST", parts.path, body, dict(headers))
             self._was_written = True
             response = connection.getresponse()
@@ -154,10 +154,10 @@ class _Exchange:
             connection.close()
 
     def _read_answer(self, response: http.client.HTTPResponse) -> None:
-        """What a 2xx says besides. An answer that breaks off, or is late, counts as empty."""
+        """The rejected spans of a 2xx. A body that breaks off, or is late, counts as empty."""
         kind = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
         is_otlp = kind in (_PROTOBUF, _JSON)
-        # Without a length, what came of the head may be all that came of the answer.
+        # Without a length or chunks, the head itself may have been cut: that is no proof.
         if kind and not is_otlp and (response.chunked or response.length is not None):
             self._reject(self._span_count, "not OTLP")
             return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lambda_streaming.tracing.export.buffer import SpanBuffer
 
 
-class _HandOver(SpanProcessor):
+class _ToBuffer(SpanProcessor):
     """Every ended span goes to the buffer; the trace decides when it is exported."""
 
     def __init__(self, buffer: SpanBuffer) -> None:
@@ -58,9 +58,9 @@ def build_tracer(service_name: str, buffer: SpanBuffer, environ: Mapping[str, st
         span_limits=_no_limits(),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(_HandOver(buffer))
+    provider.add_span_processor(_ToBuffer(buffer))
     tracer = provider.get_tracer(__name__)
-    assert isinstance(tracer, Tracer), "OTEL_SDK_DISABLED was not looked at before"
+    assert isinstance(tracer, Tracer), "OTEL_SDK_DISABLED has to be checked before"
     return tracer
 
 

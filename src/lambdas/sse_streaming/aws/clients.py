@@ -1,4 +1,4 @@
-"""AWS clients for a poller, and AWS's failures as the package's own.
+"""AWS clients for a poller, and AWS's failures as errors of this package.
 
 A poller asks again by itself, so the SDK's hidden retries would only hide throttling: one try,
 short timeouts, connections kept between requests.
@@ -47,7 +47,7 @@ class ConditionFailed(Exception):
 
 
 class Lazy(Generic[T]):
-    """Something built with its first use, once, whatever threads ask for it."""
+    """A value that is built at its first use, once, also when several threads ask for it."""
 
     def __init__(self, build: Callable[[], T]) -> None:
         self._build = build
@@ -63,7 +63,7 @@ class Lazy(Generic[T]):
 
 
 class AwsClients:
-    """Makes clients whose errors' texts may be logged. Built once; clients are made when needed."""
+    """Makes clients whose error messages are safe to log. Built once per process."""
 
     def __init__(self, environ: Mapping[str, str], timeout_seconds: float) -> None:
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "us-east-1")
@@ -89,9 +89,9 @@ class AwsClients:
         return client
 
     def thaw(self, rested_seconds: float) -> None:
-        """An invocation comes after a rest. Connections kept through a long one are closed: AWS may
-        have dropped them while a frozen environment could not see it, and with one try per request
-        the first one would fail.
+        """An invocation begins, `rested_seconds` after the last one ended. After a long rest kept
+        connections are closed: AWS may have dropped them while the environment was frozen, and with
+        one try per request the first request would fail.
         """
         if rested_seconds > _LONGEST_REST_SECONDS:
             for client in self._made:

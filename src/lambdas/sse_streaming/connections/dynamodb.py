@@ -71,11 +71,11 @@ class DynamoConnections:
         if self.is_draining():
             return Refusal.DRAINING
         requests_left = MAX_ACQUIRE_REQUESTS - 1
-        wish = request.resumed_slot if request.resumed_slot is not None else self._last_slot
-        if wish is not None and wish < self._max_connections:
+        slot = request.resumed_slot if request.resumed_slot is not None else self._last_slot
+        if slot is not None and slot < self._max_connections:
             requests_left -= 1
             try:
-                return self._grant(request, wish, None, may_undo=True)
+                return self._grant(request, slot, None, may_undo=True)
             except ConditionFailed as failed:
                 if _text(failed.item, "session_id") == request.session_id:
                     request = AcquireRequest(new_session_id(), 1, None)
@@ -138,7 +138,7 @@ class DynamoConnections:
         try:
             self._call("put_item", put)
         except ConditionFailed as failed:
-            # Refused by itself: something on the way sent the request twice.
+            # The slot holds this very lease: something on the way sent the request twice.
             if _text(failed.item, "connection_id") != lease.connection_id:
                 raise
         except AwsUnavailable:

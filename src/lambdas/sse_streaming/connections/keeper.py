@@ -87,7 +87,7 @@ class LeaseKeeper:
         return None
 
     async def release(self) -> None:
-        """Give the slot back, if there is one, or when it comes: an acquire may be under way."""
+        """Give the slot back, also one that is still being acquired."""
         if self.lease is None:
             await self._trace.settle()
         lease = self.lease

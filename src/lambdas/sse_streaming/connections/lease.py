@@ -1,4 +1,4 @@
-"""What a connection holds while it lives, and what asking for it can bring. Pure."""
+"""A connection's lease on a slot, and the outcomes of asking for one. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The feed: a position, what is new since it, and the reads that find out."""
+"""The feed: a stream's position, the reads from it, and which of the items read are new."""

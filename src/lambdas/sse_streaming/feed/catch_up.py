@@ -24,12 +24,12 @@ class CatchUpAllowance:
         self._counted_at = now_seconds
 
     def earn(self, new_items: int) -> None:
-        """The client got so many items."""
+        """`new_items` items are new to the client."""
         earned = new_items / ITEMS_PER_EARNED_PAGE
         self._pages = min(self._pages + earned, _MAX_SAVED_PAGES)
 
     def spend(self, pages: int, now_seconds: float) -> float:
-        """Spend on the next pages; how many seconds to wait before they are read."""
+        """Spend `pages`; returns how many seconds to wait before they are read."""
         passed_seconds = now_seconds - self._counted_at
         refilled = self._pages + passed_seconds * self._pages_per_second
         self._pages = min(refilled, _MAX_SAVED_PAGES) - pages

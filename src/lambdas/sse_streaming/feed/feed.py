@@ -47,8 +47,9 @@ class _Unread:
     start_key: StartKey | None
 
 
-class _Sent(NamedTuple):
-    """Something the client has, or had before it came (`was_sent` False, hash on demand)."""
+class _WindowItem(NamedTuple):
+    """An item that is not sent again: this stream has sent it, or it is older than the stream
+    (`was_sent` False; its hash is made when it is needed)."""
 
     published_at_ms: int
     item_id: str
@@ -79,7 +80,7 @@ class Feed:
         self._held: list[Item] = []
         self._ready: deque[Item] = deque()
         self._seen: dict[tuple[str, int], None] = {}
-        self._window: deque[_Sent] = deque()
+        self._window: deque[_WindowItem] = deque()
         self._inherited: dict[bytes, None] = {}
         self._inherited_until_ms = 0
         self._recent: tuple[bytes, ...] | None = None
@@ -92,7 +93,7 @@ class Feed:
     def start_after(
         self, baseline: Iterable[ItemKey], backfill: Iterable[Item], *, oldest_ms: int
     ) -> None:
-        """Take what was there before the client came as seen, and send `backfill` first.
+        """Count `baseline`, which is older than the stream, as seen, and send `backfill` first.
 
         The position never goes back beyond `oldest_ms`: an id that is expired when it is minted
         would bring the same backfill again after every cut.
@@ -104,7 +105,7 @@ class Feed:
             if key not in self._seen:
                 self._seen[key] = None
                 item_id, published_at_ms = key
-                self._window.append(_Sent(published_at_ms, item_id, False, None))
+                self._window.append(_WindowItem(published_at_ms, item_id, False, None))
         if to_send:
             oldest_ms = max(to_send[0].published_at_ms, oldest_ms)
             self._floor_ms = min(self._floor_ms, oldest_ms)
@@ -124,7 +125,7 @@ class Feed:
         return bool(self._unread)
 
     def begin(self, now_ms: int, latest_ms: int | None = None) -> None:
-        """Begin a cycle at `now_ms` on our clock. What the last one read must have been taken.
+        """Begin a cycle at `now_ms` on our clock, once every item of the last one is taken.
 
         Where clocks disagree `now_ms` is the lowest time that may be right, and `latest_ms` the
         highest: items stamped by then are due.
@@ -141,8 +142,8 @@ class Feed:
         self._move_bound()
 
     def go_back(self, began_ms: int) -> None:
-        """Between cycles: the stream began at `began_ms`, earlier than was believed, so all that it
-        settled since is read again. What was sent and is not remembered any more is sent again."""
+        """The stream began at `began_ms`, earlier than believed: read again all that it has settled
+        since. Items that were sent and forgotten are sent again. To be called between cycles."""
         beginning_ms = min(self._first_settled_ms, began_ms - self._overlap_ms)
         self._floor_ms = self._bound_ms = min(beginning_ms, self._floor_ms)
 
@@ -153,8 +154,8 @@ class Feed:
         return frontier is not None and frontier < self._started_ms - self._overlap_ms
 
     def failed(self) -> None:
-        """A read failed. A cycle of which nothing was read begins anew, at a later time; one
-        under way goes on with the page that it did not get."""
+        """A read failed. A cycle that has read nothing is dropped, and the next begins at a later
+        time; one that has read pages goes on with the page that failed."""
         if not self._has_absorbed:
             self._unread = {}
             self._bound_ms = self._floor_ms
@@ -183,12 +184,12 @@ class Feed:
         self._held.extend(fresh)
         frontier = self._frontier_ms()
         if frontier is None:
-            passing, self._held = self._held, []
+            in_order, self._held = self._held, []
         else:
-            passing = [item for item in self._held if item.published_at_ms < frontier]
+            in_order = [item for item in self._held if item.published_at_ms < frontier]
             self._held = [item for item in self._held if item.published_at_ms >= frontier]
-        passing.sort(key=lambda item: item.order)
-        self._ready.extend(passing)
+        in_order.sort(key=lambda item: item.order)
+        self._ready.extend(in_order)
         self._move_bound()
         return len(fresh)
 
@@ -243,14 +244,14 @@ class Feed:
         return sent + len(self._inherited) > MAX_HASHES
 
     def window_hashes(self) -> tuple[list[bytes], list[bytes]]:
-        """Long and (where no more is known) short hashes of everything since F that a resume must
-        not send: sent, or seen before the client came."""
+        """Hashes of everything since F that a resume must skip, sent or older than the stream: long
+        ones, and short ones of the items that are known from an id alone."""
         settled = self.settled_ms
         long_hashes = [item.long_hash for item in self._window if item.published_at_ms >= settled]
         long_hashes += [known for known in self._inherited if len(known) == LONG_HASH_BYTES]
         return long_hashes, [known for known in self._inherited if len(known) < LONG_HASH_BYTES]
 
-    # Inside
+    # Internals
 
     def _is_new(self, item: Item) -> bool:
         if self._wanted.tickers and item.ticker not in self._wanted.tickers:
@@ -273,9 +274,9 @@ class Feed:
         return True
 
     def _note_sent(self, published_at_ms: int, item_id: str, long_hash: bytes) -> None:
-        self._window.append(_Sent(published_at_ms, item_id, True, long_hash))
+        self._window.append(_WindowItem(published_at_ms, item_id, True, long_hash))
         settled = self.settled_ms
-        if self._recent is not None:  # as long as F stands still, there is one more
+        if self._recent is not None:  # right as long as F has not moved (recent_hashes looks)
             self._recent = (*self._recent[1 - MAX_HASHES :], long_hash[:SHORT_HASH_BYTES])
         while self._window and self._window[0].published_at_ms < settled:
             self._window.popleft()

@@ -29,7 +29,7 @@ class PollPace:
             self._last_match = now_seconds
 
     def next_interval(self, now_seconds: float) -> float:
-        """Seconds from the beginning of the poll that is over to the next one."""
+        """Seconds from the beginning of the last poll to the beginning of the next."""
         if now_seconds - self._last_match < _IDLE_AFTER_SECONDS:
             self._interval = self._shortest
         else:

@@ -17,7 +17,7 @@ from lambdas.sse_streaming.feed.catch_up import CatchUpAllowance
 from lambdas.sse_streaming.feed.feed import Feed
 from lambdas.sse_streaming.feed.items import Item, ItemKey
 from lambdas.sse_streaming.feed.pace import PollPace
-from lambdas.sse_streaming.feed.position_clock import PositionClock, Reading
+from lambdas.sse_streaming.feed.position_clock import ClockReading, PositionClock
 from lambdas.sse_streaming.feed.reader import FeedReader
 from lambdas.sse_streaming.feed.request import StreamRequest
 from lambdas.sse_streaming.feed.resume import Presented, Resume
@@ -28,8 +28,8 @@ from lambdas.sse_streaming.settings import Settings
 T = TypeVar("T")
 
 _RETURN_MS = 60_000
-_HONEST_SKEW_SHARE = 5
-"""The fifth of the overlap is for the difference between the clocks of two healthy machines."""
+_SKEW_DIVISOR = 5
+"""A fifth of the overlap is left for the difference between the clocks of two healthy machines."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Poller:
     """Opens one stream's place in the feed, then polls.
 
-    `drained` is set by the stream when all that was ready is out. `polls` counts every cycle begun,
+    The stream sets `drained` when it has sent all that was ready. `polls` counts every cycle begun,
     `poll_errors` those that failed.
     """
 
@@ -67,8 +67,8 @@ class Poller:
         self.drained = asyncio.Event()
         self.polls = 0
         self.poll_errors = 0
-        self.clock_facts: dict[str, int] = {}
-        """What the root span says of clocks that disagreed; empty on a healthy machine."""
+        self.clock_attributes: dict[str, int] = {}
+        """For the root span: how clocks disagreed; empty on a healthy machine."""
 
     # Where the stream begins
 
@@ -83,20 +83,20 @@ class Poller:
         now = self._read_clock()
         settled_ms = self._resumable_ms(presented.position.settled_ms, now)
         feed = Feed(self._wanted, overlap_ms=overlap_ms, settled_ms=settled_ms)
-        # The other environment's clock may have been ahead of this one's by as much again.
+        # The clock of the environment that minted the id may have been ahead by another overlap.
         until_ms = now.latest_ms + 2 * overlap_ms
         feed.inherit(await self._inherited_hashes(presented), until_ms=until_ms)
         return feed
 
-    def _resumable_ms(self, settled_ms: int, now: Reading) -> int:
+    def _resumable_ms(self, settled_ms: int, now: ClockReading) -> int:
         """Where to resume: never so late that an item may still become visible before it. An id
         that names a later position was minted by a clock that was ahead."""
         overlap_ms = self._settings.overlap_ms
         latest_ms = now.earliest_ms - overlap_ms
         ahead_ms = settled_ms - latest_ms
-        if ahead_ms <= overlap_ms // _HONEST_SKEW_SHARE:
+        if ahead_ms <= overlap_ms // _SKEW_DIVISOR:
             return settled_ms
-        self.clock_facts["position_ahead_ms"] = ahead_ms
+        self.clock_attributes["position_ahead_ms"] = ahead_ms
         _log.warning(
             "the position in the event id is %d ms ahead of this clock: reading from the present"
             " less the overlap, some events may repeat",
@@ -114,7 +114,7 @@ class Poller:
         return position.hashes
 
     async def _start_fresh(self) -> Feed:
-        """Read the overlap window once; what is there was there before the client came."""
+        """Read the overlap window once: what is there is older than the stream."""
         settings = self._settings
         now = self._read_clock()
         since_ms = now.earliest_ms - settings.overlap_ms
@@ -138,7 +138,7 @@ class Poller:
             return baseline, []
         return baseline, self._reader.newest(self._wanted, until_ms, self._backfill)
 
-    # Reading on
+    # Polling
 
     async def poll_forever(self, feed: Feed, on_ready: Callable[[], None]) -> None:
         """Poll until cancelled; `on_ready` is called when there are items to take.
@@ -159,7 +159,7 @@ class Poller:
                 feed.failed()
                 if self.poll_errors == 1:
                     _log.warning("a poll failed, polling again with back-off: %s", error)
-                # Counted from now: the failure may have taken its time.
+                # From now, not from the poll's beginning: a timeout takes seconds itself.
                 await asyncio.sleep(pace.failed())
                 continue
             self._trace.export_early()
@@ -191,26 +191,26 @@ class Poller:
         self.poll_errors += 1
 
     async def _until_drained(self, feed: Feed, on_ready: Callable[[], None]) -> None:
-        """Back pressure: nothing more is read before the client took what there is."""
+        """Back pressure: nothing more is read before the client has taken what is ready."""
         if feed.has_ready:
             self.drained.clear()
             on_ready()
             await self.drained.wait()
 
-    def _read_clock(self) -> Reading:
+    def _read_clock(self) -> ClockReading:
         """The time now. Clocks that disagree are logged, and noted for the root span."""
         now = self._clock.read()
-        facts, disagreement_ms = self.clock_facts, self._clock.disagreement_ms
-        if disagreement_ms and "clock_ahead_ms" not in facts:
-            facts["clock_ahead_ms"] = disagreement_ms
+        attributes, disagreement_ms = self.clock_attributes, self._clock.disagreement_ms
+        if disagreement_ms and "clock_ahead_ms" not in attributes:
+            attributes["clock_ahead_ms"] = disagreement_ms
             _log.warning(
                 "this environment's clock is %+d ms off the time stamp of the request, by which"
                 " positions are counted",
                 disagreement_ms,
             )
         if now.step_ms:
-            facts["clock_steps"] = facts.get("clock_steps", 0) + 1
-            facts["clock_step_ms"] = now.step_ms
+            attributes["clock_steps"] = attributes.get("clock_steps", 0) + 1
+            attributes["clock_step_ms"] = now.step_ms
             _log.warning(
                 "this environment's clock was set by %+d ms during the stream: %s",
                 now.step_ms,
@@ -223,7 +223,7 @@ class Poller:
 
 
 class PollCycle:
-    """What one poll cycle brought, in its `dynamodb_poll` step and in the metrics."""
+    """Runs the reads of one poll cycle; records them in its `dynamodb_poll` step and metrics."""
 
     def __init__(self, step: Step, metrics: Metrics, on_error: Callable[[], None]) -> None:
         self._step = step
@@ -240,7 +240,7 @@ class PollCycle:
         try:
             return read()
         except Exception:
-            # On the worker thread: the stream may have ended, so that nobody waits any more.
+            # Here, on the worker thread: the task that awaited it may have ended.
             self._on_error()
             self._metrics.count("PollErrors")
             self._describe(0, 0)

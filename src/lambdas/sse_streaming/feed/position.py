@@ -60,7 +60,7 @@ class ResetReason(enum.StrEnum):
 
 
 class FreshStart(enum.Enum):
-    """What an id stands for that holds no position: a first visit, or a lost position."""
+    """Why an id holds no position: it is a client's first visit, or its position was lost."""
 
     FIRST = 1
     MALFORMED = 2
@@ -74,7 +74,7 @@ class FreshStart(enum.Enum):
 
 
 class UnreadableId(ValueError):
-    """The id's bytes cannot be honoured. Only MALFORMED and FOREIGN are decided from bytes."""
+    """The id is MALFORMED or FOREIGN: its bytes show it. EXPIRED and FUTURE depend on the time."""
 
     def __init__(self, reason: ResetReason) -> None:
         super().__init__(f"the event id is {reason.value}")
@@ -101,10 +101,10 @@ class Position:
     has_record: bool = False
     fresh: FreshStart | None = None
 
-    def lost_to(
+    def reset_reason(
         self, *, earliest_ms: int, latest_ms: int, overlap_ms: int, replay_ms: int
     ) -> ResetReason | None:
-        """Why a reader cannot continue here, or None when it can. For the reader it is between
+        """Why a reader cannot continue here, or None when it can. The reader's time is between
         `earliest_ms` and `latest_ms`."""
         if self.settled_ms < earliest_ms - replay_ms:
             return ResetReason.EXPIRED

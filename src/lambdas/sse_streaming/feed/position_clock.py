@@ -1,4 +1,4 @@
-"""The time that positions are counted in: the steady clock, from what the wall clock said at first.
+"""The clock that positions are counted on: the wall clock's first reading, then steady time.
 
 "Everything published before F has been dealt with" is true only while F is not ahead of the
 writers' time, and a machine's wall clock may be wrong, or be set, while a stream runs. The steady
@@ -6,9 +6,9 @@ clock is never set. So a stream asks its wall clock once, holds the answer again
 time stamp of the request, and counts on in steady time. Both clocks are read at every poll; a
 difference between them that changes is a step of the wall clock.
 
-The front door's time stamp is AWS's own and is believed. Without one, nobody knows which of two
-times is right: `earliest_ms` is the lowest that may be, so what it settles is settled by any clock.
-`latest_ms` is the highest, so an item stamped by a right clock is due by then.
+The front door's time stamp is AWS's own and is believed. Without one, either of two times may be
+right. `earliest_ms` is the lower one: what it settles is settled by both. `latest_ms` is the higher
+one: an item stamped by a correct clock is due by then.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _MAX_READINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Some time between `earliest_ms` and `latest_ms`, which are equal on a clock that nothing
-    contradicts. `began_ms` is the earliest time at which the stream may have begun, by what is
-    known now; `goes_back` is set where that is earlier than the last reading said. `step_ms` is by
-    how much the wall clock was set since then."""
+class ClockReading:
+    """The time is between `earliest_ms` and `latest_ms`, which are equal unless clocks disagree.
+
+    `began_ms` is the earliest time at which the stream may have begun; `goes_back` says that the
+    last reading had it later. `step_ms` is by how much the wall clock was set since then.
+    """
 
     earliest_ms: int
     latest_ms: int
@@ -55,7 +56,9 @@ class PositionClock:
     ) -> None:
         self._clock = clock
         wall_ms, steady_ms = self._read_both()
-        self._ahead_ms = wall_ms - steady_ms  # the wall clock, of the steady one
+        self._ahead_ms = (
+            wall_ms - steady_ms
+        )  # by how much the wall clock is ahead of the steady one
         self._earliest_ahead_ms = self._ahead_ms
         self._began_steady_ms = steady_ms
         self.disagreement_ms = 0
@@ -67,7 +70,7 @@ class PositionClock:
             self._earliest_ahead_ms -= difference_ms
             self.disagreement_ms = difference_ms
 
-    def read(self) -> Reading:
+    def read(self) -> ClockReading:
         """The time now, and whether the wall clock was set since the last call."""
         wall_ms, steady_ms = self._read_both()
         step_ms = wall_ms - steady_ms - self._ahead_ms
@@ -77,7 +80,7 @@ class PositionClock:
         believed_ms = self._earliest_ahead_ms
         if not self._is_confirmed:
             self._earliest_ahead_ms = min(self._earliest_ahead_ms, self._ahead_ms)
-        return Reading(
+        return ClockReading(
             earliest_ms=steady_ms + self._earliest_ahead_ms,
             latest_ms=steady_ms + max(self._earliest_ahead_ms, self._ahead_ms),
             began_ms=self._began_steady_ms + self._earliest_ahead_ms,

@@ -39,8 +39,8 @@ class FeedReader:
         }
 
     def window(self, wanted: StreamFilter, since_ms: int, until_ms: int) -> list[ItemKey]:
-        """The keys of everything within [since_ms, until_ms] that the filter lets pass: what
-        they hold would only fill the memory."""
+        """The keys of everything within [since_ms, until_ms] that the filter lets pass. The keys
+        alone: whole items would only fill the memory."""
         keys: list[ItemKey] = []
         for sentiment in wanted.sentiments:
             start_key: StartKey | None = None

@@ -11,7 +11,7 @@ from lambdas.sse_streaming.feed.position import (
     ResetReason,
     UnreadableId,
 )
-from lambdas.sse_streaming.feed.position_clock import Reading
+from lambdas.sse_streaming.feed.position_clock import ClockReading
 from lambdas.sse_streaming.sessions import new_session_id
 
 
@@ -63,11 +63,11 @@ def read_last_event_id(
     last_event_id: str | None,
     codec: PositionCodec,
     *,
-    now: Reading,
+    now: ClockReading,
     overlap_ms: int,
     replay_ms: int,
 ) -> Resume:
-    """Never raises: an id is the client's word, and can be anything."""
+    """Never raises: the id comes from the client and can be anything."""
     if last_event_id is None:
         return Resume(new_session_id(), 1)
     try:
@@ -80,7 +80,7 @@ def read_last_event_id(
     if position.fresh is not None:
         reset, is_resumable = position.fresh.reset_reason, False
     else:
-        reset = position.lost_to(
+        reset = position.reset_reason(
             earliest_ms=now.earliest_ms,
             latest_ms=now.latest_ms,
             overlap_ms=overlap_ms,

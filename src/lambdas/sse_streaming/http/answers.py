@@ -42,7 +42,7 @@ def not_http_answer(message: str, request_id: str) -> BufferedResponse:
 
 
 def stream_headers(trace_root: str | None) -> dict[str, str]:
-    """`no-transform` and `x-accel-buffering` keep proxies from collecting events."""
+    """`no-transform` and `x-accel-buffering` keep proxies from compressing and buffering."""
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache, no-transform",

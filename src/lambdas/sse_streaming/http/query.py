@@ -69,7 +69,7 @@ def parse_tickers(value: str | None) -> frozenset[str]:
             f"ticker: a comma-separated list of at most {_MAX_TICKERS},"
             " each 1 to 16 of letters, digits, . ^ = -",
         )
-    # In this order: "\u0131BM".upper() is "IBM".
+    # Only after the check: "\u0131BM".upper() is "IBM".
     return frozenset(part.upper() for part in parts)
 
 

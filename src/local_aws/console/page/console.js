@@ -45,6 +45,9 @@ function every(milliseconds, work) {
 }
 
 async function begin() {
+  byId("publish").addEventListener("submit", publish);
+  byId("search").addEventListener("submit", (event) => { event.preventDefault(); list.search(byId("annotation").value); });
+  byId("annotation").addEventListener("search", () => list.search(byId("annotation").value));
   const info = await getJson("/api/info");
   byId("function-url").textContent = info.function_url;
   const filter = byId("filter");
@@ -55,15 +58,12 @@ async function begin() {
   filter.addEventListener("change", () => stream.filtered());
   byId("close").addEventListener("click", () => stream.closeOnServer());
   byId("kill").addEventListener("click", () => stream.kill());
-  byId("publish").addEventListener("submit", publish);
-  byId("search").addEventListener("submit", (event) => { event.preventDefault(); list.search(byId("annotation").value); });
-  byId("annotation").addEventListener("search", () => list.search(byId("annotation").value));
   addEventListener("click", followLink);
   addEventListener("hashchange", followHash);
   addEventListener("pagehide", () => stream.abandon());
   matchMedia("(max-width: 899px)").addEventListener("change", () => view.trace && view.draw());
 
-  stream.filtered();
+  stream.filtered(); // enables Connect, which would submit the form while nobody listens
   await faults.refresh();
   await view.load();
   await followHash();

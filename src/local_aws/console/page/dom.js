@@ -16,7 +16,7 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// So that nothing is announced, animated or selected anew that has not changed.
+// Sets a text only where it differs: the same text set again would be announced again.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

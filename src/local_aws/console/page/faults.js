@@ -14,7 +14,7 @@ export class Faults {
     const { turns } = this;
     try {
       const { faults } = await getJson("/api/faults");
-      if (turns === this.turns) this.draw(faults); // else it is older than what was switched
+      if (turns === this.turns) this.draw(faults); // else a switch was turned after it was asked for
     } catch {
       // The trace list says that the local stack does not answer.
     }

@@ -14,7 +14,7 @@ export function isRolledUp(record) {
   return said.rolled_up === true || "count" in said;
 }
 
-// Why a step failed. X-Ray has no flag on the step around a throttle, which says it as metadata alone.
+// Why a step failed. The step around a throttled request has no flag in X-Ray, only this metadata.
 export const errorTypeOf = (record) => record.metadata.default?.error_type;
 
 // How many operations the rolled-up records among these stand for.

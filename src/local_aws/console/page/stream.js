@@ -178,7 +178,7 @@ export class Stream {
     this.showAges();
   }
 
-  // What was seen last time is judged now: its event, if it was of one, has arrived since.
+  // The byte seen last time is judged now: if it was an event's, that event has arrived meanwhile.
   sawByte(byte) {
     const { seen } = this;
     this.seen = byte;

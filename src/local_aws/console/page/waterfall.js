@@ -18,7 +18,7 @@ export class Waterfall {
   constructor() {
     this.root = element("div", { class: "spans" });
     this.open = new Set(); // rows whose children are shown
-    this.known = new Set(); // rows that were there before, which stay as they were left
+    this.known = new Set(); // rows drawn before, which stay folded or unfolded as they are
     this.chosen = new Set(); // rows whose details are shown, the latest last
     this.active = null; // the row that the keyboard is at
     this.zoom = null; // what is shown, in seconds from the trace's start, and its name; null: all of it
@@ -258,7 +258,7 @@ export class Waterfall {
     else this.chosen.delete(row.key);
     this.goTo(row.key);
     const detail = shows && this.root.querySelector(`[data-detail="${CSS.escape(row.key)}"]`);
-    // Details that would open out of sight are worth a move.
+    // Details that would open out of sight are scrolled into it.
     if (detail && detail.getBoundingClientRect().top > innerHeight - 40) detail.scrollIntoView({ block: "nearest" });
   }
 

@@ -16,8 +16,8 @@ class Manner(enum.Enum):
     DIE_MID_ANSWER = enum.auto()
 
 
-# Whether the exporter behind the receiver has the batch when the client sees the failure: yes if
-# the collector is silent, slow or cut off in its answer; no if it refuses, or resets before one.
+# The ways in which the exporter behind the receiver has the batch, whatever the client sees: the
+# collector is silent, slow or cut off in its answer. It has none after a refusal or an early reset.
 _TAKING = frozenset({Manner.ANSWER, Manner.SILENT, Manner.TRICKLE, Manner.DIE_MID_ANSWER})
 
 

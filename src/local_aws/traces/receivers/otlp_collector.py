@@ -164,7 +164,7 @@ class OtlpCollector:
         """Writes the answer as `behaviour` says; False if the connection has ended."""
         behaviour = self._behaviour
         headers = [("Content-Type", answer.content_type)]
-        wire = http.encode_response(answer.status, headers, answer.body)
+        encoded = http.encode_response(answer.status, headers, answer.body)
         await asyncio.sleep(behaviour.delay_seconds)
         match behaviour.manner:
             case Manner.SILENT:
@@ -174,12 +174,12 @@ class OtlpCollector:
                 http.reset()
                 return False
             case Manner.DIE_MID_ANSWER:
-                await http.write(wire[: len(wire) // 2])
+                await http.write(encoded[: len(encoded) // 2])
                 return False
             case Manner.TRICKLE:
-                for byte in wire:
+                for byte in encoded:
                     await http.write(bytes([byte]))
                     await asyncio.sleep(behaviour.byte_seconds)
             case _:
-                await http.write(wire)
+                await http.write(encoded)
         return True

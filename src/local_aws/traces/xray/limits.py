@@ -129,14 +129,14 @@ def _segment(evidence: Sequence[Evidence], origin: str) -> Mapping[str, Any] | N
 
 def _trace_size(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
     size = sizes(evidence)
-    arrival = f"{size.documents} documents over {size.arrived_over_seconds:.0f} s"
-    said = f"{size.total_bytes:,} bytes in {arrival}"
+    documents = f"{size.documents} documents over {size.arrived_over_seconds:.0f} s"
+    sent = f"{size.total_bytes:,} bytes in {documents}"
     if size.total_bytes > size.budget_bytes:
         manner = "in bulk" if size.is_bulk else "trickled"
         yield Verdict(
             Severity.LOST,
             "trace_size",
-            f"{said}: over the {size.budget_bytes:,} bytes of a trace sent {manner}",
+            f"{sent}: over the {size.budget_bytes:,} bytes of a trace sent {manner}",
             "X-Ray takes about 500 KB of a trace that arrives in bulk and about 100 KB of one that "
             "arrives bit by bit; the documents beyond that are dropped",
             _TRACE_QUOTA,
@@ -145,7 +145,7 @@ def _trace_size(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
         yield Verdict(
             Severity.NOTE,
             "trace_size",
-            f"{said}: fits only because it came in bulk",
+            f"{sent}: fits only because it came in bulk",
             "the same bytes sent bit by bit would exceed the 100 KB that X-Ray takes then",
             _TRACE_QUOTA,
         )

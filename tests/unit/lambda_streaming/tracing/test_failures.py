@@ -143,7 +143,7 @@ def test_an_exception_without_a_text_breaks_nothing() -> None:
             raise RuntimeError("a defect")
 
     (link,) = Failure.of(Mute()).chain
-    assert link.message == "its text failed by RuntimeError"
+    assert link.message == "str() of it raised RuntimeError"
 
 
 def test_a_stack_is_cut_at_its_beginning() -> None:

@@ -1,7 +1,7 @@
 """Every kind of span, as exported and as X-Ray gets it, pinned in tests/data/golden-spans.jsonl.
 
-A refactor cannot change by accident what X-Ray shows. After a change that is meant:
-`REWRITE_GOLDEN=1 pytest tests/unit/tracing/test_golden_spans.py`, and read the difference.
+A refactor cannot change by accident what X-Ray shows. After a change that is meant, run this file
+with `REWRITE_GOLDEN=1`, and read the difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.sampled import probe_span
 from lambda_streaming.tracing.step import Keep, Step
-from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
+from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsThrottled, AwsUnavailable
 from local_aws.traces.xray.documents import to_document
 from tests.fakes.aws_requests import aws_request
 from tests.fakes.spans import SAMPLED, TracingWorld, begin, end, facts, finish
@@ -53,6 +53,11 @@ class _Recording:
         self.world.clock.pass_ms(1)
         step.set(**attributes)
         finish(step, error)
+
+    def failed_poll(self, status: int, error: type[AwsError], code: str, message: str) -> None:
+        """A poll whose request is answered with an error."""
+        request = {"status": status, "error_code": code, "error_message": message}
+        self.step("dynamodb_poll", request, error=raised(error(code, message)))
 
     def _request(self, step: Step, **changes: Any) -> None:
         started_ns = self.world.clock.now_ns
@@ -122,42 +127,23 @@ def ordinary(record: _Recording) -> None:
 
 
 def throttled(record: _Recording) -> None:
-    code, message = "ThrottlingException", "Rate exceeded"
-    record.step(
-        "dynamodb_poll",
-        {"status": 400, "error_code": code, "error_message": message},
-        error=raised(AwsThrottled(code, message)),
-    )
+    record.failed_poll(400, AwsThrottled, "ThrottlingException", "Rate exceeded")
     record.ended()
 
 
 def throttled_by_429(record: _Recording) -> None:
-    code, message = "TooManyRequestsException", "Too many"
-    record.step(
-        "dynamodb_poll",
-        {"status": 429, "error_code": code, "error_message": message},
-        error=raised(AwsThrottled(code, message)),
-    )
+    record.failed_poll(429, AwsThrottled, "TooManyRequestsException", "Too many")
     record.ended()
 
 
 def denied(record: _Recording) -> None:
     code, message = "AccessDeniedException", "not authorized to perform dynamodb:Query"
-    record.step(
-        "dynamodb_poll",
-        {"status": 400, "error_code": code, "error_message": message},
-        error=raised(AwsRefused(code, message)),
-    )
+    record.failed_poll(400, AwsRefused, code, message)
     record.ended("error", raised(AwsRefused(code, message)))
 
 
 def failed(record: _Recording) -> None:
-    code, message = "InternalServerError", "Internal server error"
-    record.step(
-        "dynamodb_poll",
-        {"status": 500, "error_code": code, "error_message": message},
-        error=raised(AwsUnavailable(code, message)),
-    )
+    record.failed_poll(500, AwsUnavailable, "InternalServerError", "Internal server error")
     record.ended()
 
 

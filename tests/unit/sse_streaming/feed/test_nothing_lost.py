@@ -1,6 +1,6 @@
 """Random interleavings of everything that can happen to a feed: nothing is lost.
 
-A failure names its seeds; `INTERLEAVING_SEED=2534 pytest tests/unit/test_nothing_lost.py` runs one.
+A failure names its seeds; with INTERLEAVING_SEED=2534 in the environment this file runs one.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ NOW, OVERLAP, REPLAY = 1_795_000_000_000, 10_000, 3_600_000
 
 
 @pytest.mark.parametrize(
-    ("settled_ms", "lost_to"),
+    ("settled_ms", "reset_reason"),
     [
         (NOW, None),
         (NOW - REPLAY, None),
@@ -265,24 +265,24 @@ NOW, OVERLAP, REPLAY = 1_795_000_000_000, 10_000, 3_600_000
     ],
 )
 def test_a_position_can_be_expired_or_in_the_future(
-    settled_ms: int, lost_to: ResetReason | None
+    settled_ms: int, reset_reason: ResetReason | None
 ) -> None:
     position = replace(TYPICAL, settled_ms=settled_ms)
 
     assert (
-        position.lost_to(earliest_ms=NOW, latest_ms=NOW, overlap_ms=OVERLAP, replay_ms=REPLAY)
-        is lost_to
+        position.reset_reason(earliest_ms=NOW, latest_ms=NOW, overlap_ms=OVERLAP, replay_ms=REPLAY)
+        is reset_reason
     )
 
 
 def test_between_clocks_that_disagree_a_position_has_the_benefit_of_the_doubt() -> None:
-    def lost_to(settled_ms: int) -> ResetReason | None:
-        return replace(TYPICAL, settled_ms=settled_ms).lost_to(
+    def reset_reason(settled_ms: int) -> ResetReason | None:
+        return replace(TYPICAL, settled_ms=settled_ms).reset_reason(
             earliest_ms=NOW - 30_000, latest_ms=NOW, overlap_ms=OVERLAP, replay_ms=REPLAY
         )
 
-    assert lost_to(NOW - 30_000 - REPLAY) is None
-    assert lost_to(NOW + 2 * OVERLAP) is None
+    assert reset_reason(NOW - 30_000 - REPLAY) is None
+    assert reset_reason(NOW + 2 * OVERLAP) is None
 
 
 @pytest.mark.parametrize("fresh", FreshStart)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.sse_streaming.feed.position import FreshStart, Position, PositionCodec, ResetReason
-from lambdas.sse_streaming.feed.position_clock import Reading
+from lambdas.sse_streaming.feed.position_clock import ClockReading
 from lambdas.sse_streaming.feed.resume import Presented, Resume, read_last_event_id
 
 NOW = 1_795_000_000_000
@@ -27,7 +27,7 @@ POSITION = Position(
 
 def read(presented: str | None, codec: PositionCodec = CODEC) -> Resume:
     return read_last_event_id(
-        presented, codec, now=Reading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
+        presented, codec, now=ClockReading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
     )
 
 
