@@ -9,6 +9,8 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_SHOWN_COROUTINES = 8
+
 
 class LeftBehind:
     """Logs the tasks that were made during a request and are not done after it, once for each place
@@ -52,13 +54,13 @@ def _place(code: CodeType) -> str:
 
 
 def where_it_waits(task: asyncio.Task[Any]) -> str:
-    """The innermost coroutine that the task waits in."""
+    """The coroutines that the task waits in, the innermost last."""
     awaited: Any = task.get_coro()
-    frame = None
+    places: list[str] = []
     while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None) or frame
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            code = frame.f_code
+            places.append(f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})")
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-    if frame is None:
-        return "nowhere"
-    code = frame.f_code
-    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
+    return " > ".join(places[-_SHOWN_COROUTINES:]) or "it does not wait"
