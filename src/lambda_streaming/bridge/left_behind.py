@@ -33,14 +33,13 @@ class LeftBehind:
         before, self._before = self._before, None
         if before is None:
             return
-        left = [_code(task) for task in asyncio.all_tasks() - before]
+        left = map(_code, asyncio.all_tasks() - before)
         new = {code for code in left if code is not None} - self._logged
         if new:
             self._logged |= new
             logger.warning(
-                "%d tasks were left behind by a request: %s. They freeze with the environment: "
+                "a request left tasks behind: %s. They freeze with the environment: "
                 "await them, or use background tasks",
-                len(left),
                 ", ".join(sorted(map(_place, new))),
             )
 
