@@ -215,6 +215,52 @@ async def test_a_lost_connection_ends_a_function_that_waits() -> None:
     assert isinstance(finished.errors[0], ConnectionLostError)
 
 
+async def test_a_block_is_sent_to_its_end_though_its_writer_was_cancelled() -> None:
+    """The chunks after it would be read as its rest."""
+
+    async def body(write: Write) -> None:
+        writing = asyncio.create_task(_as_coroutine(write(b"x" * 8_000_000)))
+        await asyncio.sleep(0)
+        assert not writing.done()
+        writing.cancel()
+        await asyncio.wait([writing])
+        if writes_more:
+            await write(b"more")
+
+    for writes_more in (True, False):
+        with FakeRuntimeApi(receive_buffer_bytes=8192) as api:
+            api.add(Event())
+            async with serving(api, handler_of(body)):
+                await until_idle(api, 2)
+            assert api.answers()[0].complete
+            assert api.answers()[0].payload == b"x" * 8_000_000 + b"more" * writes_more
+
+
+async def test_a_stall_releases_every_task_that_waits_to_write_and_says_why() -> None:
+    found: list[object] = []
+
+    async def one(write: Write) -> None:
+        try:
+            await write(b"x" * 8_000_000)
+        except ConnectionLostError:
+            found.append(write.stopped_by)
+
+    async def body(write: Write) -> None:
+        assert write.stopped_by is None
+        writing = [asyncio.create_task(one(write)) for _ in range(3)]
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.wait(writing)
+            raise
+
+    with FakeRuntimeApi(receive_buffer_bytes=8192) as api:
+        api.add(Event(treatment=Treatment(stop_reading_after_chunks=3)))
+        async with serving(api, handler_of(body, stall_seconds=0.2)):
+            await until_idle(api, 2)
+    assert found == [StreamOutcome.STALLED] * 3
+
+
 async def test_a_task_that_is_left_behind_writes_into_no_other_answer() -> None:
     """It waits for a full socket whose descriptor the next connection is likely to get."""
     left_behind: list[asyncio.Task[None]] = []

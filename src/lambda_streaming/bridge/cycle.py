@@ -144,7 +144,7 @@ class Cycle:
             if body:
                 self.body_bytes += len(body)
                 self.chunks += 1
-                if self.chunks == 1 and self.end_reason is None:
+                if self.chunks == 1 and self._collector is None and self.end_reason is None:
                     told("first_byte", self._observer.first_byte)
             if not message.get("more_body", False):
                 if self.end_reason is not None:

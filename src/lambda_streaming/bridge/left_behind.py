@@ -9,6 +9,8 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_SHOWN_COROUTINES = 8
+
 
 class LeftBehind:
     """Logs the tasks that were made during a request and are not done after it, once for each place
@@ -31,14 +33,13 @@ class LeftBehind:
         before, self._before = self._before, None
         if before is None:
             return
-        left = [_code(task) for task in asyncio.all_tasks() - before]
+        left = map(_code, asyncio.all_tasks() - before)
         new = {code for code in left if code is not None} - self._logged
         if new:
             self._logged |= new
             logger.warning(
-                "%d tasks were left behind by a request: %s. They freeze with the environment: "
+                "a request left tasks behind: %s. They freeze with the environment: "
                 "await them, or use background tasks",
-                len(left),
                 ", ".join(sorted(map(_place, new))),
             )
 
@@ -52,13 +53,13 @@ def _place(code: CodeType) -> str:
 
 
 def where_it_waits(task: asyncio.Task[Any]) -> str:
-    """The innermost coroutine that the task waits in."""
+    """The coroutines that the task waits in, the innermost last."""
     awaited: Any = task.get_coro()
-    frame = None
+    places: list[str] = []
     while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None) or frame
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            code = frame.f_code
+            places.append(f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})")
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-    if frame is None:
-        return "nowhere"
-    code = frame.f_code
-    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
+    return " > ".join(places[-_SHOWN_COROUTINES:]) or "it does not wait"

@@ -101,7 +101,8 @@ class Lifespan:
             raise
         except BaseException as error:  # SystemExit would end the event loop
             self._error = error
-            if self._started.is_set() and self._failure is None:
+            is_our_doing = isinstance(error, asyncio.CancelledError) and self._stopping.is_set()
+            if self._started.is_set() and self._failure is None and not is_our_doing:
                 log_failure(logger, "the app's lifespan failed", error)
         finally:
             self._started.set()

@@ -85,4 +85,4 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
 
 
 def _name(app: object) -> str:
-    return getattr(app, "__qualname__", None) or f"a {type(app).__name__}"
+    return getattr(app, "__qualname__", None) or f"the given {type(app).__name__}"
