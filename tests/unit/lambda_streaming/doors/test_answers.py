@@ -47,8 +47,9 @@ def answer(
 
 def headers_of(answered: dict[str, Any]) -> dict[str, list[str]]:
     """Every header's values, from whichever map."""
-    headers = {name: [value] for name, value in answered.get("headers", {}).items()}
-    return headers | answered.get("multiValueHeaders", {})
+    single: dict[str, str] = answered.get("headers", {})
+    lists: dict[str, list[str]] = answered.get("multiValueHeaders", {})
+    return {name: [value] for name, value in single.items()} | lists
 
 
 def body_of(answered: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,11 +23,8 @@ from tests.fakes.events import (
     rest_api_event,
 )
 
+alb_multi_value_event = partial(alb_event, multi_value=True)
 EventFactory = Callable[..., dict[str, Any]]
-
-
-def alb_multi_value_event(*args: str, **named: Any) -> dict[str, Any]:
-    return alb_event(*args, **named, multi_value=True)
 
 
 MAKERS: dict[str, EventFactory] = {
