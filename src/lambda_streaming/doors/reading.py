@@ -52,7 +52,12 @@ def payload_2_0(
 
 
 def payload_1_0(
-    event: Mapping[str, Any], context: object, *, raw_path: str, path: str, root_path: str
+    event: Mapping[str, Any],
+    context: object,
+    *,
+    raw_path: str,
+    path: str,
+    root_path: str = "",
 ) -> Request:
     """The request of an event whose method is at `httpMethod`. Raises BadRequest.
 
@@ -215,11 +220,11 @@ def headers_1_0(event: Mapping[str, Any], body_bytes: int) -> Pairs:
 def _headers(pairs: Iterable[tuple[object, object]], body_bytes: int) -> Pairs:
     """The length that came may be that of the base64, of an encoding that the door undid, or
     missing: the body's own replaces it."""
-    read = [(str(name).lower(), value) for name, value in pairs if isinstance(value, str)]
-    if body_bytes or any(name == "content-length" for name, _ in read):
-        read = [pair for pair in read if pair[0] != "content-length"]
-        read.append(("content-length", str(body_bytes)))
-    return Pairs(read)
+    headers = Pairs((str(name).lower(), value) for name, value in pairs if isinstance(value, str))
+    if not body_bytes and "content-length" not in headers:
+        return headers
+    others = (pair for pair in headers.pairs if pair[0] != "content-length")
+    return Pairs([*others, ("content-length", str(body_bytes))])
 
 
 def forwarded_addresses(headers: Pairs) -> list[str]:

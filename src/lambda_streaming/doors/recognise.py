@@ -8,13 +8,11 @@ from typing import Any
 
 from lambda_streaming.doors import alb, function_url, http_api, invoke, reading, rest_api, sources
 from lambda_streaming.doors.door import Door
-from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.requests import BadRequest, Request
 
 MAX_QUERY_PARAMETERS = 100
 
 _OTHER_FRONT_DOORS: tuple[Door, ...] = (rest_api, alb, http_api)
-_WITHOUT_ROOT_PATH = DoorOptions(root_path="")
 
 
 class NotHttp(Exception):
@@ -96,7 +94,7 @@ def read_event(event: bytes, context: object = None) -> Request:
         if request.query_string.count("&") >= MAX_QUERY_PARAMETERS:
             raise BadRequest("invalid_query", f"more than {MAX_QUERY_PARAMETERS} query parameters")
     elif reading.has_method_1_0(decoded):
-        request = _WITHOUT_ROOT_PATH.apply(rest_api.read_request(decoded, context))
+        request = rest_api.read_without_root_path(decoded, context)
     else:
         raise NotHttp("the event is neither of a Function URL (2.0) nor of API Gateway REST (1.0)")
     for name, value in request.query.pairs:

@@ -47,6 +47,12 @@ def read_request(event: Mapping[str, Any], context: object) -> Request:
     )
 
 
+def read_without_root_path(event: Mapping[str, Any], context: object) -> Request:
+    """The same for an app that builds no links to itself."""
+    raw_path = reading.encoded_path(event.get("path"))
+    return reading.payload_1_0(event, context, raw_path=raw_path, path=unquote(raw_path))
+
+
 def answer(
     response: Response,
     event: Mapping[str, Any],

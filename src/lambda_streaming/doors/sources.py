@@ -54,8 +54,9 @@ _KEYS: tuple[tuple[str, frozenset[str]], ...] = tuple(
 
 def source_of(event: Mapping[str, Any]) -> str | None:
     """The source of an event that has one; None for any other shape."""
+    names = set(event)
     return _named_by_itself(event) or next(
-        (source for source, keys in _KEYS if keys <= event.keys()), None
+        (source for source, keys in _KEYS if keys <= names), None
     )
 
 
