@@ -57,7 +57,9 @@ class PortTakenError(Exception):
 
 
 class Stack:
-    """Start it with `async with`. The attributes below are there once it has started."""
+    """Start it with `async with`. The attributes below are there once it has started; the publisher
+    and the engine only for the service, as an app of its own has no tables here.
+    """
 
     lambda_service: LambdaService
     publisher: Publisher
@@ -129,12 +131,15 @@ class Stack:
         for part in (self.collector, self.daemon):
             await part.start()
             self._resources.push_async_callback(part.stop)
-        await with_progress("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
+        if self.settings.serves_sentiment:
+            starting = self._start_engines()
+            await with_progress("Starting DynamoDB and CloudWatch", starting, self._say)
         self.lambda_service = self._make_lambda_service()
         if self._checks_function:
             checking = self.lambda_service.check_init()
             await with_progress("Starting the function once", checking, self._say)
-        await with_progress("Creating tables", self._prepare_tables(), self._say)
+        if self.settings.serves_sentiment:
+            await with_progress("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
         await self._start_lambda(url_socket)
 
@@ -201,23 +206,29 @@ class Stack:
         return client
 
     async def _start_console(self, sock: socket.socket) -> None:
+        has_items = self.settings.serves_sentiment
+        function = self.settings.function
+        details: dict[str, Any] = {"heartbeat_seconds": heartbeat_seconds(function.configured)}
+        if not has_items:
+            details["app"] = function.handler
         app = create_console(
             self.traces,
-            self.publisher,
+            self.publisher if has_items else None,
             OpenStreams(self.lambda_service.url, self.lambda_service.fleet),
-            FaultSwitches(self.dynamodb, self.collector),
+            FaultSwitches(self.dynamodb if has_items else None, self.collector),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,
-            details={"heartbeat_seconds": heartbeat_seconds(self.settings.function.configured)},
+            details=details,
         )
         server = ConsoleServer(app)
         self._resources.push_async_callback(server.stop)
         await server.start(sock)
 
     def _make_lambda_service(self) -> LambdaService:
+        has_data = self.settings.serves_sentiment
         wiring = Wiring(
-            dynamodb_url=self.dynamodb.url,
-            cloudwatch_url=self.cloudwatch.url,
+            dynamodb_url=self.dynamodb.url if has_data else self.settings.dynamodb_url,
+            cloudwatch_url=self.cloudwatch.url if has_data else None,
             otlp_url=self.collector.endpoint,
             xray_daemon_address=self.daemon.address,
         )
@@ -229,9 +240,10 @@ class Stack:
             passed_on=function.passed_on,
             collector_url=self.collector.endpoint,
         )
-        with_secrets = replace(function, environment={**new_secrets(), **function.environment})
+        if has_data:
+            function = replace(function, environment={**new_secrets(), **function.environment})
         return LambdaService(
-            replace(self.settings, function=with_secrets),
+            replace(self.settings, function=function),
             wiring,
             spawner=self.guard,
             say=self._say,
@@ -241,8 +253,9 @@ class Stack:
 
     async def _start_lambda(self, sock: socket.socket) -> None:
         self._resources.push_async_callback(self.lambda_service.stop)
-        publishing = asyncio.create_task(self.publisher.run())
-        self._resources.push_async_callback(_cancel, publishing)
+        if self.settings.serves_sentiment:
+            publishing = asyncio.create_task(self.publisher.run())
+            self._resources.push_async_callback(_cancel, publishing)
         await self.lambda_service.start(sock)
 
 
