@@ -98,7 +98,7 @@ class Stack:
     @property
     def invocations(self) -> list[Invocation]:
         """The latest invocations (up to 1,000), oldest first."""
-        return list(self.lambda_service.url.invocations)
+        return list(self.lambda_service.invoker.invocations)
 
     def function_log(self, environment: int | None = None) -> list[str]:
         """What the function wrote: of one execution environment, or of all."""
@@ -214,7 +214,7 @@ class Stack:
         app = create_console(
             self.traces,
             self.publisher if has_items else None,
-            OpenStreams(self.lambda_service.url, self.lambda_service.fleet),
+            OpenStreams(self.lambda_service.invoker, self.lambda_service.fleet),
             FaultSwitches(self.dynamodb if has_items else None, self.collector),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,

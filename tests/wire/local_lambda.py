@@ -52,7 +52,7 @@ class LocalLambda:
 
     @property
     def last(self) -> Invocation:
-        return self.service.url.invocations[-1]
+        return self.service.invoker.invocations[-1]
 
     @property
     def environments(self) -> tuple[Environment, ...]:

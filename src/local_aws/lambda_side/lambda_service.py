@@ -1,4 +1,4 @@
-"""The Lambda service: one function, its Function URL, its execution environments, its log."""
+"""The Lambda service: one function, its front doors, its execution environments, its log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from local_aws.lambda_side.doors.door_server import DoorServer
+from local_aws.lambda_side.doors.invoker import Invoker
 from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.fleet import Fleet
@@ -51,13 +53,16 @@ class LambdaService:
             on_begun=self._record,
             on_finished=self._finished,
         )
-        self.url = FunctionUrl(
-            self.fleet,
-            function_arn=settings.function.arn,
-            sampled=settings.sampled,
-            timeout_seconds=settings.timeout_seconds,
-            show_disconnect=settings.show_disconnect,
-            say=say,
+        self.invoker = Invoker(
+            self.fleet, function_arn=settings.function.arn, sampled=settings.sampled
+        )
+        self.url = DoorServer(
+            FunctionUrl(
+                self.invoker,
+                timeout_seconds=settings.timeout_seconds,
+                show_disconnect=settings.show_disconnect,
+                say=say,
+            )
         )
 
     async def check_init(self) -> None:
