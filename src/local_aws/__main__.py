@@ -152,7 +152,15 @@ async def _serve(stack: Stack) -> None:
 
 def _banner(stack: Stack) -> str:
     function = stack.settings.function
-    lines = [("Function URL", stack.url), ("Console", stack.console_url)]
+    lines = [
+        ("Function URL", stack.url),
+        ("Console", stack.console_url),
+        (
+            "Invoke API",
+            f"aws --endpoint-url {stack.door_urls['invoke_api']} lambda invoke"
+            f" --function-name {function.name} …",
+        ),
+    ]
     if stack.settings.serves_sentiment:
         names = stack.names
         lines.append(("Tables", f"{names.items}, {names.connections}, {names.configurations}"))

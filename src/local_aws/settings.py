@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from local_aws.account import ACCOUNT_ID, REGION
 from local_aws.app.env_file import parse_env_file
@@ -21,6 +23,10 @@ IS_CHECKOUT = (REPOSITORY_ROOT / "pyproject.toml").is_file()
 WORK_ROOT = REPOSITORY_ROOT if IS_CHECKOUT else Path.cwd()
 
 DEFAULT_PORT = 8080
+DoorName: TypeAlias = Literal["function_url", "invoke_api"]
+DOOR_PORTS: Mapping[DoorName, int] = MappingProxyType({"function_url": 0, "invoke_api": 3})
+"""Counted from PORT; PORT + 1 is the console."""
+_LAST_PORT = 65535
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
 _PREFIX = "LOCAL_"
 _APP_SETTING_PREFIXES = ("STREAMING_", "OTEL_", "POWERTOOLS_")
@@ -89,6 +95,10 @@ class Settings:
     @property
     def console_port(self) -> int:
         return self.port + 1 if self.port else 0
+
+    def door_port(self, door: DoorName) -> int:
+        port = self.port + DOOR_PORTS[door]
+        return port if self.port and port <= _LAST_PORT else 0
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:

@@ -3,7 +3,7 @@
     async with Stack(Settings.from_environ(os.environ)) as stack:
         ...  # stack.url answers
 
-The Function URL listens last: a client that can connect finds every part ready. For threads and
+The front doors listen last: a client that can connect finds every part ready. For threads and
 pytest see background.py.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -40,7 +40,7 @@ from local_aws.sentiment.tables import (
     put_sample_configurations,
 )
 from local_aws.servers.http_connection import bound_socket
-from local_aws.settings import Settings
+from local_aws.settings import DOOR_PORTS, DoorName, Settings
 from local_aws.traces.receivers.otlp_collector import OtlpCollector
 from local_aws.traces.receivers.xray_daemon import XRayDaemon
 from local_aws.traces.span_notice import SpanNotice
@@ -66,6 +66,7 @@ class Stack:
     engine_url: str
     url: str
     console_url: str
+    door_urls: Mapping[DoorName, str]
 
     def __init__(
         self,
@@ -122,9 +123,15 @@ class Stack:
         await self._resources.aclose()
 
     async def _start(self) -> None:
-        url_socket = self._bind(self.settings.port, "PORT")
+        door_sockets: dict[DoorName, socket.socket] = {
+            "function_url": self._bind(self.settings.port, "PORT")
+        }
         console_socket = self._bind(self.settings.console_port, "PORT + 1")
-        self.url = _address(url_socket)
+        door_sockets |= {
+            name: self._bind_door(name) for name in DOOR_PORTS if name not in door_sockets
+        }
+        self.door_urls = {name: _address(sock) for name, sock in door_sockets.items()}
+        self.url = self.door_urls["function_url"]
         self.console_url = _address(console_socket)
         await self.guard.start()
         self._resources.push_async_callback(self.guard.stop)
@@ -141,7 +148,7 @@ class Stack:
         if self.settings.serves_sentiment:
             await with_progress("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
-        await self._start_lambda(url_socket)
+        await self._start_lambda(door_sockets)
 
     def _bind(self, port: int, name: str) -> socket.socket:
         try:
@@ -151,6 +158,15 @@ class Stack:
                 f"Port {port} ({name}) cannot be used: {error.strerror}. Stop what uses it, or "
                 f"choose another: make run PORT={self.settings.port + 1000}"
             ) from None
+        self._resources.callback(sock.close)
+        return sock
+
+    def _bind_door(self, name: DoorName) -> socket.socket:
+        """Any free port where the door's own is taken: the stack can be used without this door."""
+        try:
+            sock = bound_socket(self.settings.door_port(name))
+        except OSError:
+            sock = bound_socket(0)
         self._resources.callback(sock.close)
         return sock
 
@@ -251,12 +267,12 @@ class Stack:
             on_answered=notice.answered,
         )
 
-    async def _start_lambda(self, sock: socket.socket) -> None:
+    async def _start_lambda(self, sockets: Mapping[DoorName, socket.socket]) -> None:
         self._resources.push_async_callback(self.lambda_service.stop)
         if self.settings.serves_sentiment:
             publishing = asyncio.create_task(self.publisher.run())
             self._resources.push_async_callback(_cancel, publishing)
-        await self.lambda_service.start(sock)
+        await self.lambda_service.start(sockets)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -148,3 +148,4 @@ class Invocation:
     error_type: str | None = None
     error_body: bytes = b""
     client_left: bool = False
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
