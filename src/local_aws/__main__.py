@@ -155,6 +155,7 @@ def _banner(stack: Stack) -> str:
     lines = [
         ("Function URL", stack.url),
         ("Console", stack.console_url),
+        ("REST API", f"{stack.door_urls['rest_api']}/prod streams; /buffered does not"),
         (
             "Invoke API",
             f"aws --endpoint-url {stack.door_urls['invoke_api']} lambda invoke"

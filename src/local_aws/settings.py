@@ -23,8 +23,10 @@ IS_CHECKOUT = (REPOSITORY_ROOT / "pyproject.toml").is_file()
 WORK_ROOT = REPOSITORY_ROOT if IS_CHECKOUT else Path.cwd()
 
 DEFAULT_PORT = 8080
-DoorName: TypeAlias = Literal["function_url", "invoke_api"]
-DOOR_PORTS: Mapping[DoorName, int] = MappingProxyType({"function_url": 0, "invoke_api": 3})
+DoorName: TypeAlias = Literal["function_url", "rest_api", "invoke_api"]
+DOOR_PORTS: Mapping[DoorName, int] = MappingProxyType(
+    {"function_url": 0, "rest_api": 2, "invoke_api": 3}
+)
 """Counted from PORT; PORT + 1 is the console."""
 _LAST_PORT = 65535
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)

@@ -82,6 +82,11 @@ def answer(*chunks: str) -> list[Step]:
     return [{"head": STREAMED}, *({"chunk": chunk} for chunk in chunks), {"end": {}}]
 
 
+def returned(payload: str) -> Step:
+    """The step of a whole buffered answer."""
+    return {"post": "/invocation/{id}/response", "headers": {}, "body": payload}
+
+
 async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     """Waits for something that another process does."""
     give_up_at = time.monotonic() + seconds

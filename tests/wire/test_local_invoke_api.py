@@ -16,7 +16,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_aws.lambda_side.invocation import Outcome
-from tests.wire.local_lambda import PRELUDE, STREAMED, LocalLambda, Step, answer, local_lambda
+from tests.wire.local_lambda import (
+    PRELUDE,
+    STREAMED,
+    LocalLambda,
+    Step,
+    answer,
+    local_lambda,
+    returned,
+)
 
 NAME = "sse-streaming"
 FAILS: Step = {
@@ -30,7 +38,7 @@ Call = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[LocalLambda]:
-    async with local_lambda(timeout_seconds=5.0, concurrency=2) as service:
+    async with local_lambda(timeout_seconds=5.0) as service:
         yield service
 
 
@@ -72,10 +80,6 @@ def stream(sdk: Any) -> Call:
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def returned(payload: str) -> Step:
-    return {"post": "/invocation/{id}/response", "headers": {}, "body": payload}
 
 
 async def test_what_the_function_returns_is_the_payload(invoke: Call) -> None:
@@ -218,11 +222,17 @@ async def test_the_refusal_of_a_name_says_which_one_is_here(invoke: Call) -> Non
         await invoke({}, FunctionName="f")
 
 
-async def test_more_calls_than_the_limit_are_throttled(invoke: Call) -> None:
-    waits = {"script": [{"sleep": 1.0}, *answer("x")]}
-    results = await asyncio.gather(*(invoke(waits) for _ in range(3)), return_exceptions=True)
-    (refused,) = (result for result in results if isinstance(result, ClientError))
-    assert refused.response["Error"]["Code"] == "TooManyRequestsException"
+async def test_a_call_beyond_the_limit_is_throttled() -> None:
+    async with local_lambda(concurrency=1) as service:
+        url = f"{service.door_url('invoke_api')}/2015-03-31/functions/{NAME}/invocations"
+        waits = {"script": [{"sleep": 30}]}
+        event = await service.http.post(url, json=waits, headers={"X-Amz-Invocation-Type": "Event"})
+        refused = await service.http.post(url, json=waits)
+    assert event.status_code == 202
+    assert (refused.status_code, refused.headers["x-amzn-errortype"]) == (
+        429,
+        "TooManyRequestsException",
+    )
 
 
 async def test_context_and_event_reach_the_function(invoke: Call) -> None:

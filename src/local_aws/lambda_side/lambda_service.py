@@ -17,6 +17,7 @@ from local_aws.lambda_side.invocation import Invocation, Outcome
 from local_aws.lambda_side.invoke_api.server import InvokeApi
 from local_aws.lambda_side.lambda_segments import lambda_segments
 from local_aws.lambda_side.log import FunctionLog
+from local_aws.lambda_side.rest_api.server import RestApi
 from local_aws.processes import Spawner
 from local_aws.settings import DoorName, Settings
 from local_aws.traces.trace_header import Trace
@@ -74,6 +75,15 @@ class LambdaService:
         yield (
             "function_url",
             FunctionUrl(
+                self.invoker,
+                timeout_seconds=settings.timeout_seconds,
+                show_disconnect=settings.show_disconnect,
+                say=self._say,
+            ),
+        )
+        yield (
+            "rest_api",
+            RestApi(
                 self.invoker,
                 timeout_seconds=settings.timeout_seconds,
                 show_disconnect=settings.show_disconnect,

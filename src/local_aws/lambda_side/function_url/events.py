@@ -7,18 +7,17 @@ sent (percent-encoded); only queryStringParameters is decoded.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from local_aws.account import ACCOUNT_ID, REGION
 from local_aws.lambda_side.doors.http_request import HttpRequest, body_as_text, joined
+from local_aws.lambda_side.doors.signature import signing_user
 
 URL_ID = "localfunctionurl0000000000000000"
 DOMAIN_NAME = f"{URL_ID}.lambda-url.{REGION}.on.aws"
-_CREDENTIAL = re.compile(r"Credential=([\w+=,.@-]{1,128}?)/\d{8}/[^/]+/[^/]+/aws4_request")
 _NOT_PASSED_ON = frozenset({"cookie", "connection", "keep-alive", "transfer-encoding"})
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
@@ -81,7 +80,7 @@ def function_url_event(
 
 def _caller(headers: Mapping[str, str], query: str) -> dict[str, Any]:
     """The caller that a SigV4 signature names; the signature itself is not checked here."""
-    user = _signing_user(headers, query)
+    user = signing_user(headers, query)
     if user is None:
         return {"accountId": "anonymous"}
     return {
@@ -99,14 +98,3 @@ def _caller(headers: Mapping[str, str], query: str) -> dict[str, Any]:
             }
         },
     }
-
-
-def _signing_user(headers: Mapping[str, str], query: str) -> str | None:
-    authorization = headers.get("authorization", "")
-    if authorization.startswith("AWS4-HMAC-SHA256 "):
-        match = _CREDENTIAL.search(authorization)
-    elif "X-Amz-Credential=" in query:
-        match = _CREDENTIAL.search(unquote(query.replace("X-Amz-Credential", "Credential", 1)))
-    else:
-        match = None
-    return match.group(1) if match else None
