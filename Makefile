@@ -72,8 +72,8 @@ $(DYNOXIDE): | $(VENV)/.python
 setup: $(if $(filter-out file,$(origin PYTHON)),same-python) $(VENV)/.packages $(DYNOXIDE) ## make .venv with everything in it
 
 .PHONY: run
-run: setup ## the whole service on this computer, with live sample data
-	@PORT="$(PORT)" $(RUN) -m local_aws run
+run: setup ## the whole service on this computer; any app: APP=module:handler [APP_DIR=…] [ENV_FILE=.env]
+	@PORT="$(PORT)" APP="$(APP)" APP_DIR="$(APP_DIR)" ENV_FILE="$(ENV_FILE)" $(RUN) -m local_aws run
 
 .PHONY: test
 test: setup ## every test, with a tenth of the counts that CI runs (about 3 minutes)

@@ -1,4 +1,4 @@
-"""The local stack's commands: run, publish FILE, drain [TABLE] [UNTIL], trace [ID]."""
+"""The local stack's commands: run [APP], publish FILE, drain [TABLE] [UNTIL], trace [ID]."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 
+from local_aws.app.project import ProjectInstallError, install_project
 from local_aws.commands import Commands, NoTraceError
 from local_aws.data.engines import EngineError
 from local_aws.lambda_side.init_check import FunctionInitError
+from local_aws.progress import with_progress
 from local_aws.sentiment.drain import DrainError
 from local_aws.sentiment.tables import TablesError
-from local_aws.settings import SettingError, Settings, unknown_settings
+from local_aws.settings import (
+    IS_CHECKOUT,
+    REPOSITORY_ROOT,
+    WORK_ROOT,
+    SettingError,
+    Settings,
+    unknown_settings,
+)
 from local_aws.stack import PortTakenError, Stack
 from local_aws.state_file import NoStackError, RunningStack, forget, state_file
 
+_RUNTIME_CLIENT = "awslambdaric~=4.2"  # what runs a handler on AWS
 _EXPECTED = (
     SettingError,
     PortTakenError,
@@ -27,6 +39,7 @@ _EXPECTED = (
     NoStackError,
     DrainError,
     NoTraceError,
+    ProjectInstallError,
 )
 
 
@@ -36,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match given.command:
             case "run":
-                asyncio.run(_run())
+                asyncio.run(_run({**os.environ, "APP": given.app} if given.app else os.environ))
             case "publish":
                 return 0 if commands.publish(given.file) else 1
             case "drain":
@@ -55,7 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="start the local stack; PORT and LOCAL_* are its settings")
+    running = commands.add_parser(
+        "run", help="start the local stack; PORT, LOCAL_*, APP_DIR and ENV_FILE are its settings"
+    )
+    running.add_argument(
+        "app", nargs="?", default="", help="module:handler of your app; the service if left out"
+    )
     publishing = commands.add_parser("publish", help="publish items into the running stack")
     publishing.add_argument("file", help="one JSON object a line; - reads standard input")
     draining = commands.add_parser("drain", help="end every stream and refuse new ones")
@@ -76,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run() -> None:
-    settings = Settings.from_environ(os.environ)
-    for name, nearest in unknown_settings(os.environ):
+async def _run(environ: Mapping[str, str]) -> None:
+    settings = Settings.from_environ(environ)
+    for name, nearest in unknown_settings(environ):
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
         _complain(f"{name} is set and has no effect: {hint}")
     this = asyncio.current_task()
@@ -88,19 +106,39 @@ async def _run() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     try:
+        settings = await _with_project(settings)
         async with Stack(settings, say=_say, checks_function=True) as stack:
             await _serve(stack)
     except asyncio.CancelledError:
         _say("Stopped.")
 
 
+async def _with_project(settings: Settings) -> Settings:
+    """The settings with the interpreter of the app's own environment, where it has one."""
+    if settings.requirements is None:
+        return settings
+    if IS_CHECKOUT:
+        library = ["-e", f"{REPOSITORY_ROOT}[tracing]"]
+    else:
+        library = [f"lambda-streaming[tracing]=={version('lambda-streaming')}"]
+    installing = install_project(
+        settings.requirements,
+        beside=[_RUNTIME_CLIENT, *library],
+        build=WORK_ROOT / "build",
+        say=_say,
+    )
+    python = await with_progress("Installing the app's requirements", installing, _say)
+    return replace(settings, function=replace(settings.function, python=python))
+
+
 async def _serve(stack: Stack) -> None:
+    has_tables = stack.settings.serves_sentiment
     running = RunningStack(
         pid=os.getpid(),
         url=stack.url,
         console_url=stack.console_url,
-        dynamodb_url=stack.dynamodb.url,
-        tables=stack.names,
+        dynamodb_url=stack.dynamodb.url if has_tables else None,
+        tables=stack.names if has_tables else None,
     )
     path = state_file(stack.settings, port=running.port)
     running.write(path)
@@ -113,14 +151,29 @@ async def _serve(stack: Stack) -> None:
 
 
 def _banner(stack: Stack) -> str:
+    function = stack.settings.function
+    lines = [
+        ("Function URL", stack.url),
+        ("Console", stack.console_url),
+        ("REST API", f"{stack.door_urls['rest_api']}/prod streams; /buffered does not"),
+        (
+            "Invoke API",
+            f"aws --endpoint-url {stack.door_urls['invoke_api']} lambda invoke"
+            f" --function-name {function.name} …",
+        ),
+    ]
+    if stack.settings.serves_sentiment:
+        names = stack.names
+        lines.append(("Tables", f"{names.items}, {names.connections}, {names.configurations}"))
+        commands, path = "make trace, make publish FILE=…, make drain", "/stream?backfill=5"
+    else:
+        lines.insert(0, ("App", f"{function.handler}, as the function {function.name}"))
+        commands, path = "make trace", "/"
+    addresses = "".join(f"  {label:<14}{what}\n" for label, what in lines)
     return (
-        "\nThe local stack is up. Ctrl-C ends it.\n\n"
-        f"  Function URL  {stack.url}\n"
-        f"  Console       {stack.console_url}\n"
-        f"  Tables        {stack.names.items}, {stack.names.connections},"
-        f" {stack.names.configurations}\n\n"
-        "  In another terminal: make trace, make publish FILE=…, make drain; or\n"
-        f"  curl -N '{stack.url}/stream?backfill=5'\n"
+        f"\nThe local stack is up. Ctrl-C ends it.\n\n{addresses}\n"
+        f"  In another terminal: {commands}; or\n"
+        f"  curl -N '{stack.url}{path}'\n"
     )
 
 

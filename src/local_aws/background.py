@@ -14,7 +14,7 @@ from local_aws.data.fault_proxy import FaultProxy
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.invocation import Invocation
 from local_aws.servers.loop_thread import LoopThread
-from local_aws.settings import Settings
+from local_aws.settings import DoorName, Settings
 from local_aws.stack import Stack
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, Behaviour
 from local_aws.traces.store import TraceStore
@@ -63,6 +63,9 @@ class BackgroundStack:
     def url(self) -> str:
         """The Function URL."""
         return self.stack.url
+
+    def door_url(self, door: DoorName) -> str:
+        return self.stack.door_urls[door]
 
     @property
     def console_url(self) -> str:

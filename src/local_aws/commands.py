@@ -55,7 +55,9 @@ class Commands:
 
         Raises NoStackError, OSError.
         """
-        running = running_stack(self._environ, say=self._complain)
+        running = running_stack(self._environ, say=self._complain, needs_tables=True)
+        assert running.tables is not None
+        assert running.dynamodb_url is not None
         # Bytes: a line that is not UTF-8 must not keep the others from being read.
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return publish_lines(
@@ -70,6 +72,7 @@ class Commands:
         until = drain_until(until_text, now=time.time())
         running = None if on_aws else self._stack_to_drain(table)
         if running is not None:
+            assert running.tables is not None
             table = running.tables.connections
         elif not table:
             raise DrainError("Say which connections table on AWS: make drain TABLE=…")
@@ -79,6 +82,7 @@ class Commands:
                 dynamodb = boto3.client("dynamodb")
                 where = f"AWS in {dynamodb.meta.region_name}"
             else:
+                assert running.dynamodb_url is not None
                 dynamodb = local_client("dynamodb", running.dynamodb_url)
             mark(dynamodb, table, until=until)
         except (BotoCoreError, ClientError) as error:
@@ -124,7 +128,12 @@ class Commands:
     def _stack_to_drain(self, table: str) -> RunningStack | None:
         """The running stack with the table, any if `table` is empty; None: the table is on AWS."""
         try:
-            return running_stack(self._environ, say=self._complain, connections_table=table or None)
+            return running_stack(
+                self._environ,
+                say=self._complain,
+                connections_table=table or None,
+                needs_tables=True,
+            )
         except NoStackError as error:
             if table:
                 return None

@@ -5,18 +5,33 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from local_aws.account import ACCOUNT_ID, REGION
+from local_aws.app.env_file import parse_env_file
+from local_aws.app.names import function_name, handler_of
 from local_aws.sentiment import function as sentiment
 
-REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+SOURCE_ROOT = Path(__file__).resolve().parents[1]
+REPOSITORY_ROOT = SOURCE_ROOT.parent
+# Installed from a wheel, the stack must not write beside the interpreter's packages.
+IS_CHECKOUT = (REPOSITORY_ROOT / "pyproject.toml").is_file()
+WORK_ROOT = REPOSITORY_ROOT if IS_CHECKOUT else Path.cwd()
 
 DEFAULT_PORT = 8080
+DoorName: TypeAlias = Literal["function_url", "rest_api", "invoke_api"]
+DOOR_PORTS: Mapping[DoorName, int] = MappingProxyType(
+    {"function_url": 0, "rest_api": 2, "invoke_api": 3}
+)
+"""Counted from PORT; PORT + 1 is the console."""
+_LAST_PORT = 65535
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
 _PREFIX = "LOCAL_"
+_APP_SETTING_PREFIXES = ("STREAMING_", "OTEL_", "POWERTOOLS_")
 
 
 class SettingError(ValueError):
@@ -28,7 +43,8 @@ class FunctionSettings:
     """The function to run: `python -m awslambdaric handler`, in its task root.
 
     `environment` is the function's configured environment (what Terraform sets on AWS);
-    `passed_on` are the caller's own variables, which replace every other value.
+    `passed_on` are the caller's own variables, which replace every other value. `python_path` is
+    searched after the task root. With `real_credentials` the function has the caller's AWS account.
     """
 
     name: str = sentiment.NAME
@@ -38,6 +54,8 @@ class FunctionSettings:
     memory_mb: int = 1024
     environment: Mapping[str, str] = field(default_factory=lambda: sentiment.ENVIRONMENT)
     passed_on: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[Path, ...] = ()
+    real_credentials: bool = False
 
     @property
     def arn(self) -> str:
@@ -51,7 +69,12 @@ class FunctionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The local stack's settings. Port 0 means any free port, for the console too."""
+    """The local stack's settings. Port 0 means any free port, for the console too.
+
+    `serves_sentiment`: the function is the service's, with its tables and sample data; any other
+    app gets neither. `requirements` are those of an app that has an environment of its own. When a
+    Python file below `watched` changes, the execution environments are replaced.
+    """
 
     port: int = DEFAULT_PORT
     concurrency: int = 25
@@ -66,15 +89,23 @@ class Settings:
     dynoxide: Path | None = None
     console_hosts: tuple[str, ...] = ()
     state_file: Path | None = None
+    serves_sentiment: bool = True
+    requirements: Path | None = None
+    watched: Path | None = None
     function: FunctionSettings = field(default_factory=FunctionSettings)
 
     @property
     def console_port(self) -> int:
         return self.port + 1 if self.port else 0
 
+    def door_port(self, door: DoorName) -> int:
+        port = self.port + DOOR_PORTS[door]
+        return port if self.port and port <= _LAST_PORT else 0
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Reads PORT, LOCAL_* and the variables that are passed on to the function.
+        """Reads PORT, LOCAL_*, APP with what belongs to it, and the variables that are passed on to
+        the function.
 
         Raises SettingError, naming the variable and its value.
         """
@@ -82,6 +113,39 @@ class Settings:
 
     @classmethod
     def _read_with(cls, read: _Reader) -> Settings:
+        app = read.handler("APP")
+        app_folder = read.folder("APP_DIR")
+        if app_folder is not None and not app:
+            raise SettingError(f"APP_DIR={str(app_folder)!r}: give the app too, APP=module:handler")
+        env_file = read.env_file("ENV_FILE")
+        real_credentials = read.switch("LOCAL_AWS_CREDENTIALS", default=False)
+        reloads = read.switch("LOCAL_RELOAD", default=bool(app))
+        function = FunctionSettings(
+            python=read.file("LOCAL_PYTHON") or Path(sys.executable),
+            task_root=read.folder("LOCAL_TASK_ROOT") or app_folder or _default_task_root(app),
+            handler=app or read.text("LOCAL_HANDLER") or sentiment.HANDLER,
+            real_credentials=real_credentials,
+        )
+        serves_sentiment = app in ("", sentiment.HANDLER)
+        if serves_sentiment:
+            function = replace(
+                function,
+                environment={**sentiment.ENVIRONMENT, **env_file},
+                passed_on=read.beginning_with(sentiment.SETTING_PREFIXES),
+            )
+        else:
+            named = app_folder.name if app_folder else app.rpartition(".")[0]
+            function = replace(
+                function,
+                name=function_name(named),
+                environment=env_file,
+                passed_on=read.beginning_with(_APP_SETTING_PREFIXES),
+            )
+        requirements = app_folder / "requirements.txt" if app_folder else None
+        if read.text("LOCAL_PYTHON") or (requirements and not requirements.is_file()):
+            requirements = None
+        if app:
+            function = replace(function, python_path=(SOURCE_ROOT,) if IS_CHECKOUT else ())
         return cls(
             port=read.integer("PORT", DEFAULT_PORT, minimum=0, maximum=65534),
             concurrency=read.integer("LOCAL_CONCURRENCY", 25, minimum=1, maximum=1000),
@@ -96,13 +160,16 @@ class Settings:
             dynoxide=read.file("LOCAL_DYNOXIDE"),
             console_hosts=read.hosts("LOCAL_CONSOLE_HOSTS"),
             state_file=read.new_file("LOCAL_STATE_FILE"),
-            function=FunctionSettings(
-                python=read.file("LOCAL_PYTHON") or Path(sys.executable),
-                task_root=read.folder("LOCAL_TASK_ROOT") or REPOSITORY_ROOT / "src",
-                handler=read.text("LOCAL_HANDLER") or FunctionSettings().handler,
-                passed_on=read.beginning_with(sentiment.SETTING_PREFIXES),
-            ),
+            serves_sentiment=serves_sentiment,
+            requirements=requirements,
+            watched=function.task_root if reloads else None,
+            function=function,
         )
+
+
+def _default_task_root(app: str) -> Path:
+    """The service's source, or the folder where somebody starts an app of their own."""
+    return Path.cwd() if app else SOURCE_ROOT
 
 
 def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
@@ -161,9 +228,9 @@ class _Reader:
         text = self.text(name)
         if not text:
             return default
-        if text not in ("0", "1"):
+        if text not in ("0", "1", "on", "off"):
             raise SettingError(f"{name}={text!r}: give 1 (on) or 0 (off)")
-        return text == "1"
+        return text in ("1", "on")
 
     def url(self, name: str) -> str | None:
         text = self.text(name)
@@ -179,6 +246,24 @@ class _Reader:
             if not _HOST.fullmatch(host):
                 raise SettingError(f"{name}={host!r}: give host or host:port, separated by commas")
         return hosts
+
+    def handler(self, name: str) -> str:
+        """Lambda's handler setting for the app that is named; empty where none is."""
+        text = self.text(name)
+        try:
+            return handler_of(text) if text else ""
+        except ValueError as error:
+            raise SettingError(f"{name}={text!r}: {error}") from None
+
+    def env_file(self, name: str) -> dict[str, str]:
+        path = self.file(name)
+        if path is None:
+            return {}
+        try:
+            return parse_env_file(path.read_text(encoding="utf-8"))
+        except ValueError as error:  # also bytes that are not UTF-8
+            problem = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error
+            raise SettingError(f"{name}={self.text(name)!r}: {problem}") from None
 
     def new_file(self, name: str) -> Path | None:
         text = self.text(name)

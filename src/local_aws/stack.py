@@ -3,7 +3,7 @@
     async with Stack(Settings.from_environ(os.environ)) as stack:
         ...  # stack.url answers
 
-The Function URL listens last: a client that can connect finds every part ready. For threads and
+The front doors listen last: a client that can connect finds every part ready. For threads and
 pytest see background.py.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -40,7 +40,7 @@ from local_aws.sentiment.tables import (
     put_sample_configurations,
 )
 from local_aws.servers.http_connection import bound_socket
-from local_aws.settings import Settings
+from local_aws.settings import DOOR_PORTS, DoorName, Settings
 from local_aws.traces.receivers.otlp_collector import OtlpCollector
 from local_aws.traces.receivers.xray_daemon import XRayDaemon
 from local_aws.traces.span_notice import SpanNotice
@@ -57,13 +57,16 @@ class PortTakenError(Exception):
 
 
 class Stack:
-    """Start it with `async with`. The attributes below are there once it has started."""
+    """Start it with `async with`. The attributes below are there once it has started; the publisher
+    and the engine only for the service, as an app of its own has no tables here.
+    """
 
     lambda_service: LambdaService
     publisher: Publisher
     engine_url: str
     url: str
     console_url: str
+    door_urls: Mapping[DoorName, str]
 
     def __init__(
         self,
@@ -96,7 +99,7 @@ class Stack:
     @property
     def invocations(self) -> list[Invocation]:
         """The latest invocations (up to 1,000), oldest first."""
-        return list(self.lambda_service.url.invocations)
+        return list(self.lambda_service.invoker.invocations)
 
     def function_log(self, environment: int | None = None) -> list[str]:
         """What the function wrote: of one execution environment, or of all."""
@@ -120,23 +123,32 @@ class Stack:
         await self._resources.aclose()
 
     async def _start(self) -> None:
-        url_socket = self._bind(self.settings.port, "PORT")
+        door_sockets: dict[DoorName, socket.socket] = {
+            "function_url": self._bind(self.settings.port, "PORT")
+        }
         console_socket = self._bind(self.settings.console_port, "PORT + 1")
-        self.url = _address(url_socket)
+        door_sockets |= {
+            name: self._bind_door(name) for name in DOOR_PORTS if name not in door_sockets
+        }
+        self.door_urls = {name: _address(sock) for name, sock in door_sockets.items()}
+        self.url = self.door_urls["function_url"]
         self.console_url = _address(console_socket)
         await self.guard.start()
         self._resources.push_async_callback(self.guard.stop)
         for part in (self.collector, self.daemon):
             await part.start()
             self._resources.push_async_callback(part.stop)
-        await with_progress("Starting DynamoDB and CloudWatch", self._start_engines(), self._say)
+        if self.settings.serves_sentiment:
+            starting = self._start_engines()
+            await with_progress("Starting DynamoDB and CloudWatch", starting, self._say)
         self.lambda_service = self._make_lambda_service()
         if self._checks_function:
             checking = self.lambda_service.check_init()
             await with_progress("Starting the function once", checking, self._say)
-        await with_progress("Creating tables", self._prepare_tables(), self._say)
+        if self.settings.serves_sentiment:
+            await with_progress("Creating tables", self._prepare_tables(), self._say)
         await self._start_console(console_socket)
-        await self._start_lambda(url_socket)
+        await self._start_lambda(door_sockets)
 
     def _bind(self, port: int, name: str) -> socket.socket:
         try:
@@ -146,6 +158,15 @@ class Stack:
                 f"Port {port} ({name}) cannot be used: {error.strerror}. Stop what uses it, or "
                 f"choose another: make run PORT={self.settings.port + 1000}"
             ) from None
+        self._resources.callback(sock.close)
+        return sock
+
+    def _bind_door(self, name: DoorName) -> socket.socket:
+        """Any free port where the door's own is taken: the stack can be used without this door."""
+        try:
+            sock = bound_socket(self.settings.door_port(name))
+        except OSError:
+            sock = bound_socket(0)
         self._resources.callback(sock.close)
         return sock
 
@@ -201,23 +222,29 @@ class Stack:
         return client
 
     async def _start_console(self, sock: socket.socket) -> None:
+        has_items = self.settings.serves_sentiment
+        function = self.settings.function
+        details: dict[str, Any] = {"heartbeat_seconds": heartbeat_seconds(function.configured)}
+        if not has_items:
+            details["app"] = function.handler
         app = create_console(
             self.traces,
-            self.publisher,
-            OpenStreams(self.lambda_service.url, self.lambda_service.fleet),
-            FaultSwitches(self.dynamodb, self.collector),
+            self.publisher if has_items else None,
+            OpenStreams(self.lambda_service.invoker, self.lambda_service.fleet),
+            FaultSwitches(self.dynamodb if has_items else None, self.collector),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,
-            details={"heartbeat_seconds": heartbeat_seconds(self.settings.function.configured)},
+            details=details,
         )
         server = ConsoleServer(app)
         self._resources.push_async_callback(server.stop)
         await server.start(sock)
 
     def _make_lambda_service(self) -> LambdaService:
+        has_data = self.settings.serves_sentiment
         wiring = Wiring(
-            dynamodb_url=self.dynamodb.url,
-            cloudwatch_url=self.cloudwatch.url,
+            dynamodb_url=self.dynamodb.url if has_data else self.settings.dynamodb_url,
+            cloudwatch_url=self.cloudwatch.url if has_data else None,
             otlp_url=self.collector.endpoint,
             xray_daemon_address=self.daemon.address,
         )
@@ -229,9 +256,10 @@ class Stack:
             passed_on=function.passed_on,
             collector_url=self.collector.endpoint,
         )
-        with_secrets = replace(function, environment={**new_secrets(), **function.environment})
+        if has_data:
+            function = replace(function, environment={**new_secrets(), **function.environment})
         return LambdaService(
-            replace(self.settings, function=with_secrets),
+            replace(self.settings, function=function),
             wiring,
             spawner=self.guard,
             say=self._say,
@@ -239,11 +267,12 @@ class Stack:
             on_answered=notice.answered,
         )
 
-    async def _start_lambda(self, sock: socket.socket) -> None:
+    async def _start_lambda(self, sockets: Mapping[DoorName, socket.socket]) -> None:
         self._resources.push_async_callback(self.lambda_service.stop)
-        publishing = asyncio.create_task(self.publisher.run())
-        self._resources.push_async_callback(_cancel, publishing)
-        await self.lambda_service.start(sock)
+        if self.settings.serves_sentiment:
+            publishing = asyncio.create_task(self.publisher.run())
+            self._resources.push_async_callback(_cancel, publishing)
+        await self.lambda_service.start(sockets)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local_aws.sentiment.tables import TableNames
-from local_aws.settings import DEFAULT_PORT, REPOSITORY_ROOT, Settings
+from local_aws.settings import DEFAULT_PORT, WORK_ROOT, Settings
 
-STATE_FOLDER = REPOSITORY_ROOT / ".local"
+STATE_FOLDER = WORK_ROOT / ".local"
 _NONE = "No local stack is running here. Start one with: make run"
 
 
@@ -23,11 +23,13 @@ class NoStackError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStack:
+    """Without tables it runs another app than the service."""
+
     pid: int
     url: str
     console_url: str
-    dynamodb_url: str
-    tables: TableNames
+    dynamodb_url: str | None = None
+    tables: TableNames | None = None
 
     @property
     def port(self) -> int:
@@ -50,7 +52,8 @@ class RunningStack:
             raise NoStackError(_NONE) from None
         except PermissionError:
             pass  # somebody else's process is alive, too
-        return cls(**{**state, "tables": TableNames(**state["tables"])})
+        tables = state["tables"]
+        return cls(**{**state, "tables": TableNames(**tables) if tables is not None else None})
 
     def answers(self) -> bool:
         """Whether its port is open: after a reboot another process may have its pid."""
@@ -68,13 +71,15 @@ def running_stack(
     *,
     say: Callable[[str], None],
     connections_table: str | None = None,
+    needs_tables: bool = False,
     folder: Path = STATE_FOLDER,
     answers: Callable[[RunningStack], bool] = RunningStack.answers,
 ) -> RunningStack:
     """The stack that a command talks to: LOCAL_STATE_FILE's or PORT's; else the one on the default
     port, else the newest. `say` prints a line if there was a choice.
 
-    `connections_table`: only stacks that have it. Raises NoStackError.
+    `connections_table`: only stacks that have it; `needs_tables`: only those that have any.
+    Raises NoStackError.
     """
     if file := environ.get("LOCAL_STATE_FILE"):
         running = [RunningStack.read(Path(file))]
@@ -82,8 +87,16 @@ def running_stack(
         running = [stack for stack in _newest_first(folder) if answers(stack)]
         if port := environ.get("PORT"):
             running = _on_port(port, running)
+    if needs_tables or connections_table is not None:
+        found, running = running, [stack for stack in running if stack.tables is not None]
+        if found and not running:
+            raise NoStackError("The local stack that runs here has no tables: it runs another app.")
     if connections_table is not None:
-        running = [stack for stack in running if stack.tables.connections == connections_table]
+        running = [
+            stack
+            for stack in running
+            if stack.tables and stack.tables.connections == connections_table
+        ]
     if not running:
         raise NoStackError(_NONE)
     chosen = next((stack for stack in running if stack.port == DEFAULT_PORT), running[0])

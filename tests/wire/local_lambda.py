@@ -20,7 +20,7 @@ from local_aws.lambda_side.invocation import Invocation
 from local_aws.lambda_side.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
 from local_aws.servers.http_connection import bound_socket
-from local_aws.settings import FunctionSettings, Settings
+from local_aws.settings import DOOR_PORTS, DoorName, FunctionSettings, Settings
 from local_aws.traces.trace_header import Trace
 
 FUNCTIONS = Path(__file__).parents[1] / "fakes" / "functions"
@@ -52,11 +52,14 @@ class LocalLambda:
 
     @property
     def last(self) -> Invocation:
-        return self.service.url.invocations[-1]
+        return self.service.invoker.invocations[-1]
 
     @property
     def environments(self) -> tuple[Environment, ...]:
         return self.service.fleet.environments
+
+    def door_url(self, door: DoorName) -> str:
+        return f"http://127.0.0.1:{self.service.doors[door].port}"
 
     async def run(self, *steps: Step, **headers: str) -> httpx.Response:
         return await self.http.get(script(*steps), headers=headers)
@@ -77,6 +80,11 @@ def script(*steps: Step) -> str:
 def answer(*chunks: str) -> list[Step]:
     """The steps of a whole streamed answer."""
     return [{"head": STREAMED}, *({"chunk": chunk} for chunk in chunks), {"end": {}}]
+
+
+def returned(payload: str) -> Step:
+    """The step of a whole buffered answer."""
+    return {"post": "/invocation/{id}/response", "headers": {}, "body": payload}
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
@@ -113,7 +121,7 @@ async def local_lambda(**settings: Any) -> AsyncIterator[LocalLambda]:
         add_segment=segments.append,
         on_answered=lambda trace, _: answered.append(trace),
     )
-    await service.start(bound_socket(given.port))
+    await service.start({door: bound_socket(given.door_port(door)) for door in DOOR_PORTS})
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{service.url.port}", timeout=20.0, trust_env=False

@@ -62,7 +62,7 @@ async def test_more_than_the_concurrency_is_refused_with_429() -> None:
         refusal = next(r for r in responses if r.status_code == 429)
         assert refusal.json()["Reason"] == "ConcurrentInvocationLimitExceeded"
         assert refusal.headers["x-amzn-errortype"] == "TooManyRequestsException"
-        assert running.service.url.throttled == 2
+        assert running.service.invoker.throttled == 2
 
 
 @linux_only
@@ -112,7 +112,7 @@ async def test_a_python_that_cannot_be_started_is_a_502() -> None:
 
 async def test_an_open_answer_tells_its_silence_and_can_be_killed() -> None:
     async with local_lambda() as running:
-        streams = OpenStreams(running.service.url, running.service.fleet)
+        streams = OpenStreams(running.service.invoker, running.service.fleet)
         speaking = script(*answer(PRELUDE, "x")[:-1], {"sleep": 30})
         async with running.http.stream("GET", speaking) as response:
             received = response.aiter_raw()
@@ -131,7 +131,7 @@ async def test_an_open_answer_tells_its_silence_and_can_be_killed() -> None:
 
 async def test_every_byte_ends_the_silence_of_an_answer() -> None:
     async with local_lambda() as running:
-        streams = OpenStreams(running.service.url, running.service.fleet)
+        streams = OpenStreams(running.service.invoker, running.service.fleet)
         speaking = script(
             *answer(PRELUDE, "x")[:-1], {"sleep": 0.4}, {"chunk": ":\n"}, {"sleep": 30}
         )
@@ -183,7 +183,7 @@ async def test_a_client_that_never_reads_is_cut_off_at_the_timeout() -> None:
             "127.0.0.1", running.service.url.port, limit=1024
         )
         writer.write(f"GET {script(*steps)} HTTP/1.1\r\nHost: local\r\n\r\n".encode())
-        await until(lambda: bool(running.service.url.invocations))
+        await until(lambda: bool(running.service.invoker.invocations))
         assert (await running.finished()).outcome is Outcome.TIMED_OUT
         await until(lambda: running.service.url.connections == 0)
         writer.close()

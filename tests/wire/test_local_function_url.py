@@ -182,7 +182,7 @@ async def test_the_function_does_not_notice_that_its_client_has_left(
 
 
 async def test_cross_origin_rules_are_the_urls_own(running: LocalLambda) -> None:
-    before = len(running.service.url.invocations)
+    before = len(running.service.invoker.invocations)
     preflight = await running.http.options(
         "/stream",
         headers={"Origin": "http://console", "Access-Control-Request-Method": "GET"},
@@ -190,7 +190,7 @@ async def test_cross_origin_rules_are_the_urls_own(running: LocalLambda) -> None
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert preflight.headers["access-control-allow-methods"] == "GET,POST,DELETE"
     assert "last-event-id" in preflight.headers["access-control-allow-headers"]
-    assert len(running.service.url.invocations) == before
+    assert len(running.service.invoker.invocations) == before
 
     own = '{"headers":{"Access-Control-Allow-Origin":"http://mine"}}' + "\0" * 8
     response = await running.run(*answer(own, "x"), Origin="http://console")
@@ -267,4 +267,4 @@ async def test_one_connection_carries_many_requests(running: LocalLambda) -> Non
     for _ in range(3):
         assert (await running.run(*answer(PRELUDE, "again"))).text == "again"
     await until(lambda: running.last.finished_at > 0)
-    assert len({i.environment_pid for i in list(running.service.url.invocations)[-2:]}) == 1
+    assert len({i.environment_pid for i in list(running.service.invoker.invocations)[-2:]}) == 1

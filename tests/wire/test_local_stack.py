@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from local_aws.settings import REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
 from local_aws.state_file import RunningStack
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
+from tests.wire.local_command import RunCommand, local_aws, run_environ, without_stack
 from tests.wire.local_lambda import PRELUDE, SCRIPTED, answer, process_state, script
 
 FUNCTION = replace(SCRIPTED, environment=ENVIRONMENT)
@@ -186,81 +185,6 @@ def test_a_stack_answers_until_it_stops() -> None:
 
 
 # --- the commands, in processes of their own ---
-
-
-def local_aws(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "local_aws", *arguments],
-        stdin=subprocess.DEVNULL,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-def without_stack(folder: Path) -> dict[str, str]:
-    return {
-        "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
-        "LOCAL_STATE_FILE": str(folder / "none.json"),
-    }
-
-
-def run_environ(folder: Path, **more: str) -> dict[str, str]:
-    return {
-        **{k: v for k, v in os.environ.items() if k in ("PATH", "LOCAL_DYNOXIDE")},
-        "PYTHONPATH": str(REPOSITORY_ROOT / "src"),
-        "PORT": "0",
-        "LOCAL_TASK_ROOT": str(SCRIPTED.task_root),
-        "LOCAL_HANDLER": SCRIPTED.handler,
-        "LOCAL_STATE_FILE": str(folder / "stack.json"),
-        "LOCAL_ITEMS_PER_SECOND": "0",
-        **more,
-    }
-
-
-class RunCommand:
-    """`python -m local_aws run`, until its banner has been printed."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self.environ = environ
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "local_aws", "run"],
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.banner = ""
-        for line in self.process.stdout:
-            self.banner += line
-            if "curl -N" in line:
-                break
-        self.state = json.loads(Path(environ["LOCAL_STATE_FILE"]).read_text())
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return local_aws(self.environ, *arguments)
-
-    def children(self) -> list[int]:
-        """The pids of all processes that the stack has started."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == self.process.pid:
-                found.append(int(stat.parent.name))
-        return found
-
-    def close(self) -> None:
-        assert self.process.stdout is not None
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(10)
-        self.process.stdout.close()
 
 
 @pytest.fixture

@@ -111,8 +111,8 @@ class SampledTrace(Trace):
 
     def record_last(self, step: Step) -> None:
         with self._lock:
-            if self._has_ended or not self._keeps_last(step):
-                self._settle(step)
+            if self._has_ended or not self._emit_last(step):
+                self._place(step)
 
     def make_current(self) -> None:
         attach(self._context)

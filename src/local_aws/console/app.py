@@ -54,7 +54,7 @@ class Faults(Protocol):
 
 def create_console(
     store: TraceStore,
-    writer: ItemWriter,
+    writer: ItemWriter | None,
     streams: Streams,
     faults: Faults,
     *,
@@ -64,8 +64,8 @@ def create_console(
 ) -> Starlette:
     """The console's ASGI application.
 
-    `function_url` is where the page opens its stream; `details` are added to /api/info;
-    `more_hosts` are those of ConsoleAccess.
+    Without a `writer` the function is an app that has no items. `function_url` is where the page
+    opens its stream; `details` are added to /api/info; `more_hosts` are those of ConsoleAccess.
     """
     info = {"function_url": function_url.rstrip("/"), **(details or {})}
     api = _Api(store, writer, streams, faults, info)
@@ -91,7 +91,7 @@ class _Api:
     def __init__(
         self,
         store: TraceStore,
-        writer: ItemWriter,
+        writer: ItemWriter | None,
         streams: Streams,
         faults: Faults,
         info: Mapping[str, Any],
@@ -134,6 +134,8 @@ class _Api:
         return _json({**trace, "layout": waterfall.lay_out(trace).as_json()})
 
     async def post_item(self, request: Request) -> Response:
+        if self._writer is None:
+            raise HTTPException(404, "the app that runs here has no items")
         item = await _read_item(request)
         try:
             written = await self._writer.put(item)

@@ -53,31 +53,16 @@ class _Switch(Protocol):
 class FaultSwitches:
     """State is read from the proxy and the collector themselves: tests change them directly too."""
 
-    def __init__(self, dynamodb: FaultProxy, collector: OtlpCollector) -> None:
-        plan = dynamodb.faults
+    def __init__(self, dynamodb: FaultProxy | None, collector: OtlpCollector) -> None:
         self._switches: dict[Fault, _Switch] = {
-            Fault(
-                "throttle",
-                "Throttling",
-                "DynamoDB refuses the function's requests with ThrottlingException.",
-            ): _RuleSwitch(plan, THROTTLE),
-            Fault(
-                "latency",
-                f"Latency +{_LATENCY_SECONDS:g} s",
-                f"DynamoDB answers the function {_LATENCY_SECONDS:g} s later.",
-            ): _RuleSwitch(plan, Delay(before_seconds=_LATENCY_SECONDS)),
-            Fault(
-                "lost_answers",
-                "Lost answers",
-                "DynamoDB does what the function asks, and its answer never arrives.",
-            ): _RuleSwitch(plan, LoseAnswer()),
+            **(_dynamodb_faults(dynamodb) if dynamodb is not None else {}),
             Fault(
                 "collector_down",
                 "Collector down",
                 "The collector's port is closed: the streaming phase's spans are not taken.",
             ): _CollectorSwitch(collector),
         }
-        if dynamodb.index_lag is not None:
+        if dynamodb is not None and dynamodb.index_lag is not None:
             lagging = Fault(
                 "index_lag",
                 f"Index lag +{_LAG_SECONDS:g} s",
@@ -106,6 +91,27 @@ class FaultSwitches:
         raise UnknownFaultError(
             f"no fault is named {name[:40]!r}: {', '.join(f.name for f in self._switches)}"
         )
+
+
+def _dynamodb_faults(dynamodb: FaultProxy) -> dict[Fault, _Switch]:
+    plan = dynamodb.faults
+    return {
+        Fault(
+            "throttle",
+            "Throttling",
+            "DynamoDB refuses the function's requests with ThrottlingException.",
+        ): _RuleSwitch(plan, THROTTLE),
+        Fault(
+            "latency",
+            f"Latency +{_LATENCY_SECONDS:g} s",
+            f"DynamoDB answers the function {_LATENCY_SECONDS:g} s later.",
+        ): _RuleSwitch(plan, Delay(before_seconds=_LATENCY_SECONDS)),
+        Fault(
+            "lost_answers",
+            "Lost answers",
+            "DynamoDB does what the function asks, and its answer never arrives.",
+        ): _RuleSwitch(plan, LoseAnswer()),
+    }
 
 
 class _RuleSwitch:

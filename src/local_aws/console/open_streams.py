@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from local_aws.lambda_side.doors.invoker import Invoker
 from local_aws.lambda_side.fleet import Fleet
-from local_aws.lambda_side.function_url.server import FunctionUrl
 from local_aws.lambda_side.invocation import Invocation
 
 
@@ -15,9 +15,9 @@ class OpenStreams:
     """Responses by trace id, which a stream's `ready` event names."""
 
     def __init__(
-        self, url: FunctionUrl, fleet: Fleet, *, wall_clock: Callable[[], float] = time.time
+        self, invoker: Invoker, fleet: Fleet, *, wall_clock: Callable[[], float] = time.time
     ) -> None:
-        self._url = url
+        self._invoker = invoker
         self._fleet = fleet
         self._wall_clock = wall_clock
 
@@ -45,6 +45,6 @@ class OpenStreams:
         return False
 
     def _open(self) -> Iterator[Invocation]:
-        for invocation in reversed(self._url.invocations):
+        for invocation in reversed(self._invoker.invocations):
             if invocation.last_byte_at and not (invocation.answered_at or invocation.finished_at):
                 yield invocation

@@ -2,7 +2,7 @@
 
 Later ones win: Lambda's reserved variables and the function's configuration first, then what points
 it at this computer, then the caller's own settings of the function. Nothing else of the caller's
-environment is passed on, least of all credentials.
+environment is passed on; credentials only where the caller says so.
 """
 
 from __future__ import annotations
@@ -12,16 +12,33 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from botocore.session import Session
+
 from local_aws.account import ACCESS_KEY_ID, REGION
 from local_aws.settings import FunctionSettings
+
+_CREDENTIALS_OF_THE_STACK = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+)
+# https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html; a profile may name a
+# program that gives the credentials, which needs HOME and PATH.
+_CREDENTIALS_OF_THE_CALLER = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE"),
+    *("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+    *("HOME", "PATH"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """Where the function finds the services of this computer."""
+    """Where the function finds the services of this computer; None: the stack has no such one."""
 
-    dynamodb_url: str
-    cloudwatch_url: str
+    dynamodb_url: str | None
+    cloudwatch_url: str | None
     otlp_url: str
     xray_daemon_address: str
 
@@ -63,12 +80,25 @@ def function_environ(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **_inherited("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     }
-    wired = {
-        "AWS_ENDPOINT_URL_DYNAMODB": wiring.dynamodb_url,
-        "AWS_ENDPOINT_URL_CLOUDWATCH": wiring.cloudwatch_url,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": wiring.otlp_url,
-    }
+    if function.python_path:
+        of_this_computer["PYTHONPATH"] = os.pathsep.join(map(str, function.python_path))
+    if function.real_credentials:
+        for name in _CREDENTIALS_OF_THE_STACK:
+            (reserved if name in reserved else of_this_computer).pop(name)
+        of_this_computer |= _inherited(*_CREDENTIALS_OF_THE_CALLER)
+        reserved["AWS_REGION"] = reserved["AWS_DEFAULT_REGION"] = _region_of_the_caller()
+    wired = {"OTEL_EXPORTER_OTLP_ENDPOINT": wiring.otlp_url}
+    if wiring.dynamodb_url is not None:
+        wired["AWS_ENDPOINT_URL_DYNAMODB"] = wiring.dynamodb_url
+    if wiring.cloudwatch_url is not None:
+        wired["AWS_ENDPOINT_URL_CLOUDWATCH"] = wiring.cloudwatch_url
     return {**function.environment, **reserved, **of_this_computer, **wired, **function.passed_on}
+
+
+def _region_of_the_caller(environ: Mapping[str, str] = os.environ) -> str:
+    """The SDK would look into the profile last: Lambda sets both variables."""
+    given = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    return given or Session().get_config_variable("region") or REGION
 
 
 def _inherited(*names: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

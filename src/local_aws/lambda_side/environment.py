@@ -118,6 +118,7 @@ class Environment:
         finally:
             self.invocations_served += 1
             invocation.finished_at = self._wall_clock()
+            invocation.finished.set()
 
     async def try_init(self) -> None:
         """Runs init alone, then ends the environment.

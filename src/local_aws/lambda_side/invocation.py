@@ -130,6 +130,7 @@ class Invocation:
     trace: Trace
     function_arn: str
     received_at: float
+    client_context: str | None = None  # JSON that a caller of Invoke gave
     deadline_ms: int = 0
     invocation_id: str = ""
     relay: Relay = field(default_factory=Relay)
@@ -147,3 +148,4 @@ class Invocation:
     error_type: str | None = None
     error_body: bytes = b""
     client_left: bool = False
+    finished: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,21 +1,25 @@
-"""The Lambda service: one function, its Function URL, its execution environments, its log."""
+"""The Lambda service: one function, its front doors, its execution environments, its log."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from local_aws.lambda_side.doors.door_server import DoorServer, FrontDoor
+from local_aws.lambda_side.doors.invoker import Invoker
 from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.fleet import Fleet
 from local_aws.lambda_side.function_url.server import FunctionUrl
 from local_aws.lambda_side.init_check import check_init
 from local_aws.lambda_side.invocation import Invocation, Outcome
+from local_aws.lambda_side.invoke_api.server import InvokeApi
 from local_aws.lambda_side.lambda_segments import lambda_segments
 from local_aws.lambda_side.log import FunctionLog
+from local_aws.lambda_side.rest_api.server import RestApi
 from local_aws.processes import Spawner
-from local_aws.settings import Settings
+from local_aws.settings import DoorName, Settings
 from local_aws.traces.trace_header import Trace
 
 Say = Callable[[str], None]
@@ -51,30 +55,65 @@ class LambdaService:
             on_begun=self._record,
             on_finished=self._finished,
         )
-        self.url = FunctionUrl(
-            self.fleet,
-            function_arn=settings.function.arn,
-            sampled=settings.sampled,
-            timeout_seconds=settings.timeout_seconds,
-            show_disconnect=settings.show_disconnect,
-            say=say,
+        self.invoker = Invoker(
+            self.fleet, function_arn=settings.function.arn, sampled=settings.sampled
         )
+        self.doors = {name: DoorServer(door) for name, door in self._front_doors()}
 
     async def check_init(self) -> None:
         """Starts the function once, beside the fleet. Raises FunctionInitError with its reason."""
         log = FunctionLog()
         await check_init(self._environment(0, log), log, say=self._say)
 
-    async def start(self, sock: socket.socket) -> None:
-        """The Function URL listens on this bound socket from now on."""
-        await self.url.start(sock)
+    @property
+    def url(self) -> DoorServer:
+        """The Function URL."""
+        return self.doors["function_url"]
+
+    def _front_doors(self) -> Iterator[tuple[DoorName, FrontDoor]]:
+        settings, function = self._settings, self._settings.function
+        yield (
+            "function_url",
+            FunctionUrl(
+                self.invoker,
+                timeout_seconds=settings.timeout_seconds,
+                show_disconnect=settings.show_disconnect,
+                say=self._say,
+            ),
+        )
+        yield (
+            "rest_api",
+            RestApi(
+                self.invoker,
+                timeout_seconds=settings.timeout_seconds,
+                show_disconnect=settings.show_disconnect,
+                say=self._say,
+            ),
+        )
+        yield (
+            "invoke_api",
+            InvokeApi(
+                self.invoker,
+                self.log,
+                function_name=function.name,
+                memory_mb=function.memory_mb,
+                timeout_seconds=settings.timeout_seconds,
+            ),
+        )
+
+    async def start(self, sockets: Mapping[DoorName, socket.socket]) -> None:
+        """Each of these doors listens on its bound socket from now on."""
+        for name, sock in sockets.items():
+            await self.doors[name].start(sock)
 
     async def stop(self) -> None:
         """Stops listening, lets the functions end within their time, then cuts every connection."""
         self._is_stopping = True
-        await self.url.stop_listening()
+        for door in self.doors.values():
+            await door.stop_listening()
         await self.fleet.shut_down()
-        await self.url.stop()
+        for door in self.doors.values():
+            await door.stop()
 
     def _environment(self, number: int, log: FunctionLog | None = None) -> Environment:
         function = self._settings.function

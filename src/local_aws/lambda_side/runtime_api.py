@@ -144,6 +144,8 @@ class RuntimeApi:
             "Lambda-Runtime-Invocation-Id": invocation.invocation_id,
             "Content-Type": "application/json",
         }
+        if invocation.client_context is not None:
+            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
         await http.respond(200, headers.items(), invocation.event)
 
     async def _answer(

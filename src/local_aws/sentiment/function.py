@@ -25,7 +25,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "OTEL_SERVICE_NAME": NAME,
     }
 )
-SETTING_PREFIXES = ("SSE_", "OTEL_", "POWERTOOLS_")
+SETTING_PREFIXES = ("SSE_", "STREAMING_", "OTEL_", "POWERTOOLS_")
 """How the names of its settings begin."""
 
 DEFAULT_HEARTBEAT_SECONDS = 15.0

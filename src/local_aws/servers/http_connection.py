@@ -38,6 +38,7 @@ class HttpConnection:
         self._reader = reader
         self._writer = writer
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
+        self._answers_head = False
         self.trailers: dict[str, str] = {}
 
     @property
@@ -62,6 +63,7 @@ class HttpConnection:
         if isinstance(event, h11.ConnectionClosed):
             return None
         assert isinstance(event, h11.Request)
+        self._answers_head = event.method == b"HEAD"
         return event
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -95,8 +97,13 @@ class HttpConnection:
         await self.write(self.encode_response(status, headers, body))
 
     def encode_response(self, status: int, headers: Headers, body: bytes) -> bytes:
-        """The bytes of a whole answer with its Content-Length, which the caller writes."""
+        """The bytes of a whole answer with its Content-Length, which the caller writes.
+
+        An answer to HEAD names the length and has no body (RFC 9110, section 9.3.2).
+        """
         head = _response_head(status, [*headers, ("Content-Length", str(len(body)))])
+        if self._answers_head:
+            body = b""
         return b"".join(
             self._h11.send(event) or b""
             for event in (head, h11.Data(data=body), h11.EndOfMessage())

@@ -1,7 +1,8 @@
 """A function that does what its request tells it to, over raw sockets.
 
 Started as `python -m awslambdaric scripted.handler`; it asks for events itself, from its import on.
-The request's query holds `script`, a JSON list of steps:
+The request's query, or a field of an event that is no request, holds `script`, a JSON list of
+steps:
 
     {"head": {NAME: VALUE}}   begins POST /response (chunked) with these headers on a new connection
     {"chunk": TEXT}           one chunk, latin-1, so that any byte can be given
@@ -23,7 +24,7 @@ import socket
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 ROOT = "/2018-06-01/runtime"
@@ -137,15 +138,32 @@ def echo(headers: Mapping[str, str], event: bytes, request_id: str) -> None:
     )
 
 
+def script_of(event: Any) -> list[dict[str, Any]] | None:
+    match event:
+        case {"rawQueryString": str(query)}:  # payload 2.0
+            text = parse_qs(query).get("script", [None])[0]
+        case {"multiValueQueryStringParameters": {"script": [text]}, "resource": _}:  # REST API
+            pass
+        case {"multiValueQueryStringParameters": {"script": [text]}} | {
+            "queryStringParameters": {"script": text}
+        }:  # ALB leaves it encoded
+            text = unquote_plus(text)
+        case {"script": list(steps)}:
+            return steps
+        case _:
+            text = None
+    return None if text is None else list(json.loads(text))
+
+
 def loop() -> None:
     while True:
         headers, event = ask_next()
         request_id = headers["lambda-runtime-aws-request-id"]
-        script = parse_qs(json.loads(event)["rawQueryString"]).get("script")
+        script = script_of(json.loads(event))
         if script is None:
             echo(headers, event, request_id)
         else:
-            perform(json.loads(script[0]), request_id)
+            perform(script, request_id)
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:

@@ -97,3 +97,63 @@ def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "engine").touch()
     monkeypatch.chdir(tmp_path)
     assert Settings.from_environ({"LOCAL_DYNOXIDE": "engine"}).dynoxide == tmp_path / "engine"
+
+
+# an app of its own
+
+
+def test_an_app_is_run_where_its_author_starts_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environ({"APP": "shop.main:handler", "SSE_A": "1", "STREAMING_B": "2"})
+    assert settings.function.handler == "shop.main.handler"
+    assert settings.function.task_root == tmp_path
+    assert settings.function.name == "shop-main"
+    assert settings.function.environment == {}
+    assert settings.function.passed_on == {"STREAMING_B": "2"}
+    assert settings.watched == tmp_path
+    assert not settings.serves_sentiment
+    assert (
+        Settings.from_environ({"APP": "shop.main:handler", "LOCAL_RELOAD": "off"}).watched is None
+    )
+
+
+def test_a_project_brings_its_folder_its_requirements_and_its_variables(tmp_path: Path) -> None:
+    project = tmp_path / "chat"
+    project.mkdir()
+    (project / ".env").write_text("MODEL=m\n", encoding="utf-8")
+    environ = {"APP": "main:h", "APP_DIR": str(project), "ENV_FILE": str(project / ".env")}
+    settings = Settings.from_environ(environ)
+    assert (settings.function.name, settings.function.task_root) == ("chat", project)
+    assert settings.function.environment == {"MODEL": "m"}
+    assert settings.requirements is None
+    (project / "requirements.txt").touch()
+    assert Settings.from_environ(environ).requirements == project / "requirements.txt"
+    own = Settings.from_environ({**environ, "LOCAL_PYTHON": "/bin/sh"})
+    assert own.requirements is None, "an interpreter that is named has what it has"
+
+
+def test_the_service_by_its_name_is_the_service() -> None:
+    settings = Settings.from_environ({"APP": "lambdas.sse_streaming.entrypoint:handler"})
+    assert settings.serves_sentiment
+    assert settings.function.environment == Settings.from_environ({}).function.environment
+
+
+@pytest.mark.parametrize(
+    ("environ", "advice"),
+    [
+        ({"APP": "main"}, "APP='main': give module:attribute"),
+        ({"APP_DIR": "."}, "give the app too"),
+        ({"APP": "main:h", "ENV_FILE": "/no/such/file"}, "no such file"),
+    ],
+)
+def test_an_app_that_cannot_be_run_is_refused(environ: dict[str, str], advice: str) -> None:
+    with pytest.raises(SettingError, match=advice):
+        Settings.from_environ(environ)
+
+
+def test_a_bad_env_file_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\nsk-secret\n", encoding="utf-8")
+    with pytest.raises(SettingError, match=r"\.env': line 2 is not NAME=value"):
+        Settings.from_environ({"ENV_FILE": str(tmp_path / ".env")})

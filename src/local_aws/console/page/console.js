@@ -44,12 +44,22 @@ function every(milliseconds, work) {
   setInterval(() => { if (!document.hidden) work(); }, milliseconds);
 }
 
+// Only the service's stream has filters and items; an app's own requests are made elsewhere.
+function showApp(app) {
+  document.title = `${app} console`;
+  document.querySelector("h1").textContent = app;
+  for (const part of ["filter", "events", "connection"]) byId(part).hidden = true;
+  for (const part of [byId("publish").closest("details"), byId("kill"), byId("state")]) part.hidden = true;
+  byId("stream-title").textContent = "Your app";
+}
+
 async function begin() {
   byId("publish").addEventListener("submit", publish);
   byId("search").addEventListener("submit", (event) => { event.preventDefault(); list.search(byId("annotation").value); });
   byId("annotation").addEventListener("search", () => list.search(byId("annotation").value));
   const info = await getJson("/api/info");
   byId("function-url").textContent = info.function_url;
+  if (info.app) showApp(info.app);
   const filter = byId("filter");
   const events = new EventList(byId("events"));
   const stream = new Stream(info.function_url, info.heartbeat_seconds, filter, events);

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-HeaderList = list[tuple[str, str]]
+from local_aws.lambda_side.doors.http_request import Pairs
 
 _ALLOW_ORIGIN = ("Access-Control-Allow-Origin", "*")
 _ALLOW_METHODS = "GET,POST,DELETE"
@@ -29,7 +29,7 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
     )
 
 
-def preflight_headers() -> HeaderList:
+def preflight_headers() -> Pairs:
     return [
         _ALLOW_ORIGIN,
         ("Access-Control-Allow-Methods", _ALLOW_METHODS),
@@ -38,7 +38,7 @@ def preflight_headers() -> HeaderList:
     ]
 
 
-def with_cors(request_headers: Mapping[str, str], headers: HeaderList) -> HeaderList:
+def with_cors(request_headers: Mapping[str, str], headers: Pairs) -> Pairs:
     """The answer's headers with the URL's own cross-origin headers in place."""
     if "origin" not in request_headers:
         return headers

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from local_aws.lambda_side.doors.http_request import Pairs
 from local_aws.lambda_side.function_url import cors
-from local_aws.lambda_side.function_url.cors import HeaderList
 from local_aws.servers.http_connection import HttpConnection
 from local_aws.traces.trace_header import Trace
 
@@ -41,7 +41,7 @@ async def refuse(
 ) -> None:
     """Answers with 400, 413, 429 or 502 on Lambda's behalf."""
     error_type, body = _ERRORS[status]
-    headers: HeaderList = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error_type)]
+    headers: Pairs = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error_type)]
     if trace is not None:
         headers.append(("X-Amzn-Trace-Id", trace.client_header))
     await http.respond(

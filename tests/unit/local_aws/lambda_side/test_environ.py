@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.settings import FunctionSettings
 
@@ -32,3 +34,20 @@ def test_the_wiring_replaces_what_was_configured_for_aws() -> None:
 def test_the_callers_own_variables_replace_everything() -> None:
     passed_on = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine", "AWS_REGION": "mars"}
     assert passed_on.items() <= environ_of(passed_on=passed_on).items()
+
+
+def test_the_callers_account_is_reached_only_where_the_caller_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAMINE")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    for name in ("AWS_REGION", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert environ_of()["AWS_ACCESS_KEY_ID"] != "AKIAMINE"
+    assert "AWS_PROFILE" not in environ_of()
+    real = environ_of(real_credentials=True)
+    assert (real["AWS_ACCESS_KEY_ID"], real["AWS_PROFILE"]) == ("AKIAMINE", "mine")
+    assert (real["AWS_REGION"], real["AWS_DEFAULT_REGION"]) == ("eu-west-1", "eu-west-1")
+    assert "AWS_SESSION_TOKEN" not in real, "a stack's token would spoil the caller's key"
+    assert "AWS_SHARED_CREDENTIALS_FILE" not in real

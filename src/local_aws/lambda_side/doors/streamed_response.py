@@ -1,47 +1,65 @@
-"""One response, from the function to the client of its Function URL.
+"""One response, from the function to the client of a front door that streams.
 
 Kept as on AWS, because functions get them wrong:
 
-* only a streamed answer of the integration content type has a prelude; any other is passed on raw,
-  as a 200 (https://github.com/aws/aws-lambda-go/issues/610);
+* only a streamed answer of the integration content type has a prelude; what another one means is
+  the door's own rule;
 * nothing goes to the client before the first byte of the body, and a body of zero bytes hangs
   (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95);
 * the function never learns that its client has left: its bytes are taken to the end
   (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/145);
-* a failure before the head is a 502, after it a transfer that breaks; trailers are not passed on;
-* Content-Length is renamed (https://github.com/cargo-lambda/cargo-lambda/issues/862).
+* a failure before the head is a 502, after it a transfer that breaks; trailers are not passed on.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import h11
 
-from local_aws.lambda_side.environment import Environment
-from local_aws.lambda_side.function_url import cors
-from local_aws.lambda_side.function_url.cors import HeaderList
-from local_aws.lambda_side.function_url.prelude import (
+from local_aws.lambda_side.doors.http_request import Pairs
+from local_aws.lambda_side.doors.prelude import (
     INTEGRATION_CONTENT_TYPE,
     Prelude,
     PreludeError,
     PreludeParser,
 )
-from local_aws.lambda_side.function_url.url_errors import refuse
-from local_aws.lambda_side.invocation import Invocation, InvocationFailedError, Relay
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.invocation import (
+    Invocation,
+    InvocationFailedError,
+    Relay,
+    ResponseHead,
+)
 from local_aws.servers.http_connection import HttpConnection, PeerClosedError
 
 _BREAK_SECONDS = 1.0
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "trailer", "upgrade"})
-_OWN_HEADERS = frozenset({"date", "x-amzn-requestid", "x-amzn-trace-id"})
+
+
+class StreamingDoor(Protocol):
+    """What one request's door makes of a streamed answer."""
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """How long the function may be silent; None: as long as it likes."""
+
+    def plain(self, head: ResponseHead) -> Prelude:
+        """For an answer without a prelude. Raises PreludeError where the door takes none."""
+
+    def headers(self, prelude: Prelude, invocation: Invocation) -> Pairs:
+        """What the client gets, without Transfer-Encoding."""
+
+    async def refuse(self, status: int, invocation: Invocation) -> None:
+        """Answers 502 or 504 on the function's behalf."""
 
 
 class _BrokenTransferError(Exception):
     """The function's response cannot be ended properly; the client must see that."""
 
 
-class UrlResponse:
+class StreamedResponse:
     """Passes one response on, by AWS's rules; `run` is called once."""
 
     def __init__(
@@ -49,9 +67,9 @@ class UrlResponse:
         http: HttpConnection,
         invocation: Invocation,
         environment: Environment,
+        door: StreamingDoor,
         *,
         method: str,
-        request_headers: dict[str, str],
         hang_seconds: float,
         show_disconnect: bool,
         wall_clock: Callable[[], float],
@@ -59,14 +77,14 @@ class UrlResponse:
         self._http = http
         self._invocation = invocation
         self._environment = environment
+        self._door = door
         self._method = method
-        self._request_headers = request_headers
         self._hang_seconds = hang_seconds
         self._show_disconnect = show_disconnect
         self._wall_clock = wall_clock
 
     async def run(self) -> str | None:
-        """Passes the response on; when the client got a 502 instead, says why.
+        """Passes the response on; when the client got a 502 or 504 instead, says why.
 
         A client that leaves is noticed only by failing writes, unless the switch asks for more.
         Raises PeerClosedError when it has left.
@@ -109,7 +127,8 @@ class UrlResponse:
     async def _pass(self) -> str | None:
         relay = self._invocation.relay
         try:
-            prelude, first = await self._read_head(relay)
+            async with asyncio.timeout(self._door.idle_seconds):
+                prelude, first = await self._read_head(relay)
             await self._start(prelude)
             if self._answer_has_body(prelude.status):
                 await self._copy(first, relay)
@@ -120,18 +139,20 @@ class UrlResponse:
             # Not a reset: that would take from the client what it has not read yet.
             await self._http.close()
         except InvocationFailedError as failure:
-            return await self._fail(str(failure))
+            return await self._fail(502, str(failure))
         except PreludeError as error:
             await relay.detach()
-            return await self._fail(str(error))
+            return await self._fail(502, str(error))
+        except TimeoutError:
+            await relay.detach()
+            return await self._fail(504, f"no byte of a body in {self._door.idle_seconds:g} s")
         return None
 
     async def _read_head(self, relay: Relay) -> tuple[Prelude, bytes]:
         """The head and the first bytes of the body. Raises InvocationFailedError, PreludeError."""
         head = await relay.head()
         if not head.streamed or head.content_type != INTEGRATION_CONTENT_TYPE:
-            content_type = head.content_type or "application/octet-stream"
-            return Prelude(200, (("Content-Type", content_type),)), await relay.read()
+            return self._door.plain(head), await relay.read()
         parser = PreludeParser()
         body = b""
         while not body:
@@ -147,26 +168,11 @@ class UrlResponse:
         return parser.prelude, body
 
     async def _start(self, prelude: Prelude) -> None:
-        headers: HeaderList = []
-        for name, value in prelude.headers:
-            lowered = name.lower()
-            if lowered == "content-length":
-                headers.append(("x-amzn-remapped-content-length", value))
-            elif lowered not in _HOP_BY_HOP and lowered not in _OWN_HEADERS:
-                headers.append((name, value))
-        headers += [("Set-Cookie", cookie) for cookie in prelude.cookies]
-        if not any(name.lower() == "content-type" for name, _ in headers):
-            headers.append(("Content-Type", "application/octet-stream"))
-        headers += [
-            ("x-amzn-RequestId", self._invocation.request_id),
-            ("X-Amzn-Trace-Id", self._invocation.trace.client_header),
-        ]
+        headers = self._door.headers(prelude, self._invocation)
         if self._answer_has_body(prelude.status):
             headers.append(("Transfer-Encoding", "chunked"))
         try:
-            await self._http.start_response(
-                prelude.status, cors.with_cors(self._request_headers, headers)
-            )
+            await self._http.start_response(prelude.status, headers)
         except (h11.LocalProtocolError, UnicodeEncodeError) as error:
             raise PreludeError(f"headers cannot be sent: {error}") from error
         self._invocation.status = prelude.status
@@ -177,19 +183,18 @@ class UrlResponse:
             await self._http.send(h11.Data(data=chunk))
             self._invocation.last_byte_at = self._wall_clock()
             try:
-                chunk = await relay.read()
+                async with asyncio.timeout(self._door.idle_seconds):
+                    chunk = await relay.read()
             except InvocationFailedError as failure:
                 raise _BrokenTransferError from failure
+            except TimeoutError as error:
+                await relay.detach()
+                raise _BrokenTransferError from error
 
     def _answer_has_body(self, status: int) -> bool:
         return self._method != "HEAD" and status not in (204, 304)
 
-    async def _fail(self, why: str) -> str:
-        self._invocation.status = 502
-        await refuse(
-            self._http,
-            502,
-            trace=self._invocation.trace,
-            request_headers=self._request_headers,
-        )
+    async def _fail(self, status: int, why: str) -> str:
+        self._invocation.status = status
+        await self._door.refuse(status, self._invocation)
         return why

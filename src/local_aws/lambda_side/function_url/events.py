@@ -6,41 +6,20 @@ sent (percent-encoded); only queryStringParameters is decoded.
 
 from __future__ import annotations
 
-import base64
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from local_aws.account import ACCOUNT_ID, REGION
+from local_aws.lambda_side.doors.http_request import HttpRequest, body_as_text, joined
+from local_aws.lambda_side.doors.signature import signing_user
 
 URL_ID = "localfunctionurl0000000000000000"
 DOMAIN_NAME = f"{URL_ID}.lambda-url.{REGION}.on.aws"
-_CREDENTIAL = re.compile(r"Credential=([\w+=,.@-]{1,128}?)/\d{8}/[^/]+/[^/]+/aws4_request")
 _NOT_PASSED_ON = frozenset({"cookie", "connection", "keep-alive", "transfer-encoding"})
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """`headers` in the order of arrival, names in lower case, repeated ones repeated."""
-
-    method: str
-    target: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
-    source_ip: str
-    protocol: str = "HTTP/1.1"
-
-    @property
-    def joined_headers(self) -> dict[str, str]:
-        joined: dict[str, str] = {}
-        for name, value in self.headers:
-            joined[name] = f"{joined[name]},{value}" if name in joined else value
-        return joined
 
 
 def function_url_event(
@@ -49,7 +28,7 @@ def function_url_event(
     """`received_at` in epoch seconds; `trace_header` is the event's own X-Amzn-Trace-Id header, not
     the one that Lambda gives to the runtime.
     """
-    path, _, query = request.target.partition("?")
+    path, query = request.path, request.query
     headers = request.joined_headers
     cookies = [
         cookie.strip()
@@ -57,7 +36,7 @@ def function_url_event(
         if name == "cookie"
         for cookie in value.split(";")
     ]
-    body, is_base64 = _body(request.body, headers.get("content-type", ""))
+    body, is_base64 = body_as_text(request.body, headers.get("content-type", ""), _TEXT_TYPES)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
@@ -93,31 +72,15 @@ def function_url_event(
     if cookies:
         event["cookies"] = cookies
     if query:
-        event["queryStringParameters"] = _query_parameters(query)
+        event["queryStringParameters"] = joined(parse_qsl(query, keep_blank_values=True))
     if body:
         event["body"] = body
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-def _query_parameters(query: str) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-    return parameters
-
-
-def _body(body: bytes, content_type: str) -> tuple[str, bool]:
-    if content_type.lower().startswith(_TEXT_TYPES):
-        try:
-            return body.decode(), False
-        except UnicodeDecodeError:
-            pass
-    return base64.b64encode(body).decode(), bool(body)
-
-
 def _caller(headers: Mapping[str, str], query: str) -> dict[str, Any]:
     """The caller that a SigV4 signature names; the signature itself is not checked here."""
-    user = _signing_user(headers, query)
+    user = signing_user(headers, query)
     if user is None:
         return {"accountId": "anonymous"}
     return {
@@ -135,14 +98,3 @@ def _caller(headers: Mapping[str, str], query: str) -> dict[str, Any]:
             }
         },
     }
-
-
-def _signing_user(headers: Mapping[str, str], query: str) -> str | None:
-    authorization = headers.get("authorization", "")
-    if authorization.startswith("AWS4-HMAC-SHA256 "):
-        match = _CREDENTIAL.search(authorization)
-    elif "X-Amz-Credential=" in query:
-        match = _CREDENTIAL.search(unquote(query.replace("X-Amz-Credential", "Credential", 1)))
-    else:
-        match = None
-    return match.group(1) if match else None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from local_aws.lambda_side.function_url.http_events import HttpRequest, function_url_event
+from local_aws.lambda_side.doors.http_request import HttpRequest
+from local_aws.lambda_side.function_url.events import function_url_event
 
 ROOT = "1-6b012333-95837e9e5dc74574d39297f7"
 

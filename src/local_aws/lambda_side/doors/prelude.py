@@ -23,9 +23,12 @@ class PreludeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prelude:
+    """`multi_value_headers` count for API Gateway alone: Function URLs document none."""
+
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     cookies: tuple[str, ...] = ()
+    multi_value_headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,4 +74,11 @@ def parse_prelude(text: bytes) -> Prelude:
     cookies = document.get("cookies", [])
     if not isinstance(cookies, list) or not all(isinstance(c, str) for c in cookies):
         raise PreludeError("cookies is not a list of strings")
-    return Prelude(status, tuple(headers.items()), tuple(cookies))
+    repeated = document.get("multiValueHeaders", {})
+    if not isinstance(repeated, dict) or not all(
+        isinstance(values, list) and all(isinstance(v, str) for v in values)
+        for values in repeated.values()
+    ):
+        raise PreludeError("multiValueHeaders is not an object of lists of strings")
+    pairs = tuple((name, value) for name, values in repeated.items() for value in values)
+    return Prelude(status, tuple(headers.items()), tuple(cookies), pairs)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.lambda_side.function_url.prelude import (
+from local_aws.lambda_side.doors.prelude import (
     MAX_PRELUDE_BYTES,
     Prelude,
     PreludeError,

@@ -1,0 +1,1 @@
+"""Somebody's own app: what it is called, what it needs, when it has changed."""

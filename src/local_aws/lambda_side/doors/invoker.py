@@ -1,0 +1,70 @@
+"""Invocations of the function, whichever door asks for them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local_aws.lambda_side.environment import Environment
+from local_aws.lambda_side.fleet import ConcurrencyLimitError, Fleet
+from local_aws.lambda_side.invocation import Invocation
+from local_aws.traces.trace_header import Trace, start_trace
+
+_INVOCATIONS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that has come in; `received_at` in epoch seconds."""
+
+    request_id: str
+    trace: Trace
+    received_at: float
+
+
+class Invoker:
+    """`invocations`: the latest, oldest first; `throttled`: how many Lambda has refused."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        function_arn: str,
+        sampled: bool,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.invocations: deque[Invocation] = deque(maxlen=_INVOCATIONS_KEPT)
+        self.throttled = 0
+        self.function_arn = function_arn
+        self.wall_clock = wall_clock
+        self._fleet = fleet
+        self._sampled = sampled
+
+    def arrival(self, trace_header: str | None) -> Arrival:
+        """`trace_header` is the client's own, if it sent one."""
+        now = self.wall_clock()
+        trace = start_trace(trace_header, sampled_by_default=self._sampled, clock=lambda: now)
+        return Arrival(str(uuid.uuid4()), trace, now)
+
+    def begin(
+        self, arrival: Arrival, event: bytes, *, client_context: str | None = None
+    ) -> tuple[Invocation, Environment]:
+        """Raises ConcurrencyLimitError."""
+        invocation = Invocation(
+            request_id=arrival.request_id,
+            event=event,
+            trace=arrival.trace,
+            function_arn=self.function_arn,
+            received_at=arrival.received_at,
+            client_context=client_context,
+        )
+        try:
+            environment = self._fleet.begin(invocation)
+        except ConcurrencyLimitError:
+            self.throttled += 1
+            raise
+        self.invocations.append(invocation)
+        return invocation, environment

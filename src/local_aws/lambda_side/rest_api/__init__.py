@@ -1,0 +1,1 @@
+"""An API Gateway REST API before the function: stages, payload format 1.0."""
