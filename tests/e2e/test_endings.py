@@ -147,7 +147,7 @@ def test_a_record_that_cannot_be_written_delays_the_end_by_a_second_at_most(
     wait_until(lambda: any("the record was lost" in line for line in stack.function_log()), "told")
 
 
-def test_a_client_that_stops_reading_is_let_go_and_it_is_told_why() -> None:
+def test_a_client_that_stops_reading_is_disconnected_and_the_log_says_why() -> None:
     """Its connection breaks off without a last chunk; log and metric say `stalled`."""
     with local_stack(
         SSE_STALL_SECONDS=str(STALL_SECONDS),

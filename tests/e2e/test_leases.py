@@ -149,7 +149,7 @@ def test_a_stream_that_cannot_renew_goes_on_until_somebody_has_its_slot(
             close(stack, other)
 
 
-def test_an_eleventh_hour_client_is_told_to_come_back(stack: BackgroundStack) -> None:
+def test_a_client_beyond_the_limit_gets_busy(stack: BackgroundStack) -> None:
     with ExitStack() as opened:
         viewers = [Viewer(stack, opened) for _ in range(SLOTS)]
         assert taken(stack) == SLOTS

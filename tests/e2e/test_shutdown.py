@@ -177,7 +177,7 @@ def test_a_release_that_hangs_leaves_time_for_the_root(
     assert end_reason_after(stack, moment)[0] == reason
 
 
-def test_what_a_hung_collector_did_not_take_before_the_exit_is_told(
+def test_spans_that_a_hung_collector_did_not_take_before_the_exit_are_logged(
     stack: BackgroundStack,
 ) -> None:
     """The early export hangs, so nothing that came after it can leave in time."""

@@ -22,7 +22,7 @@ _SILENCE_SECONDS = 30.0
 class ResumingClient:
     """Keeps the last id and presents it; waits what `retry` says, though at most `longest_wait`.
 
-    Lambda's own refusals (429, 502) it takes as a wrapper around EventSource does: with patience.
+    After Lambda's own refusals (429, 502) it tries again, as a wrapper around EventSource does.
     """
 
     def __init__(

@@ -158,8 +158,8 @@ def test_a_race_grants_no_slot_twice(world: World, rounds: int) -> None:
 
 
 def test_not_even_the_unluckiest_acquire_costs_a_sixth_request(world: World) -> None:
-    """The wish is taken, a race is lost, and the last grant stays unanswered: it is not undone,
-    and its lease runs out."""
+    """The preferred slot is taken, a race is lost, and the last grant stays unanswered: it is not
+    undone, and its lease runs out."""
     world.occupy(range(1))
     events = world.database.function_client().meta.events
     puts = itertools.count(1)

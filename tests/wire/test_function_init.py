@@ -20,7 +20,7 @@ def log_of_init(environ: Mapping[str, str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-def test_a_good_environment_is_nothing_to_talk_about() -> None:
+def test_a_good_environment_logs_nothing() -> None:
     assert log_of_init({"SSE_POLL_SECONDS": "1"}) == []
 
 

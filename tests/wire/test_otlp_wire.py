@@ -38,7 +38,7 @@ from tests.fakes.receivers import CollectorThread, running_collector
 
 BUDGET_SECONDS = 0.3
 SLACK_SECONDS = 0.5
-"""A loaded machine may be late; a bound that does not hold is late by the collector's patience."""
+"""Room for a loaded machine; without a bound an export takes as long as the collector does."""
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ async def test_an_event_with_an_unusable_header_is_answered(name: str, value: st
 
 
 @pytest.mark.parametrize("handler", [good, lambda event, context: 1 / 0], ids=["good", "failing"])
-async def test_an_invocation_id_that_no_field_can_hold_is_not_echoed_and_told_once(
+async def test_an_invocation_id_that_no_field_can_hold_is_not_echoed_and_logged_once(
     handler: Callable[[bytes, LambdaContext], Result], managed_runtime_log: PlainHandler
 ) -> None:
     event = Event(headers={"Lambda-Runtime-Invocation-Id": "secret\0value"})

@@ -410,7 +410,7 @@ async def test_a_body_that_swallows_its_cancellation_is_ended_at_its_next_block(
     assert finished.outcomes == [StreamOutcome.LOST]
 
 
-async def test_a_finaliser_that_raises_is_logged_and_hurts_nobody(
+async def test_a_finaliser_that_raises_is_logged_and_the_loop_goes_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def body() -> AsyncGenerator[bytes, None]:

@@ -84,7 +84,7 @@ def test_anything_else_is_malformed(datagram: bytes) -> None:
         parse_datagram(datagram)
 
 
-def test_a_malformed_datagram_is_counted_and_harms_nobody(daemon: XRayDaemon) -> None:
+def test_a_malformed_datagram_is_counted_and_dropped(daemon: XRayDaemon) -> None:
     send(daemon, b"nonsense")
     send(daemon, HEADER + b'{"id":"0000000000000001","name":"no trace id","start_time":1}')
     good = {"trace_id": TRACE_ID, "id": "b" * 16, "name": "ok", "start_time": 1.0, "end_time": 2.0}

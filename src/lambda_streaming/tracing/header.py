@@ -1,7 +1,7 @@
 """One reading of the trace header for both phases, so that they always agree. Pure.
 
 Lambda passes `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=<0|1>` plus extra pairs such as
-Lineage (its loop detector), Self, and whatever comes next. The X-Ray SDK and OpenTelemetry's
+Lineage (its loop detector), Self, and possibly others. The X-Ray SDK and OpenTelemetry's
 X-Ray propagator each fail on other malformed forms, and a propagator that finds no valid parent
 starts a trace of its own. So the header is parsed here once, and both get the normalised form.
 """

@@ -255,17 +255,17 @@ def test_an_id_lives_longer_than_the_overlap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "other", "makes_way"),
+    ("name", "value", "other", "adjusted"),
     [
         ("SSE_POLL_SECONDS", "10", "poll_max_seconds", 10),
         ("SSE_POLL_MAX_SECONDS", "0.5", "poll_seconds", 0.5),
         ("SSE_REPLAY_SECONDS", "5", "overlap_seconds", 2.5),
     ],
 )
-def test_a_default_makes_way_for_what_is_set(
-    name: str, value: str, other: str, makes_way: float
+def test_a_default_is_adjusted_to_what_is_set(
+    name: str, value: str, other: str, adjusted: float
 ) -> None:
-    assert getattr(settings(**{name: value}), other) == makes_way
+    assert getattr(settings(**{name: value}), other) == adjusted
 
 
 @pytest.mark.parametrize(

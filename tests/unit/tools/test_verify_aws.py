@@ -137,7 +137,7 @@ def test_spans_that_end_with_the_handler_are_no_streaming_phase() -> None:
         ([*answers.lambda_documents(), *answers.stream_documents(spans_lost=3)], False, "3 spans"),
     ],
 )
-def test_dropped_documents_are_told(
+def test_dropped_documents_fail_the_check(
     documents: list[dict[str, Any]], limit_exceeded: bool, says: str
 ) -> None:
     whole = trace(documents, limit_exceeded=limit_exceeded)

@@ -125,7 +125,7 @@ def test_the_switches_of_the_handler_phases_tracer(name: str, value: str, status
     assert (name in found["why"]) is (status == "failed")
 
 
-def test_the_libraries_have_the_last_word() -> None:
+def test_a_tracer_that_the_sdk_has_switched_off_is_found() -> None:
     """Powertools switches the SDK off for reasons of its own, such as AWS_SAM_LOCAL."""
     assert check(report(is_sdk_enabled=False), "handler_tracer")["status"] == "failed"
 

@@ -310,7 +310,7 @@ def test_a_lost_conditional_write_is_a_normal_answer(world: TracingWorld) -> Non
         (503, "ServiceUnavailable", True),
     ],
 )
-def test_a_requests_failure_is_aws_words_and_only_5xx_is_a_fault(
+def test_a_request_fails_with_awss_code_and_only_5xx_is_a_fault(
     world: TracingWorld, status: int, code: str, is_fault: bool
 ) -> None:
     trace = world.start()

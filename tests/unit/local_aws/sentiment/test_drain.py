@@ -17,7 +17,7 @@ from local_aws.sentiment.drain import DrainError, drain_until
         ("1970-01-01T02:00:00+01:00", 3600),
     ],
 )
-def test_drain_ends_when_told(text: str | None, expected: float) -> None:
+def test_a_drain_ends_at_the_time_given(text: str | None, expected: float) -> None:
     assert drain_until(text, now=1000.0) == expected
 
 

@@ -76,7 +76,7 @@ def test_aws_own_code_and_message_are_kept() -> None:
     ("code", "status"),
     [("AccessDeniedException", 400), ("ThrottlingException", 400), ("InternalServerError", 500)],
 )
-def test_awss_message_is_for_the_log_and_not_for_whoever_invoked(code: str, status: int) -> None:
+def test_awss_message_reaches_the_log_and_not_the_caller(code: str, status: int) -> None:
     raw = answered(code, status)
     text = "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized"
     raw.response["Error"]["Message"] = text
@@ -106,7 +106,7 @@ def test_a_code_that_is_none_is_not_repeated(code: str) -> None:
         "\r\n<html>T0K</html>",
     ],
 )
-def test_of_awss_message_only_the_first_line_is_told(tail: str) -> None:
+def test_only_the_first_line_of_awss_message_is_kept(tail: str) -> None:
     """Behind it AWS may quote the request, with the session's token."""
     raw = answered("SignatureDoesNotMatch", 403)
     raw.response["Error"]["Message"] = "The signature does not match." + tail
@@ -136,7 +136,7 @@ def test_a_message_has_a_length() -> None:
     assert len(str(translated(raw))) < 1000
 
 
-def test_a_lost_conditional_write_says_what_stands_there() -> None:
+def test_a_failed_condition_carries_the_item_that_is_there() -> None:
     """It is an answer, not an error: nothing that catches AWS's errors may swallow it."""
     there = {"connection_id": {"S": "7.abc"}}
 

@@ -13,7 +13,7 @@ from lambdas.sse_streaming.http.answers import (
 )
 
 
-def test_an_answer_is_json_that_nobody_stores() -> None:
+def test_an_answer_is_json_and_not_cached() -> None:
     answer = json_answer(200, {"status": "healthy"})
 
     assert answer.status == 200
