@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -91,9 +91,11 @@ async def test_background_work_needs_no_connection() -> None:
 
 
 @pytest.fixture
-def _no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_log() -> Iterator[None]:
     """pytest keeps what is logged, exceptions with their frames included."""
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def kept() -> Counter[str]:
