@@ -411,8 +411,8 @@ class _Conversation:
     def _reply(self, exchange: Exchange, status: int) -> bool:
         body = b'{"status":"OK"}\n'
         head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n\r\n"
-        exchange.status = status
         self._socket.sendall(head.encode() + body)
+        exchange.status = status
         self._api.note_change()
         return True
 

@@ -214,17 +214,16 @@ class Call:
         reason = self.cycle.end_reason or _end_reason(outcome)
         told("ended", lambda: self._observer.ended(reason))
         self._left_behind.end()
-        # Its traceback leads back here: keep no circle of them.
-        self._error = self.cycle.lost = None
+        # Tracebacks and callbacks lead back here: keep no circles of references.
+        self._error = self._task = None
+        self.cycle.release()
 
     def _log_late_failure(self, error: BaseException) -> None:
-        """Of background work, or of an app that was told that its answer is over."""
-        if self._cancellations and isinstance(error, asyncio.CancelledError):
-            return
-        if self.cycle.is_complete:
-            log_failure(logger, "the app's work after its answer failed", error)
-        elif not is_disconnect(error):
-            log_failure(logger, "the app failed after the end of its answer", error)
+        """Of background work, or of an app that answers an exception and then raises it, as
+        Starlette does."""
+        was_cancelled = self._cancellations and isinstance(error, asyncio.CancelledError)
+        if not was_cancelled and (self.cycle.is_complete or not is_disconnect(error)):
+            log_failure(logger, "Exception in ASGI application, after its answer", error)
 
     def _log_other_length(self) -> None:
         cycle = self.cycle

@@ -252,6 +252,11 @@ class Cycle:
             self.end_reason = reason
             self._end()
 
+    def release(self) -> None:
+        """Nothing follows."""
+        self._changed = _nothing
+        self.lost = self._write = self._collector = None
+
     def _complete(self) -> None:
         if self.end_reason is None:
             self.is_complete = True
@@ -314,6 +319,10 @@ def is_disconnect(error: BaseException) -> bool:
         if isinstance(one, BaseExceptionGroup):
             found += one.exceptions
     return False
+
+
+def _nothing() -> None:
+    pass
 
 
 def _copied(body: object) -> bytes:

@@ -112,6 +112,7 @@ class ResponseStream:
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
             await close_body(self._response.body)
+            self._writer = None  # which has a reference to this object: keep no circle of them
 
     async def _exchange(self, head: bytes) -> None:
         loop = asyncio.get_running_loop()

@@ -339,7 +339,7 @@ def test_background_work_that_fails_is_logged_and_hurts_no_answer(
 
     assert answer(app, observed=observed).body == b"hello"
     assert [one.getMessage() for one in caplog.records] == [
-        "the app's work after its answer failed"
+        "Exception in ASGI application, after its answer"
     ]
     assert observed.told[-2:] == [("app_returned", "ValueError"), ("ended", EndReason.COMPLETED)]
 
