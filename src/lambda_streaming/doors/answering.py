@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -121,7 +121,9 @@ def take_apart(response: Response, event: Mapping[str, Any], options: AnswerOpti
         elif not body or _is_text(fields.get(spelling.get("content-type", ""), [""])[0], options):
             text = _decoded(body)
     if text is None:
-        return Parts(response.status, fields, cookies, b64encode(body).decode(), True)
+        return Parts(
+            response.status, fields, cookies, b2a_base64(body, newline=False).decode(), True
+        )
     return Parts(response.status, fields, cookies, text, False)
 
 

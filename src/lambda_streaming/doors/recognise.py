@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_streaming.doors import alb, function_url, http_api, invoke, reading, rest_api, sources
+from lambda_streaming.doors import alb, function_url, http_api, invoke, reading, rest_api
 from lambda_streaming.doors.door import Door
-from lambda_streaming.requests import BadRequest, Request
+from lambda_streaming.doors.events import NotHttp, read_event
 
-MAX_QUERY_PARAMETERS = 100
+__all__ = ["NotHttp", "Refused", "read_event", "recognise"]
 
 _OTHER_FRONT_DOORS: tuple[Door, ...] = (rest_api, alb, http_api)
 
+# Names go into the log, and whoever invokes the function by hand writes what they like.
+_NAME = re.compile(r"[\w.:/-]{1,100}", re.ASCII)
 
-class NotHttp(Exception):
-    """The event is no HTTP request. `source` names the AWS service that sent it; None where its
-    shape is of no service that is known here."""
-
-    def __init__(self, reason: str, source: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.source = source
+# Names that only the events of one service have all of.
+_KEYS: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (source, frozenset(keys.split()))
+    for source, keys in (
+        ("alexa", "context request version"),
+        ("alexa", "directive"),
+        ("apigateway-authorizer", "methodArn type"),
+        ("apigateway-authorizer", "routeArn type"),
+        ("appsync", "arguments identity info"),
+        ("appsync", "operation payload version"),
+        ("appsync-authorizer", "authorizationToken requestContext"),
+        ("bedrock", "actionGroup agent"),
+        ("clientvpn", "connection-id endpoint-id"),
+        ("cloudformation", "LogicalResourceId RequestType StackId"),
+        ("cloudwatch-logs", "awslogs"),
+        ("codedeploy", "DeploymentId LifecycleEventHookExecutionId"),
+        ("codepipeline", "CodePipeline.job"),
+        ("cognito", "triggerSource userPoolId"),
+        ("cognito-sync", "datasetName identityPoolId"),
+        ("config", "configRuleName invokingEvent"),
+        ("connect", "Details Name"),
+        ("firehose", "deliveryStreamArn records"),
+        ("iot", "batteryVoltage clickType serialNumber"),
+        ("iot", "deviceEvent placementInfo"),
+        ("iot-authorizer", "protocolData signatureVerified"),
+        ("kinesis-analytics", "applicationArn records"),
+        ("lambda-destination", "requestPayload responseContext"),
+        ("lex", "bot currentIntent"),
+        ("lex", "bot sessionState"),
+        ("s3-batch", "invocationSchemaVersion job tasks"),
+        ("s3-object-lambda", "userRequest xAmzRequestId"),
+        ("secretsmanager", "ClientRequestToken SecretId Step"),
+        ("transfer", "protocol serverId username"),
+    )
+)
 
 
 class Refused(Exception):
@@ -34,17 +63,6 @@ class Refused(Exception):
         self.reason = reason
 
 
-def decode(event: bytes) -> dict[str, Any]:
-    """Raises NotHttp for bytes that are no JSON object."""
-    try:
-        decoded = json.loads(event)
-    except (ValueError, RecursionError) as error:
-        raise NotHttp("the event is not JSON") from error
-    if not isinstance(decoded, dict):
-        raise NotHttp("the event is not a JSON object")
-    return decoded
-
-
 def recognise(event: Mapping[str, Any]) -> Door:
     """The door of an event. Raises NotHttp or Refused."""
     if function_url.recognises(event):
@@ -53,7 +71,7 @@ def recognise(event: Mapping[str, Any]) -> Door:
     for door in _OTHER_FRONT_DOORS:
         if door.recognises(event):
             return door
-    source = sources.source_of(event)
+    source = _source_of(event)
     if source is not None:
         raise NotHttp(f"the event is no HTTP request: it comes from {source}", source)
     if invoke.recognises(event):
@@ -73,7 +91,7 @@ def _refuse_other_front_ends(event: Mapping[str, Any]) -> None:
             " pushed to browsers stream server-sent events from a Function URL, for both directions"
             " use AppSync Events or a handler written for WebSocket APIs",
         )
-    if isinstance(sources.first_record(event).get("cf"), dict):
+    if isinstance(_first_record(event).get("cf"), dict):
         raise Refused(
             501,
             "this is CloudFront calling a Lambda@Edge function, which can neither stream nor read"
@@ -81,24 +99,24 @@ def _refuse_other_front_ends(event: Mapping[str, Any]) -> None:
         )
 
 
-def read_event(event: bytes, context: object = None) -> Request:
-    """The request of an event, for an app at a Function URL or a REST API: its path is without the
-    stage, its query readable.
+def _source_of(event: Mapping[str, Any]) -> str | None:
+    """The source of an event that has one; None for any other shape."""
+    names = set(event)
+    return _named_by_itself(event) or next(
+        (source for source, keys in _KEYS if keys <= names), None
+    )
 
-    Raises NotHttp for anything that is no HTTP request, bytes that are not JSON included;
-    BadRequest for an HTTP request whose parts cannot be read, and for more than 100 parameters.
-    """
-    decoded = decode(event)
-    if reading.has_method_2_0(decoded):
-        request = function_url.read_request(decoded, context)
-        if request.query_string.count("&") >= MAX_QUERY_PARAMETERS:
-            raise BadRequest("invalid_query", f"more than {MAX_QUERY_PARAMETERS} query parameters")
-    elif reading.has_method_1_0(decoded):
-        request = rest_api.read_without_root_path(decoded, context)
-    else:
-        raise NotHttp("the event is neither of a Function URL (2.0) nor of API Gateway REST (1.0)")
-    for name, value in request.query.pairs:
-        if "\ufffd" in name or "\ufffd" in value:  # what the decoder put for what is not UTF-8
-            shown = reading.shown_name(name)
-            raise BadRequest("invalid_query", f"{shown}: not percent-encoded UTF-8")
-    return request
+
+def _named_by_itself(event: Mapping[str, Any]) -> str | None:
+    """A batch's first record, a batch without records (Kafka, MQ, DocumentDB), an event of
+    EventBridge, or an action of a CloudWatch alarm."""
+    record = _first_record(event)
+    name = record.get("eventSource") or record.get("EventSource") or event.get("eventSource")
+    if name is None and ("detail-type" in event or "alarmData" in event):
+        name = event.get("source")
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+
+
+def _first_record(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    records = event.get("Records")
+    return reading.mapping(records[0]) if isinstance(records, list) and records else {}

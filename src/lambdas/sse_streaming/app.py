@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from lambda_streaming.doors.recognise import NotHttp, read_event
+from lambda_streaming.doors.events import NotHttp, read_event
 from lambda_streaming.requests import BadRequest, Request
 from lambda_streaming.responses import Response, Result, StreamingResponse
 from lambda_streaming.runtime.invocation import LambdaContext

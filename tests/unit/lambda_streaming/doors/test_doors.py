@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lambda_streaming.doors import alb, function_url, http_api, invoke, rest_api
 from lambda_streaming.doors.door import Door, InvokeMode, Streams, streams
-from lambda_streaming.doors.recognise import NotHttp, Refused, decode, recognise
+from lambda_streaming.doors.events import decode
+from lambda_streaming.doors.recognise import NotHttp, Refused, recognise
 from lambda_streaming.requests import BadRequest
 from lambda_streaming.responses import Response
 from tests.fakes.events import (

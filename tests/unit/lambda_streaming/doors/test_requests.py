@@ -147,6 +147,7 @@ def test_the_root_path_of_a_rest_api_is_what_only_the_client_sees(
     ("stage", "path", "root_path"),
     [
         ("$default", "/items", ""),
+        ("$default", "/$default/items", ""),
         ("dev", "/dev/items", "/dev"),
         ("dev", "/dev", "/dev"),
         ("dev", "/developers", ""),
