@@ -192,7 +192,11 @@ async def test_a_load_balancer_takes_one_megabyte_in_either_direction(
     running: LocalLambda,
 ) -> None:
     def body_of(size_bytes: int) -> str:
-        opening = [{"head": {}}, {"chunk": '{"statusCode":200,"body":"'}, {"pour": size_bytes}]
+        opening: list[Any] = [
+            {"head": {}},
+            {"chunk": '{"statusCode":200,"body":"'},
+            {"pour": size_bytes},
+        ]
         return script(*opening, {"chunk": '"}'}, {"end": {}})
 
     async with door(running, "alb") as http:

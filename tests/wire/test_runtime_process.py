@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.runtime_api import Event, FakeRuntimeApi, Treatment
+from tests.fakes.tries import tried_again
 
 ROOT = Path(__file__).parents[2]
 EXIT_SECONDS = 0.3
@@ -77,6 +78,7 @@ def function(scenario: str, api: str, **environ: str) -> Iterator[Process]:
         ("other-thread", ["flushed"]),
     ],
 )
+@tried_again
 def test_sigterm_while_idle_shuts_down_and_exits(scenario: str, said: list[str]) -> None:
     with FakeRuntimeApi() as api, function(scenario, api.endpoint) as process:
         api.add(Event())
@@ -86,6 +88,7 @@ def test_sigterm_while_idle_shuts_down_and_exits(scenario: str, said: list[str])
     assert heard == said
 
 
+@tried_again
 def test_sigterm_while_idle_takes_no_longer_than_the_shut_down() -> None:
     with FakeRuntimeApi() as api, function("other-thread", api.endpoint) as process:
         api.add(Event())
@@ -104,6 +107,7 @@ def test_sigterm_that_another_thread_receives_ends_the_process_too() -> None:
         assert process.rest() == ["flushed"]
 
 
+@tried_again
 def test_a_second_sigterm_changes_nothing() -> None:
     with FakeRuntimeApi() as api, function("stream", api.endpoint) as process:
         api.add(Event())
@@ -116,6 +120,7 @@ def test_a_second_sigterm_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["stream", "busy-stream"])
+@tried_again
 def test_sigterm_while_streaming_ends_the_stream_and_then_shuts_down(scenario: str) -> None:
     with FakeRuntimeApi() as api, function(scenario, api.endpoint) as process:
         api.keep_chunks = scenario == "stream"
@@ -127,6 +132,7 @@ def test_sigterm_while_streaming_ends_the_stream_and_then_shuts_down(scenario: s
     assert heard == ["finalised", "finish-shutdown", "finish-ended", "flushed"]
 
 
+@tried_again
 def test_sigterm_does_not_interrupt_a_body_that_is_cleaning_up() -> None:
     with FakeRuntimeApi() as api, function("slowly-closed-stream", api.endpoint) as process:
         api.add(Event(treatment=Treatment(close_after_chunks=3)))
@@ -136,6 +142,7 @@ def test_sigterm_does_not_interrupt_a_body_that_is_cleaning_up() -> None:
     assert heard == ["finalised", "finish-lost", "finish-ended", "flushed"]
 
 
+@tried_again
 def test_a_finish_that_hangs_is_cut_off_in_time_to_shut_down() -> None:
     with FakeRuntimeApi() as api, function("hanging-finish", api.endpoint) as process:
         api.add(Event())
@@ -167,6 +174,7 @@ def test_a_finish_that_hangs_is_cut_off_in_time_to_shut_down() -> None:
         ),
     ],
 )
+@tried_again
 def test_sigterm_in_the_handler_interrupts_it(scenario: str, said: list[str]) -> None:
     with FakeRuntimeApi() as api, function(scenario, api.endpoint) as process:
         api.add(Event())
@@ -177,6 +185,7 @@ def test_sigterm_in_the_handler_interrupts_it(scenario: str, said: list[str]) ->
     assert heard == said
 
 
+@tried_again
 def test_sigterm_after_the_response_lets_it_settle() -> None:
     with FakeRuntimeApi() as api, function("settling", api.endpoint) as process:
         api.add(Event())
@@ -196,6 +205,7 @@ def test_sigterm_after_the_response_lets_it_settle() -> None:
         ("settling", "settling", ["settled"]),
     ],
 )
+@tried_again
 def test_sigterm_ends_all_invocations_side_by_side(
     scenario: str, word: str, said: list[str]
 ) -> None:
@@ -262,6 +272,7 @@ def test_what_a_start_raises_leaves_run_before_the_first_poll() -> None:
         assert not api.exchanges
 
 
+@tried_again
 def test_sigterm_during_the_start_shuts_down() -> None:
     with FakeRuntimeApi() as api, function("slow-start", api.endpoint) as process:
         process.wait_for("starting")

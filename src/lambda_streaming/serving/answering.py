@@ -15,8 +15,9 @@ from lambda_streaming.doors.answering import (
     as_json,
 )
 from lambda_streaming.doors.door import Door, streams
+from lambda_streaming.doors.events import NotHttp, decode
 from lambda_streaming.doors.options import DoorOptions
-from lambda_streaming.doors.recognise import NotHttp, Refused, decode, recognise
+from lambda_streaming.doors.recognise import Refused, recognise
 from lambda_streaming.failure_answers import json_error, server_error
 from lambda_streaming.requests import BadRequest, Request
 from lambda_streaming.responses import (
