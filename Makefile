@@ -150,6 +150,10 @@ bench: setup ## what everything costs, as ratios, in 3 minutes: [ROWS=loop,cold]
 bench-peers: setup ## the same beside Node's client and FastAPI (installs them in build/; compiles for minutes, once)
 	@PYTHONPATH=src:. $(BIN)/python -m tests.bench --peers $(BENCH_OPTIONS)
 
+.PHONY: recorded-events
+recorded-events: setup ## AWS events that others recorded, each answered or refused by name: RECORDED_EVENTS=checkout
+	@RECORDED_EVENTS="$(RECORDED_EVENTS)" $(BIN)/python -m pytest -q tests/foreign/recorded_events.py
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-checkov .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis

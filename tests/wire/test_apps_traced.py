@@ -4,108 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.fakes.functions import fastapi_app
 from tests.fakes.local import wait_until
-from tests.fakes.managed_runtime import TracedFunction, traced_function
-from tests.fakes.runtime_api import Event, Exchange, FakeRuntimeApi
-
-FUNCTIONS = Path(fastapi_app.__file__).parent
-LAMBDAS_SPAN = "53995c3f42cd8ad8"
-
-
-def trace_header(number: int, sampled: int = 1) -> str:
-    return f"Root=1-{number:08x}-{'a' * 24};Parent={LAMBDAS_SPAN};Sampled={sampled}"
-
-
-def url_event(path: str, method: str = "GET", body: str | None = None, **headers: str) -> bytes:
-    http = {"method": method, "path": path, "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1"}
-    return json.dumps(
-        {
-            "version": "2.0",
-            "rawPath": path,
-            "rawQueryString": "",
-            "headers": {"host": "x.lambda-url.eu-west-1.on.aws", **headers},
-            "requestContext": {"http": http, "domainName": "x.lambda-url.eu-west-1.on.aws"},
-            "body": body,
-            "isBase64Encoded": False,
-        }
-    ).encode()
-
-
-@dataclass
-class Function:
-    """A function that is asked one request after the other."""
-
-    running: TracedFunction
-    asked: int = 0
-
-    @property
-    def api(self) -> FakeRuntimeApi:
-        return self.running.function.api
-
-    def ask(self, event: bytes, *, trace: str | None = None) -> Exchange:
-        """The answer; the function has asked for the next event since."""
-        self.asked += 1
-        headers = {"Lambda-Runtime-Trace-Id": trace or trace_header(self.asked)}
-        self.api.add(Event(event, request_id=f"request-{self.asked}", headers=headers))
-        self.api.wait_until(lambda: len(self.api.polls()) == self.asked + 1, 20)
-        return self.api.answers()[-1]
-
-    def spans(self, number: int | None = None) -> dict[str, Span]:
-        """Of one invocation, by default the latest, by name."""
-        wanted = f"{number or self.asked:08x}{'a' * 24}"
-        return {
-            span.name: span
-            for span in self.running.collector.spans
-            if span.trace_id.hex() == wanted
-        }
-
-    def subsegments(self, number: int | None = None) -> dict[str, dict[str, Any]]:
-        wanted = f"1-{number or self.asked:08x}-{'a' * 24}"
-        found = [one for one in self.running.daemon.documents if one["trace_id"] == wanted]
-        return {one["name"]: one for one in found}
-
-    def handler_phase(self) -> dict[str, Any]:
-        wait_until(lambda: "## handler" in self.subsegments(), "the subsegment arrives", seconds=5)
-        return self.subsegments()["## handler"]
-
-
-@contextmanager
-def running(module: str) -> Iterator[Function]:
-    with traced_function(FUNCTIONS, f"{module}.handler", name="orders") as function:
-        yield Function(function)
-
-
-def attributes(span: Span) -> dict[str, Any]:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
+from tests.fakes.traced_app import (
+    LAMBDAS_SPAN,
+    TracedApp,
+    attributes,
+    running,
+    trace_header,
+    url_event,
+)
 
 
 @pytest.fixture(scope="module")
-def fastapi() -> Iterator[Function]:
+def fastapi() -> Iterator[TracedApp]:
     with running("fastapi_app") as function:
         yield function
 
 
-def test_a_streamed_answer_leaves_block_by_block_and_is_one_trace(fastapi: Function) -> None:
+def test_a_streamed_answer_leaves_block_by_block_and_is_one_trace(fastapi: TracedApp) -> None:
     answer = fastapi.ask(url_event("/words"))
 
     assert answer.prelude["statusCode"] == 200
     assert [data for _, data in answer.chunks[2:]] == [b"one\n", b"two\n", b"three\n"]
     spans = fastapi.spans()
     root = spans["asgi_request"]
-    assert set(spans) == {"asgi_request", "asgi_handler", "asgi_stream", "look_up"}
     assert root.parent_span_id.hex() == LAMBDAS_SPAN
-    assert {span.parent_span_id for name, span in spans.items() if name != "asgi_request"} == {
-        root.span_id
-    }
+    for name in ("asgi_handler", "asgi_stream", "look_up"):
+        assert spans[name].parent_span_id == root.span_id
     facts = attributes(root)
     assert facts["http.route"] == "/words"
     assert facts["http.status_code"] == 200
@@ -118,7 +47,19 @@ def test_a_streamed_answer_leaves_block_by_block_and_is_one_trace(fastapi: Funct
     assert handler["annotations"]["route"] == "/words"
 
 
-def test_the_handler_phase_ends_where_the_answer_begins(fastapi: Function) -> None:
+def test_fastapis_own_telemetry_is_in_the_trace(fastapi: TracedApp) -> None:
+    """A SERVER span would be a second node on X-Ray's map."""
+    fastapi.ask(url_event("/words", traceparent=f"00-{'b' * 32}-{'c' * 16}-01"))
+
+    spans = fastapi.spans()
+    request = spans["GET /words"]
+    assert request.parent_span_id == spans["asgi_request"].span_id
+    assert request.kind == Span.SPAN_KIND_INTERNAL
+    (link,) = spans["asgi_request"].links
+    assert (link.trace_id.hex(), link.span_id.hex()) == ("b" * 32, "c" * 16)
+
+
+def test_the_handler_phase_ends_where_the_answer_begins(fastapi: TracedApp) -> None:
     fastapi.ask(url_event("/words"))
 
     spans, handler = fastapi.spans(), fastapi.handler_phase()
@@ -127,13 +68,13 @@ def test_the_handler_phase_ends_where_the_answer_begins(fastapi: Function) -> No
     assert abs(handler["end_time"] - began) < 0.05
 
 
-def test_a_route_is_named_as_the_framework_names_it(fastapi: Function) -> None:
+def test_a_route_is_named_as_the_framework_names_it(fastapi: TracedApp) -> None:
     fastapi.ask(url_event("/items/7"))
 
     assert attributes(fastapi.spans()["asgi_request"])["http.route"] == "/items/{item_id}"
 
 
-def test_work_after_the_answer_is_a_span_of_its_own(fastapi: Function) -> None:
+def test_work_after_the_answer_is_a_span_of_its_own(fastapi: TracedApp) -> None:
     answer = fastapi.ask(url_event("/later"))
 
     spans = fastapi.spans()
@@ -144,7 +85,7 @@ def test_work_after_the_answer_is_a_span_of_its_own(fastapi: Function) -> None:
     assert polled_at - answer.ended_at > 0.04, "the client was served before the work was done"
 
 
-def test_a_clients_mistake_is_no_fault(fastapi: Function) -> None:
+def test_a_clients_mistake_is_no_fault(fastapi: TracedApp) -> None:
     answer = fastapi.ask(url_event("/missing"))
 
     root = fastapi.spans()["asgi_request"]
@@ -153,7 +94,7 @@ def test_a_clients_mistake_is_no_fault(fastapi: Function) -> None:
     assert attributes(root)["http.status_code"] == 404
 
 
-def test_an_exception_is_a_500_and_a_fault_with_its_cause(fastapi: Function) -> None:
+def test_an_exception_is_a_500_and_a_fault_with_its_cause(fastapi: TracedApp) -> None:
     answer = fastapi.ask(url_event("/broken"))
 
     root = fastapi.spans()["asgi_request"]
@@ -166,7 +107,7 @@ def test_an_exception_is_a_500_and_a_fault_with_its_cause(fastapi: Function) -> 
     )
 
 
-def test_an_unsampled_request_is_answered_alike_and_recorded_nowhere(fastapi: Function) -> None:
+def test_an_unsampled_request_is_answered_alike_and_recorded_nowhere(fastapi: TracedApp) -> None:
     header = trace_header(0xDEAD, sampled=0)
     answer = fastapi.ask(url_event("/words"), trace=header)
 
@@ -175,7 +116,7 @@ def test_an_unsampled_request_is_answered_alike_and_recorded_nowhere(fastapi: Fu
     assert fastapi.subsegments(0xDEAD) == {}
 
 
-def test_a_request_without_a_door_gets_json(fastapi: Function) -> None:
+def test_a_request_without_a_door_gets_json(fastapi: TracedApp) -> None:
     answer = fastapi.ask(b'{"httpMethod": "GET", "path": "/items/3", "headers": {}}')
 
     document = json.loads(answer.body)

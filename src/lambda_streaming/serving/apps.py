@@ -98,7 +98,8 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
         recorder=xray_recorder,
         clock=clock,
     )
-    tracing = Tracing(tracing_settings, environ, clock)
+    joins = plan.tracing == "join"
+    tracing = Tracing(tracing_settings, environ, clock, joins_app_spans=joins)
     handler_phase = HandlerPhase(xray_recorder, tracing_settings.service_name, invocations, environ)
 
     def annotate(name: str, value: Scalar) -> None:
@@ -112,6 +113,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
             tracing,
             bind_log=correlation.bind_span,
             steady_seconds=clock.steady_seconds,
+            joins=joins,
         ),
         AsgiTracing(
             handler_phase,
@@ -120,7 +122,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
             bind_log=correlation.bind_span,
             annotate=annotate,
             is_cold_start=invocations.is_first,
-            joins=plan.tracing == "join",
+            joins=joins,
         ),
     )
     app, app_life_cycle = plan.make_app(settings, instruments)

@@ -111,7 +111,7 @@ class TracedLifeCycle(LifeCycle):
         self._environ.pop(_TRACE_VARIABLE, None)
 
     async def settle(self) -> None:
-        if self._tracing.buffer.has_work:
+        if self._tracing.has_work:
             # Cancelled only when the process exits: what is logged until then still belongs to this
             # invocation.
             await self._export()
@@ -144,7 +144,7 @@ class TracedLifeCycle(LifeCycle):
 
     def _flush(self, has_begun: threading.Event) -> None:
         has_begun.set()
-        self._tracing.buffer.flush()
+        self._tracing.flush()
 
     def _count_losses(self) -> None:
         lost_spans, failed_exports = self._tracing.buffer.take_counts()

@@ -37,7 +37,8 @@ _SETTLE_SECONDS = 1.0
 
 
 class Phases:
-    """`bind_log` is told which span log lines belong to from then on."""
+    """`bind_log` is told which span log lines belong to from then on. With `joins` spans of the
+    app's own OpenTelemetry are children of the root."""
 
     def __init__(
         self,
@@ -46,11 +47,13 @@ class Phases:
         *,
         bind_log: Callable[[str | None], None],
         steady_seconds: Callable[[], float],
+        joins: bool = False,
     ) -> None:
         self._handler_phase = handler_phase
         self._tracing = tracing
         self._bind_log = bind_log
         self._steady_seconds = steady_seconds
+        self._joins = joins
 
     async def run(
         self, call: Callable[[], Awaitable[Response | StreamingResponse]], request: Request
@@ -91,6 +94,8 @@ class Phases:
         self._bind_log(trace.span_id)
         # The body runs in the context of its handler.
         trace.enter_streaming_phase()
+        if self._joins:
+            trace.make_current()
         finish = partial(self._finish, trace, self._steady_seconds(), result.finish)
         return replace(result, finish=finish)
 

@@ -14,8 +14,9 @@ clients through unrecorded, since the wrapper records them, and everything in th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
@@ -46,8 +47,12 @@ class Recorder(Protocol):
 def unrecorded() -> Iterator[None]:
     """Requests made inside are in no trace: the exporter's own."""
     token = _is_exporting.set(True)
+    instrumentation = sys.modules.get("opentelemetry.instrumentation.utils")
     try:
-        yield
+        with (
+            nullcontext() if instrumentation is None else instrumentation.suppress_instrumentation()
+        ):
+            yield
     finally:
         _is_exporting.reset(token)
 
@@ -72,6 +77,8 @@ def record_aws_requests(
     def make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
         step, trace = current_step(), current_trace()
         owner = step if step is not None else trace
+        if trace is not None and trace.holds_app_spans and _is_instrumented_otherwise():
+            return call(client, operation_name, api_params)
         if owner is not None:
             started_ns = now_ns()
             try:
@@ -128,6 +135,13 @@ def _install_gate(recorder: Recorder, client_class: type) -> None:
 
     recorder.record_subsegment = gated
     recorder.record_subsegment_async = gated_async
+
+
+def _is_instrumented_otherwise() -> bool:
+    """Whether OpenTelemetry's own instrumentation of botocore makes a span of each request: the
+    app's author chose it, and one span is enough."""
+    module = sys.modules.get("opentelemetry.instrumentation.botocore")
+    return module is not None and module.BotocoreInstrumentor().is_instrumented_by_opentelemetry
 
 
 def _is_sdk_enabled() -> bool:

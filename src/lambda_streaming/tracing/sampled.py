@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context, attach
 from opentelemetry.sdk.trace import Tracer
@@ -28,6 +29,9 @@ from lambda_streaming.tracing.budget.rollup import Rollups
 from lambda_streaming.tracing.failures import ExceptionRecord, Failure
 from lambda_streaming.tracing.header import TraceHeader, xray_trace_id
 from lambda_streaming.tracing.step import AwsRequest, Keep, Offload, Scalar, Step, Trace
+
+if TYPE_CHECKING:
+    from lambda_streaming.tracing.export.app_spans import RunningTraces
 
 _FAULT = Status(StatusCode.ERROR)
 UNFINISHED = "unfinished"
@@ -57,6 +61,7 @@ class SampledTrace(Trace):
         spans_lost: Callable[[], int],
         export: Callable[[], None],
         on_lost: Callable[[int], None],
+        running: RunningTraces | None = None,
     ) -> None:
         assert header.trace_id is not None
         super().__init__(xray_trace_id(header.trace_id), offload)
@@ -69,11 +74,12 @@ class SampledTrace(Trace):
         self._spans_lost = spans_lost
         self._export = export
         self._on_lost = on_lost
+        self._running = running
         self._lock = threading.Lock()
         self._rollups = Rollups(now_ns())
         self._under_way: dict[int, Step] = {}
         self._held: dict[str, Step] = {}
-        self._folded_requests = 0
+        self._folded_spans = 0
         self._has_ended = False
         self._has_exported_early = False
         parent = _parent_context(header)
@@ -83,6 +89,8 @@ class SampledTrace(Trace):
         )
         self._context = set_span_in_context(self._root, parent)
         self.span_id = f"{self._root.get_span_context().span_id:016x}"
+        if running is not None:
+            running.begin(int(header.trace_id, 16), self)
 
     def step_began(self, step: Step) -> None:
         step.started_ns = self._now_ns()
@@ -116,6 +124,17 @@ class SampledTrace(Trace):
 
     def make_current(self) -> None:
         attach(self._context)
+        self.holds_app_spans = self._running is not None
+
+    def claim_span(self) -> bool:
+        with self._lock:
+            has_place = not self._has_ended and self._budget.claim()
+            self._folded_spans += not has_place
+        return has_place
+
+    def charge_span(self, span: PlannedSpan) -> None:
+        with self._lock:
+            self._budget.charge(span)
 
     def add_request(self, request: AwsRequest) -> None:
         step = Step(
@@ -168,7 +187,7 @@ class SampledTrace(Trace):
         is_fault: bool,
     ) -> None:
         own: dict[str, Scalar] = {
-            "spans_rolled_up": self._rollups.span_count + self._folded_requests,
+            "spans_rolled_up": self._rollups.span_count + self._folded_spans,
             "spans_lost": self._spans_lost(),
         }
         chain = () if error is None else self._budget.stacks.unsent(Failure.of(error).chain)
@@ -183,6 +202,8 @@ class SampledTrace(Trace):
         if is_fault:
             self._root.set_status(_FAULT)
         self._root.end(self._now_ns())
+        if self._running is not None:
+            self._running.end(self._root.get_span_context().trace_id, self)
 
     def _unfinished(self, *, interrupted: bool) -> list[Step]:
         """Copies of the steps under way, as they are now: threads may go on with them.
@@ -238,7 +259,7 @@ class SampledTrace(Trace):
         return span is not None
 
     def _emit(self, planned: PlannedSpan) -> None:
-        self._folded_requests += planned.folded_requests
+        self._folded_spans += planned.folded_requests
         span = self._start(planned, self._context)
         if planned.children:
             context = set_span_in_context(span, self._context)

@@ -219,6 +219,9 @@ class Trace:
     span_id: str | None = None
     """The root span's, 16 hex digits; None where nothing is recorded."""
 
+    holds_app_spans = False
+    """Whether spans of the app's own OpenTelemetry are in this trace, too."""
+
     def __init__(self, trace_id: str | None, offload: Offload = default_offload) -> None:
         self.trace_id = trace_id
         """In X-Ray's form; None without a usable trace header."""

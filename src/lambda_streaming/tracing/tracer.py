@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambda_streaming.clock import Clock
 from lambda_streaming.tracing.budget.policy import SpanBudget, UnlimitedBudget
@@ -20,8 +21,11 @@ from lambda_streaming.tracing.settings import TracingSettings
 from lambda_streaming.tracing.step import Offload, Scalar, Trace, default_offload
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import Tracer
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import Tracer, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
+
+    from lambda_streaming.tracing.export.app_spans import RunningTraces
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +34,9 @@ class Tracing:
     """Built once at init; OpenTelemetry itself is imported with the first sampled trace.
 
     `offload` runs the blocking work of steps on worker threads. `make_exporter` replaces OTLP to
-    the collector; it is called with the first export.
+    the collector; it is called with the first export. With `joins_app_spans`, spans of the app's
+    own OpenTelemetry are in the same traces, or exported after the answer where the app has a
+    TracerProvider of its own.
     """
 
     def __init__(
@@ -40,12 +46,18 @@ class Tracing:
         clock: Clock,
         offload: Offload = default_offload,
         make_exporter: Callable[[], SpanExporter] | None = None,
+        *,
+        joins_app_spans: bool = False,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._clock = clock
         self._offload = offload
         self._tracer: Tracer | None = None
+        self._joins_app_spans = joins_app_spans
+        self._running: RunningTraces | None = None
+        self._app_provider: TracerProvider | None = None
+        """Ours, where the app has none."""
         self._make_other_exporter = make_exporter
         self.defect: str | None = None
         """The name of the exception that keeps OpenTelemetry from making spans here."""
@@ -105,6 +117,7 @@ class Tracing:
             spans_lost=lambda: buffer.lost_spans_of(trace_id),
             export=buffer.flush_in_background,
             on_lost=lambda count: buffer.lose(count, trace_id),
+            running=self._running,
         )
 
     def probe(self, name: str, header: TraceHeader) -> Outcome | None:
@@ -125,10 +138,41 @@ class Tracing:
 
     def _own_tracer(self) -> Tracer:
         if self._tracer is None:
-            from lambda_streaming.tracing.export.provider import build_tracer
+            from lambda_streaming.tracing.export.provider import build_tracer, function_resource
 
-            self._tracer = build_tracer(self._settings.service_name, self.buffer, self._environ)
+            resource = function_resource(self._settings.service_name, self._environ)
+            self._tracer = build_tracer(resource, self.buffer)
+            if self._joins_app_spans:
+                self._join(resource)
         return self._tracer
+
+    def _join(self, resource: Resource) -> None:
+        from lambda_streaming.tracing.export.app_spans import RunningTraces, join_app_spans
+
+        running = RunningTraces()
+        self._app_provider = join_app_spans(resource, self.buffer, running)
+        if self._app_provider is not None:
+            self._running = running
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to export."""
+        return self.buffer.has_work or self._foreign_provider() is not None
+
+    def flush(self) -> None:
+        """Blocks until what has ended is exported, or the time for it is up."""
+        foreign = self._foreign_provider()
+        self.buffer.flush()
+        if foreign is not None:
+            foreign.force_flush(round(self._settings.flush_seconds * 1000))
+
+    def _foreign_provider(self) -> Any:
+        """The app's own TracerProvider, if it has set one that can be told to export."""
+        api = sys.modules.get("opentelemetry.trace") if self._joins_app_spans else None
+        provider = None if api is None else api.get_tracer_provider()
+        if provider is self._app_provider or not hasattr(provider, "force_flush"):
+            return None
+        return provider
 
     def _go_without(self, error: Exception, *, for_good: bool) -> None:
         """Tracing never fails a stream. What cannot be built once cannot be built later either."""

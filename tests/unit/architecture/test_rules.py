@@ -106,7 +106,9 @@ def test_no_asynchronous_generator_is_decorated_by_a_tracer(path: Path) -> None:
 
 @files
 def test_no_span_is_made_current_and_nothing_instruments_by_itself(path: Path) -> None:
-    assert not names_used(path) & {
+    """But one provider for the spans of the app's own OpenTelemetry, where it has none."""
+    allowed = {"set_tracer_provider"} if path.name == "app_spans.py" else set()
+    assert not (names_used(path) - allowed) & {
         "start_as_current_span",
         "use_span",
         "set_tracer_provider",

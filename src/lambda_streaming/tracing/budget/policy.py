@@ -86,6 +86,19 @@ class SpanBudget:
             self._slow_left -= error_type is None
         return self._sent(smaller)
 
+    def claim(self) -> bool:
+        """A place for a span that begins, of PLACE_BYTES until its size is known."""
+        if self.is_spent or self._spans_left < 1 or self._bytes_left < PLACE_BYTES:
+            self.is_spent = True
+            return False
+        self._spans_left -= 1
+        self._bytes_left -= PLACE_BYTES
+        return True
+
+    def charge(self, span: PlannedSpan) -> None:
+        """The span that has a claimed place has ended."""
+        self._bytes_left -= span.max_bytes - PLACE_BYTES
+
     def last_place(self, span: PlannedSpan) -> PlannedSpan | None:
         """For a step whose app wants its span in any case (Keep.LAST)."""
         smaller = span.within(LAST_BYTES) if self._last_left > 0 else None
@@ -118,6 +131,9 @@ class UnlimitedBudget(SpanBudget):
 
     def place(self, span: PlannedSpan, error_type: str | None, *, is_slow: bool) -> PlannedSpan:
         return span
+
+    def claim(self) -> bool:
+        return True
 
     def last_place(self, span: PlannedSpan) -> PlannedSpan:
         return span

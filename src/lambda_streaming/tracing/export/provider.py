@@ -39,11 +39,8 @@ class _ToBuffer(SpanProcessor):
         return True
 
 
-def build_tracer(service_name: str, buffer: SpanBuffer, environ: Mapping[str, str]) -> Tracer:
-    """A tracer of our own, not the process's global one: nothing else may add spans to it.
-
-    The sampler follows the parent and never begins a trace, since sampling is X-Ray's decision.
-    """
+def function_resource(service_name: str, environ: Mapping[str, str]) -> Resource:
+    """What every span says of where it was made."""
     attributes = {
         "service.name": service_name,
         "cloud.provider": "aws",
@@ -52,9 +49,17 @@ def build_tracer(service_name: str, buffer: SpanBuffer, environ: Mapping[str, st
         "faas.name": environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         "faas.version": environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
     }
+    return Resource.create({key: value for key, value in attributes.items() if value})
+
+
+def build_tracer(resource: Resource, buffer: SpanBuffer) -> Tracer:
+    """A tracer of our own, not the process's global one: nothing else may add spans to it.
+
+    The sampler follows the parent and never begins a trace, since sampling is X-Ray's decision.
+    """
     provider = TracerProvider(
         sampler=ParentBased(ALWAYS_OFF),
-        resource=Resource.create({key: value for key, value in attributes.items() if value}),
+        resource=resource,
         span_limits=_no_limits(),
         shutdown_on_exit=False,
     )

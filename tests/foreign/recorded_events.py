@@ -2,7 +2,7 @@
 are not part of this repository.
 
     git clone https://github.com/awslabs/aws-lambda-rust-runtime
-    RECORDED_EVENTS=$PWD/aws-lambda-rust-runtime python -m pytest -k recorded_events
+    make recorded-events RECORDED_EVENTS=$PWD/aws-lambda-rust-runtime
 
 The table is of commit 4c4e5fac53be0a1fdca671b2f7bb1f905247778e (2025-09-18).
 """
@@ -15,17 +15,11 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import pytest
-
 from lambda_streaming.doors.recognise import NotHttp, Refused, recognise
 from lambda_streaming.responses import Response
 
-CHECKOUT = os.environ.get("RECORDED_EVENTS")
+CHECKOUT = os.environ.get("RECORDED_EVENTS", "")
 FOLDERS = ("lambda-http/tests/data", "lambda-events/src/fixtures")
-
-pytestmark = pytest.mark.skipif(
-    CHECKOUT is None, reason="needs RECORDED_EVENTS, a checkout of aws-lambda-rust-runtime"
-)
 
 # What comes of each file, by the first pattern that its name matches: the door that answers it,
 # "refused", or the source that it is handed over with. "nothing" has no source: answers that
@@ -98,7 +92,7 @@ EXPECTED = {
 
 
 def recorded() -> list[Path]:
-    assert CHECKOUT is not None
+    assert CHECKOUT, "RECORDED_EVENTS names no checkout"
     return [path for folder in FOLDERS for path in sorted(Path(CHECKOUT, folder).glob("*.json"))]
 
 
