@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from weakref import WeakSet
 
 import pytest
 from starlette.applications import Starlette
@@ -98,10 +99,20 @@ def _no_log() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def kept() -> Counter[str]:
-    """What is still there of the invocations that are over."""
-    kinds = (Call, Cycle, ResponseStream)
-    return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds))
+class Kept:
+    """What is still there of invocations that are over, but of those before this was made."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self._before = WeakSet(self._all())
+
+    def __call__(self) -> Counter[str]:
+        return Counter(type(one).__name__ for one in self._all() if one not in self._before)
+
+    @staticmethod
+    def _all() -> list[object]:
+        kinds = (Call, Cycle, ResponseStream)
+        return [one for one in gc.get_objects() if isinstance(one, kinds)]
 
 
 async def fails(scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +135,7 @@ async def streams(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.mark.parametrize("app", [fails, fails_late, streams])
 @pytest.mark.usefixtures("_no_log")
 async def test_an_invocation_leaves_no_circles_of_references(app: AsgiApp) -> None:
-    gc.collect()
+    kept = Kept()
     gc.disable()
     try:
         with FakeRuntimeApi() as api:
@@ -188,6 +199,7 @@ async def test_two_hundred_invocations_leave_nothing_behind() -> None:
     await served.start()
     before = asyncio.all_tasks()
     objects: list[Counter[str]] = []
+    kept = Kept()
     with FakeRuntimeApi() as api:
         async with serving(api, handler_of(AsgiAdapter(app, state=served.state))):
             for polls in (101, 100):  # the first of them is asked for before any event

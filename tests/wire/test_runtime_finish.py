@@ -80,3 +80,17 @@ async def test_what_it_raises_is_logged_and_the_next_invocation_comes(
             await until_idle(api, 3)
         assert [one.payload for one in api.answers()] == [b"hello", b"hello"]
     assert [one.getMessage() for one in caplog.records] == ["finish failed"] * 2
+
+
+@each_kind
+async def test_it_is_told_that_there_was_no_time_for_the_answer(
+    answer: Response | BufferedResponse,
+) -> None:
+    finished = Finished()
+    with FakeRuntimeApi() as api:
+        api.add(Event(treatment=Treatment(no_reply=True)))
+        async with serving(api, lambda *_: replace(answer, finish=finished)) as loop:
+            await until(api, lambda: any(one.complete for one in api.answers()))
+            loop.cancel()
+            await asyncio.wait([loop])
+    assert finished.outcomes == [StreamOutcome.SHUTDOWN]

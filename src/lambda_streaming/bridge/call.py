@@ -158,14 +158,15 @@ class Call:
         """After the answer: background work, within its bounds, and the end of the app."""
         cycle = self.cycle
         try:
-            if cycle.whole_body is not None or cycle.is_bodiless:
+            is_whole = cycle.whole_body is not None or cycle.is_bodiless
+            if is_whole and outcome is not StreamOutcome.SHUTDOWN:
                 cycle.delivered(outcome)
             elif not cycle.is_over:
                 cycle.disconnect(_end_reason(outcome))
-            if cycle.is_complete:
+            if cycle.is_complete and outcome is not StreamOutcome.SHUTDOWN:
                 await self._background()
             else:
-                await self._end_app(GRACE_SECONDS)
+                await self._end_app(_grace_seconds(outcome))
             while not self.returned:
                 await self._cancel(GRACE_SECONDS)
         except asyncio.CancelledError:  # SIGTERM

@@ -119,12 +119,16 @@ class Invoker:
             if result.finish is not None or isinstance(result, StreamingResponse):
                 await self._finish_unsent(result, StreamOutcome.SHUTDOWN, None)
             raise TerminatedError
-        outcome, error_of_answer = (
-            await self._send_stream(result, request, context)
-            if isinstance(result, StreamingResponse)
-            else await self._post(request, "/response")
-        )
-        await self._after_answer(result, outcome, error_of_answer)
+        try:
+            if isinstance(result, StreamingResponse):
+                ended = await self._send_stream(result, request, context)
+            else:
+                self._answered = True
+                ended = await self._post(request, "/response")
+        except asyncio.CancelledError:  # SIGTERM, and no time left
+            await self._finish(result, StreamOutcome.SHUTDOWN, None)
+            raise
+        await self._after_answer(result, *ended)
 
     async def _call(self, invocation: Invocation) -> Result:
         context = LambdaContext.of(invocation, self._environment, self._monotonic)
@@ -175,9 +179,15 @@ class Invoker:
         self, result: Result | None, outcome: StreamOutcome, error: BaseException | None
     ) -> None:
         self._answered = True
+        await self._finish(result, outcome, error)
+        await run_guarded("settle", self._life_cycle.settle)
+
+    @staticmethod
+    async def _finish(
+        result: Result | None, outcome: StreamOutcome, error: BaseException | None
+    ) -> None:
         if isinstance(result, Result) and (finish := result.finish) is not None:
             await run_guarded("finish", lambda: finish(outcome, error))
-        await run_guarded("settle", self._life_cycle.settle)
 
 
 def is_async(handler: Callable[..., Any]) -> bool:
