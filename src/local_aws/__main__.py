@@ -152,13 +152,16 @@ async def _serve(stack: Stack) -> None:
 
 def _banner(stack: Stack) -> str:
     function = stack.settings.function
+    doors = stack.door_urls
     lines = [
         ("Function URL", stack.url),
         ("Console", stack.console_url),
-        ("REST API", f"{stack.door_urls['rest_api']}/prod streams; /buffered does not"),
+        ("REST API", f"{doors['rest_api']}/prod streams; /buffered does not"),
+        ("HTTP API", doors["http_api"]),
+        ("ALB", f"{doors['alb']}; with multi-value headers {doors['alb_multi_value']}"),
         (
             "Invoke API",
-            f"aws --endpoint-url {stack.door_urls['invoke_api']} lambda invoke"
+            f"aws --endpoint-url {doors['invoke_api']} lambda invoke"
             f" --function-name {function.name} …",
         ),
     ]

@@ -23,9 +23,18 @@ IS_CHECKOUT = (REPOSITORY_ROOT / "pyproject.toml").is_file()
 WORK_ROOT = REPOSITORY_ROOT if IS_CHECKOUT else Path.cwd()
 
 DEFAULT_PORT = 8080
-DoorName: TypeAlias = Literal["function_url", "rest_api", "invoke_api"]
+DoorName: TypeAlias = Literal[
+    "function_url", "rest_api", "invoke_api", "http_api", "alb", "alb_multi_value"
+]
 DOOR_PORTS: Mapping[DoorName, int] = MappingProxyType(
-    {"function_url": 0, "rest_api": 2, "invoke_api": 3}
+    {
+        "function_url": 0,
+        "rest_api": 2,
+        "invoke_api": 3,
+        "http_api": 4,
+        "alb": 5,
+        "alb_multi_value": 6,
+    }
 )
 """Counted from PORT; PORT + 1 is the console."""
 _LAST_PORT = 65535

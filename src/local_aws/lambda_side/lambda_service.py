@@ -6,12 +6,14 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from local_aws.lambda_side.alb.server import LoadBalancer
 from local_aws.lambda_side.doors.door_server import DoorServer, FrontDoor
 from local_aws.lambda_side.doors.invoker import Invoker
 from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.fleet import Fleet
 from local_aws.lambda_side.function_url.server import FunctionUrl
+from local_aws.lambda_side.http_api.server import HttpApi
 from local_aws.lambda_side.init_check import check_init
 from local_aws.lambda_side.invocation import Invocation, Outcome
 from local_aws.lambda_side.invoke_api.server import InvokeApi
@@ -90,6 +92,9 @@ class LambdaService:
                 say=self._say,
             ),
         )
+        yield "http_api", HttpApi(self.invoker, say=self._say)
+        yield "alb", LoadBalancer(self.invoker, multi_value=False, say=self._say)
+        yield "alb_multi_value", LoadBalancer(self.invoker, multi_value=True, say=self._say)
         yield (
             "invoke_api",
             InvokeApi(

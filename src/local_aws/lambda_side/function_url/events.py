@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from local_aws.account import ACCOUNT_ID, REGION
 from local_aws.lambda_side.doors.http_request import HttpRequest, body_as_text, joined
-from local_aws.lambda_side.doors.signature import signing_user
+from local_aws.lambda_side.doors.signature import iam_caller, signing_user
 
 URL_ID = "localfunctionurl0000000000000000"
 DOMAIN_NAME = f"{URL_ID}.lambda-url.{REGION}.on.aws"
@@ -79,22 +79,11 @@ def function_url_event(
 
 
 def _caller(headers: Mapping[str, str], query: str) -> dict[str, Any]:
-    """The caller that a SigV4 signature names; the signature itself is not checked here."""
     user = signing_user(headers, query)
     if user is None:
         return {"accountId": "anonymous"}
     return {
         "accountId": ACCOUNT_ID,
         "authentication": None,
-        "authorizer": {
-            "iam": {
-                "accessKey": user,
-                "accountId": ACCOUNT_ID,
-                "callerId": f"AIDALOCAL{user.upper()}",
-                "cognitoIdentity": None,
-                "principalOrgId": None,
-                "userArn": f"arn:aws:iam::{ACCOUNT_ID}:user/{user}",
-                "userId": f"AIDALOCAL{user.upper()}",
-            }
-        },
+        "authorizer": {"iam": iam_caller(user)},
     }

@@ -1,0 +1,1 @@
+"""An Application Load Balancer before the function: its own event, buffered."""
