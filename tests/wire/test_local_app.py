@@ -95,3 +95,36 @@ def test_run_takes_an_app_where_it_stands_and_starts_no_engine(project: Path) ->
     finally:
         command.close()
     assert command.state["tables"] is None
+
+
+def test_a_changed_file_is_served_by_the_next_request(
+    stack: BackgroundStack, project: Path
+) -> None:
+    """Also where the change keeps the file's size, which Python's bytecode goes by."""
+    assert httpx.get(stack.url, trust_env=False).text == "m "
+    changed = APP.replace("{model} ", "{model}!")
+    (project / "main.py").write_text(changed, encoding="utf-8")
+    wait_until(lambda: httpx.get(stack.url, trust_env=False).text == "m!", "the change is served")
+
+
+def test_a_stream_under_way_ends_as_at_sigterm(project: Path) -> None:
+    waits = APP.replace(
+        """    yield f"{model} "
+""",
+        """    yield "begun "
+    import asyncio
+    await asyncio.sleep(60)
+""",
+    )
+    (project / "main.py").write_text(waits, encoding="utf-8")
+    said: list[str] = []
+    settings = Settings.from_environ({"PORT": "0", "APP": "main:handler", "APP_DIR": str(project)})
+    with BackgroundStack(settings, say=said.append) as stack:
+        with httpx.stream("GET", stack.url, trust_env=False, timeout=20) as response:
+            chunks = response.iter_raw()
+            assert next(chunks) == b"begun "
+            (project / "main.py").write_text(APP, encoding="utf-8")
+            with pytest.raises(httpx.TransportError):
+                next(chunks)
+        assert httpx.get(stack.url, trust_env=False).text == "none "
+    assert set(said) == {"main.py has changed: the next request starts the function anew."}

@@ -16,6 +16,9 @@ class Pip:
         self.fails = False
 
     async def run(self, *argv: str) -> None:
+        self._note(argv)
+
+    def _note(self, argv: tuple[str, ...]) -> None:
         self.runs.append(argv)
         if "-m" in argv and "venv" in argv:
             Path(argv[-1]).mkdir(parents=True, exist_ok=True)
