@@ -54,6 +54,7 @@ class FunctionSettings:
     `environment` is the function's configured environment (what Terraform sets on AWS);
     `passed_on` are the caller's own variables, which replace every other value. `python_path` is
     searched after the task root. With `real_credentials` the function has the caller's AWS account.
+    Bytecode names its source by second and size: an edit in between could go unseen.
     """
 
     name: str = sentiment.NAME
@@ -65,6 +66,7 @@ class FunctionSettings:
     passed_on: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[Path, ...] = ()
     real_credentials: bool = False
+    writes_bytecode: bool = True
 
     @property
     def arn(self) -> str:
@@ -134,6 +136,7 @@ class Settings:
             task_root=read.folder("LOCAL_TASK_ROOT") or app_folder or _default_task_root(app),
             handler=app or read.text("LOCAL_HANDLER") or sentiment.HANDLER,
             real_credentials=real_credentials,
+            writes_bytecode=not reloads,
         )
         serves_sentiment = app in ("", sentiment.HANDLER)
         if serves_sentiment:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from local_aws.account import ACCOUNT_ID
+from local_aws.app.file_watch import PythonFiles, watch
 from local_aws.console.app import create_console
 from local_aws.console.fault_switches import FaultSwitches
 from local_aws.console.open_streams import OpenStreams
@@ -272,7 +273,15 @@ class Stack:
         if self.settings.serves_sentiment:
             publishing = asyncio.create_task(self.publisher.run())
             self._resources.push_async_callback(_cancel, publishing)
+        if self.settings.watched is not None:
+            files = await asyncio.to_thread(PythonFiles, self.settings.watched)
+            watching = asyncio.create_task(watch(files, self._replace))
+            self._resources.push_async_callback(_cancel, watching)
         await self.lambda_service.start(sockets)
+
+    async def _replace(self, changed: str) -> None:
+        self._say(f"{changed} has changed: the next request starts the function anew.")
+        await self.lambda_service.fleet.replace()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,38 @@ def test_run_takes_an_app_where_it_stands_and_starts_no_engine(project: Path) ->
     finally:
         command.close()
     assert command.state["tables"] is None
+
+
+def test_a_changed_file_is_served_by_the_next_request(
+    stack: BackgroundStack, project: Path
+) -> None:
+    """Also within the second and with the size by which bytecode knows its source."""
+    assert httpx.get(stack.url, trust_env=False).text == "m "
+    file = project / "main.py"
+    modified_ns = file.stat().st_mtime_ns
+    file.write_text(APP.replace("{model} ", "{model}!"), encoding="utf-8")
+    os.utime(file, ns=(modified_ns, modified_ns // 10**9 * 10**9 + 1))
+    wait_until(lambda: httpx.get(stack.url, trust_env=False).text == "m!", "the change is served")
+
+
+def test_a_stream_under_way_ends_as_at_sigterm(project: Path) -> None:
+    waits = APP.replace(
+        """    yield f"{model} "
+""",
+        """    yield "begun "
+    import asyncio
+    await asyncio.sleep(60)
+""",
+    )
+    (project / "main.py").write_text(waits, encoding="utf-8")
+    said: list[str] = []
+    settings = Settings.from_environ({"PORT": "0", "APP": "main:handler", "APP_DIR": str(project)})
+    with BackgroundStack(settings, say=said.append) as stack:
+        with httpx.stream("GET", stack.url, trust_env=False, timeout=20) as response:
+            chunks = response.iter_raw()
+            assert next(chunks) == b"begun "
+            (project / "main.py").write_text(APP, encoding="utf-8")
+            with pytest.raises(httpx.TransportError):
+                next(chunks)
+        assert httpx.get(stack.url, trust_env=False).text == "none "
+    assert set(said) == {"main.py has changed: the next request starts the function anew."}

@@ -16,7 +16,15 @@ from local_aws.lambda_side.doors.door_server import DoorServer
 from local_aws.lambda_side.http_api.server import HttpApi
 from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import DoorName
-from tests.wire.local_lambda import PRELUDE, LocalLambda, answer, local_lambda, returned, script
+from tests.wire.local_lambda import (
+    PRELUDE,
+    LocalLambda,
+    Step,
+    answer,
+    local_lambda,
+    returned,
+    script,
+)
 
 BUFFERED: tuple[DoorName, ...] = ("http_api", "alb", "alb_multi_value")
 
@@ -192,7 +200,7 @@ async def test_a_load_balancer_takes_one_megabyte_in_either_direction(
     running: LocalLambda,
 ) -> None:
     def body_of(size_bytes: int) -> str:
-        opening: list[Any] = [
+        opening: list[Step] = [
             {"head": {}},
             {"chunk": '{"statusCode":200,"body":"'},
             {"pour": size_bytes},

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 _LINES_SHOWN = 20
@@ -16,8 +16,36 @@ class ProjectInstallError(Exception):
     """The project's requirements cannot be installed. The text holds pip's last words."""
 
 
+async def run_program(*argv: str) -> None:
+    """Raises ProjectInstallError with its last words where it fails."""
+    # PYTHONPATH would show pip the caller's packages as if they were the project's.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environ,
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+        raise
+    if process.returncode:
+        last = output.decode(errors="replace").splitlines()[-_LINES_SHOWN:]
+        raise ProjectInstallError("\n".join(["The app's requirements were not installed:", *last]))
+
+
 async def install_project(
-    requirements: Path, *, beside: Sequence[str], build: Path, say: Callable[[str], None]
+    requirements: Path,
+    *,
+    beside: Sequence[str],
+    build: Path,
+    say: Callable[[str], None],
+    run: Callable[..., Awaitable[None]] = run_program,
 ) -> Path:
     """The interpreter of the project's environment below `build`, which is made or brought up to
     date where the requirements have changed. `beside` are pip's arguments for what the project does
@@ -32,8 +60,8 @@ async def install_project(
         return python
     say(f"Installing {requirements.name} of {requirements.parent.name} into {folder} …")
     installed.forget()
-    await _run(sys.executable, "-m", "venv", str(folder))
-    await _run(
+    await run(sys.executable, "-m", "venv", str(folder))
+    await run(
         *(str(python), "-m", "pip", "install", "--no-input", "--progress-bar", "off"),
         *("--disable-pip-version-check", *beside, "-r", str(requirements)),
     )
@@ -60,25 +88,3 @@ class _Installed:
 
 def _digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-async def _run(*argv: str) -> None:
-    # PYTHONPATH would show pip the caller's packages as if they were the project's.
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=environ,
-    )
-    try:
-        output, _ = await process.communicate()
-    except asyncio.CancelledError:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-        raise
-    if process.returncode:
-        last = output.decode(errors="replace").splitlines()[-_LINES_SHOWN:]
-        raise ProjectInstallError("\n".join(["The app's requirements were not installed:", *last]))

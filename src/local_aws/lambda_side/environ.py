@@ -80,6 +80,8 @@ def function_environ(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **_inherited("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     }
+    if not function.writes_bytecode:
+        of_this_computer["PYTHONDONTWRITEBYTECODE"] = "1"
     if function.python_path:
         of_this_computer["PYTHONPATH"] = os.pathsep.join(map(str, function.python_path))
     if function.real_credentials:

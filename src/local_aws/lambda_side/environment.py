@@ -76,6 +76,7 @@ class Environment:
         self._child: Child | None = None
         self._exit: asyncio.Task[int] | None = None
         self.invocations_served = 0
+        self.was_shut_down = False
 
     @property
     def pid(self) -> int:
@@ -149,6 +150,7 @@ class Environment:
         """SIGTERM, continued first, then SIGKILL, as Lambda ends an environment. From the first
         signal on it is not frozen any more."""
         self.phase = Phase.ENDED
+        self.was_shut_down = True
         if self._child is not None:
             await self._child.end(grace_seconds=SHUTDOWN_SECONDS)
         await self._end()
@@ -162,6 +164,8 @@ class Environment:
             on_line=lambda line: self._log.add(self.number, line),
         )
         self._exit = asyncio.create_task(self._child.wait())
+        if self.was_shut_down:  # while its process was being started
+            self._child.signal(signal.SIGKILL)
 
     async def _becomes_idle(self) -> bool:
         """True once the function asks for an event; False if it has ended or its init has failed.

@@ -65,6 +65,14 @@ class Fleet:
                 shutdown.add_done_callback(self._shutdowns.discard)
         self._idle = [environment for environment in self._idle if environment.is_alive]
 
+    async def replace(self) -> None:
+        """Ends every environment; a response under way ends as the function ends it at SIGTERM.
+        Invocations from now on get new ones.
+        """
+        environments = self.environments
+        self._idle.clear()
+        await asyncio.gather(*(environment.shut_down() for environment in environments))
+
     async def shut_down(self) -> None:
         environments = self.environments
         runs = list(self._busy.values())

@@ -142,7 +142,7 @@ class LambdaService:
 
     def _finished(self, invocation: Invocation, environment: Environment) -> None:
         self._record(invocation)
-        if self._is_stopping:
+        if self._is_stopping or environment.was_shut_down:
             return
         if invocation.outcome is Outcome.ANSWERED:
             self._on_answered(invocation.trace, self.log.lines(environment.number))

@@ -62,6 +62,12 @@ def test_the_bench_is_told_what_to_measure() -> None:
     assert "-m tests.bench --peers" in printed_by_make("bench-peers")
 
 
+def test_the_stack_is_told_which_app_to_run() -> None:
+    printed = printed_by_make("run", "APP=main:handler", "APP_DIR=../my app", "ENV_FILE=.env")
+    told = 'PORT="" APP="main:handler" APP_DIR="../my app" ENV_FILE=".env"'
+    assert f"{told} PYTHONPATH=src .venv/bin/python -m local_aws run" in printed
+
+
 def test_clean_removes_what_the_targets_made(tmp_path: Path) -> None:
     made = [
         *(".venv/bin", ".venv-checkov/bin", ".local", "build"),

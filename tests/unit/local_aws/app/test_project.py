@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,39 +8,83 @@ import pytest
 from local_aws.app.project import ProjectInstallError, install_project
 
 
-def wheel(folder: Path) -> str:
-    """A package as pip takes it without a network."""
-    file = folder / "wanted-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("wanted.py", "IT = 'is here'")
-        info = "wanted-1.0.dist-info"
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: wanted\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
-    return str(file)
+class Pip:
+    """Notes what is run, and fails while it is told to."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, ...]] = []
+        self.fails = False
+
+    async def run(self, *argv: str) -> None:
+        self._note(argv)
+
+    def _note(self, argv: tuple[str, ...]) -> None:
+        self.runs.append(argv)
+        if "-m" in argv and "venv" in argv:
+            Path(argv[-1]).mkdir(parents=True, exist_ok=True)
+        elif self.fails:
+            raise ProjectInstallError("no network")
 
 
-def install(project: Path, build: Path, *beside: str, said: list[str] | None = None) -> Path:
-    requirements = project / "requirements.txt"
-    say = (said if said is not None else []).append
-    return asyncio.run(install_project(requirements, beside=beside, build=build, say=say))
+@pytest.fixture
+def pip() -> Pip:
+    return Pip()
 
 
-def test_a_project_has_an_environment_that_is_made_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    (tmp_path / "requirements.txt").write_text(wheel(tmp_path), encoding="utf-8")
-    said: list[str] = []
-    python = install(tmp_path, tmp_path / "build", said=said)
-    assert install(tmp_path, tmp_path / "build", said=said) == python
-    assert len(said) == 1
-    found = subprocess.check_output([python, "-c", "import wanted; print(wanted.IT)"], text=True)
-    assert found == "is here\n"
+def install(project: Path, pip: Pip, *beside: str) -> Path:
+    return asyncio.run(
+        install_project(
+            project / "requirements.txt",
+            beside=beside,
+            build=project / "build",
+            say=lambda _: None,
+            run=pip.run,
+        )
+    )
 
-    (tmp_path / "requirements.txt").write_text("no-such-package", encoding="utf-8")
-    with pytest.raises(ProjectInstallError, match="no-such-package"):
-        install(tmp_path, tmp_path / "build")
-    (tmp_path / "requirements.txt").write_text(wheel(tmp_path), encoding="utf-8")
-    install(tmp_path, tmp_path / "build", said=said)
-    assert len(said) == 2, "what failed half-way is not taken for installed"
+
+def test_the_environment_is_made_once_for_the_same_requirements(tmp_path: Path, pip: Pip) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("fastapi", encoding="utf-8")
+    python = install(tmp_path, pip, "lambda-streaming")
+    made, installed = pip.runs
+    assert made[1:3] == ("-m", "venv")
+    assert installed[0] == str(python)
+    assert installed[-3:] == ("lambda-streaming", "-r", str(requirements))
+    assert install(tmp_path, pip, "lambda-streaming") == python
+    assert len(pip.runs) == 2
+
+    requirements.write_text("fastapi\nhttpx", encoding="utf-8")
+    assert install(tmp_path, pip, "lambda-streaming") == python
+    assert len(pip.runs) == 4
+
+
+def test_what_failed_half_way_is_not_taken_for_installed(tmp_path: Path, pip: Pip) -> None:
+    (tmp_path / "requirements.txt").write_text("fastapi", encoding="utf-8")
+    pip.fails = True
+    with pytest.raises(ProjectInstallError):
+        install(tmp_path, pip)
+    pip.fails = False
+    install(tmp_path, pip)
+    assert len(pip.runs) == 4
+
+
+def test_projects_of_the_same_name_do_not_share_an_environment(tmp_path: Path, pip: Pip) -> None:
+    pythons = set()
+    for place in ("a", "b"):
+        project = tmp_path / place / "chat"
+        project.mkdir(parents=True)
+        (project / "requirements.txt").touch()
+        build = tmp_path / "build"
+        pythons.add(
+            asyncio.run(
+                install_project(
+                    project / "requirements.txt",
+                    beside=(),
+                    build=build,
+                    say=lambda _: None,
+                    run=pip.run,
+                )
+            )
+        )
+    assert len(pythons) == 2
