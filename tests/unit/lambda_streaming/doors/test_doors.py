@@ -26,8 +26,8 @@ from tests.fakes.events import (
 
 DOORS: list[Door] = [function_url, rest_api, http_api, alb, invoke]
 
-# The events of two services that are invoked directly, as their documentation prints them.
-PRINTED_EVENTS: dict[str, dict[str, Any]] = {
+# What people write to invoke a function directly, from the least to a whole event of payload 2.0.
+HAND_WRITTEN: dict[str, dict[str, Any]] = {
     "health": {"httpMethod": "GET", "path": "/health", "headers": {}},
     "2.0 without path, headers and query": {
         "version": "2.0",
@@ -65,7 +65,7 @@ PRINTED_EVENTS: dict[str, dict[str, Any]] = {
         (alb_event(), alb),
         (alb_event(multi_value=True), alb),
         (bare_event(), invoke),
-        *((event, invoke) for event in PRINTED_EVENTS.values()),
+        *((event, invoke) for event in HAND_WRITTEN.values()),
         ({"httpMethod": "GET", "path": "/", "requestContext": {}}, invoke),
         # API Gateway's test console, and emulators of REST APIs, which write a version.
         (rest_api_event() | {"headers": None}, rest_api),
@@ -89,9 +89,9 @@ def test_the_doors_have_names_of_their_own() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", PRINTED_EVENTS)
+@pytest.mark.parametrize("name", HAND_WRITTEN)
 def test_a_bare_invocation_is_answered(name: str) -> None:
-    event = PRINTED_EVENTS[name]
+    event = HAND_WRITTEN[name]
 
     request = recognise(event).read_request(event, None)
     answer = recognise(event).answer(Response('{"ok":true}'), event)
@@ -194,7 +194,7 @@ WHOLE_EVENTS = (
     http_api_event_1_0(path="/dev/items", query="a=1", stage="dev"),
     alb_event(query="a=1"),
     alb_event(query="a=1", multi_value=True),
-    *PRINTED_EVENTS.values(),
+    *HAND_WRITTEN.values(),
     {"Records": [{"eventSource": "aws:sqs", "cf": {}}], "requestContext": {"connectionId": "c"}},
 )
 
