@@ -72,6 +72,12 @@ class TracedApp:
         found = [one for one in self.running.daemon.documents if one["trace_id"] == wanted]
         return {one["name"]: one for one in found}
 
+    def access_lines(self) -> list[dict[str, Any]]:
+        """What the function has said of its requests until now."""
+        output = Path(f"/proc/self/fd/{self.running.function.output.fileno()}").read_text()
+        lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        return [line for line in lines if isinstance(line["message"], dict)]
+
     def handler_phase(self) -> dict[str, Any]:
         wait_until(lambda: "## handler" in self.subsegments(), "the subsegment arrives", seconds=5)
         return self.subsegments()["## handler"]

@@ -116,6 +116,20 @@ def test_an_unsampled_request_is_answered_alike_and_recorded_nowhere(fastapi: Tr
     assert fastapi.subsegments(0xDEAD) == {}
 
 
+def test_each_request_has_one_line_of_json_with_its_ids(fastapi: TracedApp) -> None:
+    fastapi.ask(url_event("/words", token="secret"))
+
+    wait_until(lambda: fastapi.access_lines(), "the line is written", seconds=5)
+    line = fastapi.access_lines()[-1]
+    said = line["message"]
+    assert (said["method"], said["path"], said["status"]) == ("GET", "/words", 200)
+    assert (said["door"], said["outcome"]) == ("function_url", "completed")
+    assert 0 < said["first_ms"] <= said["total_ms"]
+    assert line["function_request_id"] == f"request-{fastapi.asked}"
+    assert line["xray_trace_id"] == f"1-{fastapi.asked:08x}-{'a' * 24}"
+    assert "secret" not in str(line)
+
+
 def test_a_request_without_a_door_gets_json(fastapi: TracedApp) -> None:
     answer = fastapi.ask(b'{"httpMethod": "GET", "path": "/items/3", "headers": {}}')
 

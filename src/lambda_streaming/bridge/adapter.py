@@ -11,11 +11,11 @@ from typing import Any
 
 from lambda_streaming.bridge.call import Call
 from lambda_streaming.bridge.cycle import Head
-from lambda_streaming.bridge.failures import deadline_passed, server_error
 from lambda_streaming.bridge.left_behind import LeftBehind
 from lambda_streaming.bridge.observer import EndReason, NoObserver, Observe, Observer, told
 from lambda_streaming.bridge.scope import http_scope
 from lambda_streaming.bridge.types import AsgiApp
+from lambda_streaming.failure_answers import deadline_passed, server_error
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import PushedBody, Response, StreamingResponse
 from lambda_streaming.runtime.error_report import log_failure

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from lambda_streaming.doors.answering import (
@@ -30,6 +31,7 @@ from lambda_streaming.responses import (
 )
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
+from lambda_streaming.serving.access_log import AccessLog
 from lambda_streaming.serving.other_events import OtherEvents, handle_event
 from lambda_streaming.serving.settings import AppSettings
 from lambda_streaming.sse import to_json
@@ -62,12 +64,14 @@ class Answering:
         door_options: DoorOptions | None = None,
         answer_options: AnswerOptions | None = None,
         other_events: OtherEvents | None = None,
+        steady_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._settings = settings
         self._door_options = door_options or DoorOptions()
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
+        self._access_log = AccessLog(steady_seconds)
 
     async def handle(self, event: bytes, context: LambdaContext) -> Result:
         """The runtime's handler. Raises what is to fail the invocation: UnhandledEventError,
@@ -81,13 +85,15 @@ class Answering:
         except (Refused, NotHttp) as error:
             return await self._answer_other(error, document, context)
         if not streams(door, self._settings.invoke_mode):
-            answer, finish = await self._buffered(door, document, context)
-            return BufferedResponse(as_json(answer), finish=finish)
+            payload, finish = await self._buffered(door, document, context)
+            return BufferedResponse(as_json(payload), finish=finish)
         try:
             request = self._door_options.apply(door.read_request(document, context))
         except BadRequest as error:
             return _bad_request(error, context)
-        return await self._checked(await self._app.stream(request))
+        began = self._access_log.begin()
+        answer = await self._checked(await self._app.stream(request))
+        return self._access_log.logged(answer, request, door.NAME, began)
 
     async def answer(
         self, document: Mapping[str, Any], context: object
@@ -110,8 +116,10 @@ class Answering:
         except BadRequest as error:
             response = _bad_request(error, context)
         else:
+            began = self._access_log.begin()
             response = await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
             await self._checked(response)
+            response = self._access_log.logged(response, request, door.NAME, began)
         try:
             return door.answer(response, document, self._answer_options), response.finish
         except AnswerTooLarge as error:
