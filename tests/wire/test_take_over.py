@@ -69,7 +69,7 @@ _BODY = 'BODY = b"streamed"\n'
 MADE_BY = {"serve": SERVE, "asgi": ASGI, "streaming": STREAMING}
 
 
-@pytest.fixture(params=MADE_BY.values(), ids=MADE_BY)
+@pytest.fixture(params=list(MADE_BY.values()), ids=list(MADE_BY))
 def app(request: pytest.FixtureRequest) -> str:
     """A handler's module; what makes the handler differs."""
     source: str = request.param
@@ -316,6 +316,26 @@ def test_a_missing_handler_is_reported_as_the_managed_runtime_does(
         kind, message = init_error_of(running)
     assert kind == "Runtime.HandlerNotFound"
     assert message == "Handler 'nothing' missing on module 'main'"
+
+
+def test_a_setting_that_cannot_be_used_fails_the_init_by_its_name(tmp_path: Path) -> None:
+    with function(
+        tmp_path, {"main.py": ASGI}, "main.handler", STREAMING_INVOKE_MODE="RESPONSE_STREAM"
+    ) as running:
+        assert init_error_of(running) == (
+            "SettingsError",
+            "STREAMING_INVOKE_MODE='RESPONSE_STREAM' is not valid: one of auto, stream, buffer",
+        )
+
+
+def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:
+    with function(
+        tmp_path, {"main.py": STREAMING}, "main.handler", STREAMING_ROOTPATH="/prod"
+    ) as running:
+        answer_of(running)
+        said = running.end()
+    assert said.count("WARNING") == 1
+    assert "STREAMING_ROOTPATH is set and has no effect: did you mean STREAMING_ROOT_PATH?" in said
 
 
 # Other ways to be run

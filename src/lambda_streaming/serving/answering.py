@@ -38,6 +38,8 @@ from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
 
+_ALLOW_ORIGIN = "access-control-allow-origin"
+
 
 class App(Protocol):
     """What answers requests: a function, an ASGI app."""
@@ -72,6 +74,7 @@ class Answering:
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
         self._access_log = AccessLog(steady_seconds)
+        self._may_have_two_cors = settings.url_cors
 
     async def handle(self, event: bytes, context: LambdaContext) -> Result:
         """The runtime's handler. Raises what is to fail the invocation: UnhandledEventError,
@@ -93,6 +96,7 @@ class Answering:
             return _bad_request(error, context)
         began = self._access_log.begin()
         answer = await self._checked(await self._app.stream(request))
+        self._tell_of_two_cors(answer)
         return self._access_log.logged(answer, request, door.NAME, began)
 
     async def answer(
@@ -155,6 +159,18 @@ class Answering:
         if result.finish is not None:
             await result.finish(StreamOutcome.FAILED, error)
         raise error
+
+    def _tell_of_two_cors(self, answer: Response | StreamingResponse) -> None:
+        """Once. Browsers refuse an answer that has the header twice."""
+        headers = answer.headers or ()
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        if self._may_have_two_cors and any(name.lower() == _ALLOW_ORIGIN for name, _ in pairs):
+            self._may_have_two_cors = False
+            logger.warning(
+                "the app answers with %s, and so does its Function URL (STREAMING_URL_CORS): let"
+                " one of them answer for CORS, or browsers refuse the answers",
+                _ALLOW_ORIGIN,
+            )
 
 
 def _refusal(status: int, message: str) -> BufferedResponse:
