@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lambda_streaming.doors.answering import (
@@ -72,6 +72,7 @@ class Answering:
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
         self._access_log = AccessLog(steady_seconds)
+        self._has_warned = False
 
     async def handle(self, event: bytes, context: LambdaContext) -> Result:
         """The runtime's handler. Raises what is to fail the invocation: UnhandledEventError,
@@ -93,6 +94,7 @@ class Answering:
             return _bad_request(error, context)
         began = self._access_log.begin()
         answer = await self._checked(await self._app.stream(request))
+        self._warn_of_two_origins(answer)
         return self._access_log.logged(answer, request, door.NAME, began)
 
     async def answer(
@@ -142,6 +144,15 @@ class Answering:
         result = await handle_event(self._other_events, source, document, context)
         return BufferedResponse(to_json(result).encode())
 
+    def _warn_of_two_origins(self, answer: Response | StreamingResponse) -> None:
+        """Browsers refuse an answer with two Access-Control-Allow-Origin."""
+        if self._settings.url_cors and not self._has_warned and _names_origin(answer):
+            self._has_warned = True
+            logger.warning(
+                "the app and the Function URL both answer for CORS: browsers refuse two"
+                " Access-Control-Allow-Origin. Remove one of them"
+            )
+
     async def _checked(self, result: Response | StreamingResponse) -> Response | StreamingResponse:
         """Raises ErrorStatus, with the work after the answer done."""
         if not self._settings.is_error(result.status):
@@ -155,6 +166,14 @@ class Answering:
         if result.finish is not None:
             await result.finish(StreamOutcome.FAILED, error)
         raise error
+
+
+def _names_origin(answer: Response | StreamingResponse) -> bool:
+    headers = answer.headers
+    if not isinstance(headers, Mapping | Sequence):  # an iterator can be read only once
+        return False
+    names = headers if isinstance(headers, Mapping) else (name for name, _ in headers)
+    return any(name.lower() == "access-control-allow-origin" for name in names)
 
 
 def _refusal(status: int, message: str) -> BufferedResponse:

@@ -32,7 +32,6 @@ class AppSettings:
     max_stream_seconds: float | None = None
     error_statuses: tuple[range, ...] = ()
     url_cors: bool = False
-    is_debug: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
@@ -49,7 +48,6 @@ class AppSettings:
             "max_stream_seconds": seconds or None,
             "error_statuses": _statuses(read),
             "url_cors": read.flag(f"{PREFIX}URL_CORS"),
-            "is_debug": read.flag("DEBUG"),
         }
         known = {field.name for field in fields(cls)}
         own |= {name: value for name, value in given.items() if name in known and value is not None}
