@@ -47,6 +47,16 @@ class Limits:
     stall_seconds: float = 30.0
     max_stream_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("background_seconds", "deadline_margin_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds >= 0:
+                raise ValueError(f"{name} must not be below 0, as {seconds!r} is")
+        for name in ("stall_seconds", "max_stream_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be above 0, not {seconds!r}")
+
 
 class AsgiAdapter:
     """`state` is what lifespan's start-up made, for every request's scope.

@@ -450,3 +450,17 @@ def test_tasks_that_are_left_behind_are_logged_once_for_each_place(
     (record,) = caplog.records
     assert record.getMessage().startswith("a request left tasks behind: ")
     assert "forgotten" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("background_seconds", -1.0),
+        ("deadline_margin_seconds", float("nan")),
+        ("stall_seconds", 0.0),
+        ("max_stream_seconds", 0.0),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_by_name(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Limits(**{name: seconds})
