@@ -123,7 +123,7 @@ class AsgiAdapter:
             in_time = await call.head()
             if cycle.is_head_due and cycle.head is not None and not cycle.is_bodiless:
                 cycle.collect(limit_bytes)
-                in_time = await call.body(self._stream_bound(cycle.head))
+                in_time = await call.body(call.earliest(self._stream_bound(cycle.head)))
         except BaseException:
             await call.terminate()
             raise
@@ -190,8 +190,11 @@ class AsgiAdapter:
     def _too_large(
         self, request: Request, call: Call, observer: Observer, limit_bytes: int
     ) -> Response:
-        detail = f"the body is larger than the {limit_bytes} bytes of a buffered answer"
-        logger.error("%s: stream it through a front door that does so", detail)
+        detail = (
+            f"the body is larger than the {limit_bytes} bytes of a buffered answer: it needs a "
+            "Function URL in RESPONSE_STREAM mode, or an API Gateway REST API that streams"
+        )
+        logger.error("%s", detail)
         return self._in_place(server_error(request, detail), call, observer)
 
     @staticmethod

@@ -23,7 +23,7 @@ def server_error(request: Request, detail: str | None = None) -> Response:
     message = "Internal Server Error"
     if prefers_json(request.headers.get("accept", "")):
         return _json_answer(500, "internal_error", detail or message, request)
-    text = "" if request.method == "HEAD" else f"{message}: {detail}" if detail else message
+    text = "" if request.method.upper() == "HEAD" else f"{message}: {detail}" if detail else message
     return Response(text, 500, {"content-type": "text/plain; charset=utf-8"})
 
 
@@ -35,7 +35,7 @@ def deadline_passed(request: Request) -> Response:
 def _json_answer(status: int, code: str, message: str, request: Request) -> Response:
     request_id = getattr(request.context, "aws_request_id", None)
     document = {"error": {"code": code, "message": message, "request_id": request_id}}
-    text = "" if request.method == "HEAD" else json.dumps(document, separators=(",", ":"))
+    text = "" if request.method.upper() == "HEAD" else json.dumps(document, separators=(",", ":"))
     return Response(text, status, {"content-type": "application/json"})
 
 

@@ -203,6 +203,30 @@ def test_max_stream_seconds_ends_any_stream_and_the_client_does_not_wait_for_the
     assert (delivered.ended_at, delivered.finished_at) == (20.0, 21.0)
 
 
+@pytest.mark.parametrize("deadline", [None, 10.0])
+def test_a_body_whose_end_is_on_its_way_has_ended(deadline: float | None) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(block(b"one", True))
+        await asyncio.sleep(7)
+        await send(block(b"two"))
+
+    async def during(runtime: FakeRuntime) -> None:
+        runtime.write.end_takes_seconds = 1.5
+
+    observed = Observed()
+    delivered = answer(
+        app,
+        request(deadline=deadline),
+        during=during,
+        observed=observed,
+        max_stream_seconds=8 if deadline is None else 100,
+    )
+
+    assert delivered.outcome is StreamOutcome.COMPLETED
+    assert observed.told[-1] == ("ended", EndReason.COMPLETED)
+
+
 def test_other_streams_may_take_until_the_deadline() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start(200, (b"content-type", b"text/csv")))
