@@ -64,8 +64,9 @@ class ResponseStream:
         self._replied = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
         self._writer: Writer | None = None
-        self._is_empty = True
+        self.is_empty = True
         self._body_ended = False
+        self.takes_blocks = True
 
     async def run(
         self, head: bytes, context: contextvars.Context
@@ -91,6 +92,7 @@ class ResponseStream:
         if self._task is None or self._stopped or self._ended:
             return
         self._stopped = True
+        self.takes_blocks = False
         if self._outcome is None:
             self._outcome, self._error = outcome, error
         self._release_writer()  # which may be another task than the one that is cancelled
@@ -108,6 +110,7 @@ class ResponseStream:
                 self._outcome, self._error = StreamOutcome.LOST, error
         finally:
             self._ended = True  # from here on stop() does nothing: the body cleans up
+            self.takes_blocks = False
             self._release_writer()
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
@@ -164,6 +167,11 @@ class ResponseStream:
     def stopped_by(self) -> StreamOutcome | None:
         return self._outcome if self._stopped else None
 
+    @property
+    def send_once(self) -> Callable[[bytes | memoryview], int]:
+        """The socket's own method."""
+        return self._connection.sock.send
+
     def check_writable(self) -> None:
         if self._body_ended:
             raise RuntimeError("the body has ended: nothing can be written after it")
@@ -172,14 +180,14 @@ class ResponseStream:
 
     def send_now(self, framed: bytes | memoryview) -> int:
         """How many bytes were accepted at once."""
-        self._is_empty = False
         return self._connection.try_send(framed)
 
     async def end_body(self, end: bytes) -> None:
         if self._writer is not None:
             await self._writer.flush()
         self._body_ended = True
-        await self.send(EMPTY_BODY + end if self._is_empty else end)
+        self.takes_blocks = False
+        await self.send(EMPTY_BODY + end if self.is_empty else end)
 
     async def _send_blocks(self, blocks: AsyncIterable[bytes | str]) -> None:
         send = self._connection.sock.send
@@ -208,7 +216,7 @@ class ResponseStream:
                     blocks_left = _BLOCKS_PER_LOOP_PASS
                     await asyncio.sleep(0)
         finally:
-            self._is_empty = is_empty
+            self.is_empty = is_empty
 
     async def send(self, data: bytes | memoryview) -> None:
         """Sends all of it, waiting as often as the socket is full."""
@@ -297,6 +305,7 @@ class Writer:
 
     def __init__(self, stream: ResponseStream) -> None:
         self._stream = stream
+        self._send = stream.send_once
         self._sending = asyncio.Lock()
         self._unsent: deque[memoryview] = deque()
         self._blocks_left = _BLOCKS_PER_LOOP_PASS
@@ -306,10 +315,22 @@ class Writer:
         return self._stream.stopped_by
 
     async def __call__(self, block: bytes | str) -> None:
-        self._stream.check_writable()
+        # Few calls: this is all that happens for each block of a body.
+        stream = self._stream
+        if not stream.takes_blocks:
+            stream.check_writable()
         if block:
-            framed = chunk(encoded(block))
-            accepted_bytes = 0 if self._unsent else self._stream.send_now(framed)
+            try:
+                framed = b"%x\r\n%b\r\n" % (len(block), block)  # type: ignore[str-format]
+            except TypeError:  # it is text
+                framed = chunk(encoded(block))
+            stream.is_empty = False
+            try:
+                accepted_bytes = 0 if self._unsent else self._send(framed)
+            except (BlockingIOError, InterruptedError):
+                accepted_bytes = 0
+            except OSError as error:
+                raise lost(error) from error
             if accepted_bytes != len(framed):
                 self._unsent.append(memoryview(framed)[accepted_bytes:])
                 await self.flush()

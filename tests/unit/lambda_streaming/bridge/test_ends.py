@@ -203,6 +203,30 @@ def test_max_stream_seconds_ends_any_stream_and_the_client_does_not_wait_for_the
     assert (delivered.ended_at, delivered.finished_at) == (20.0, 21.0)
 
 
+@pytest.mark.parametrize("deadline", [None, 10.0])
+def test_a_body_whose_end_is_on_its_way_has_ended(deadline: float | None) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(block(b"one", True))
+        await asyncio.sleep(7)
+        await send(block(b"two"))
+
+    async def during(runtime: FakeRuntime) -> None:
+        runtime.write.end_takes_seconds = 1.5
+
+    observed = Observed()
+    delivered = answer(
+        app,
+        request(deadline=deadline),
+        during=during,
+        observed=observed,
+        max_stream_seconds=8 if deadline is None else 100,
+    )
+
+    assert delivered.outcome is StreamOutcome.COMPLETED
+    assert observed.told[-1] == ("ended", EndReason.COMPLETED)
+
+
 def test_other_streams_may_take_until_the_deadline() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start(200, (b"content-type", b"text/csv")))
@@ -450,3 +474,17 @@ def test_tasks_that_are_left_behind_are_logged_once_for_each_place(
     (record,) = caplog.records
     assert record.getMessage().startswith("a request left tasks behind: ")
     assert "forgotten" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("background_seconds", -1.0),
+        ("deadline_margin_seconds", float("nan")),
+        ("stall_seconds", 0.0),
+        ("max_stream_seconds", 0.0),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_by_name(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Limits(**{name: seconds})
