@@ -31,8 +31,8 @@ from lambda_streaming.responses import (
 )
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
-from lambda_streaming.serving.access_log import AccessLog
 from lambda_streaming.serving.other_events import OtherEvents, handle_event
+from lambda_streaming.serving.recording.access_log import AccessLog
 from lambda_streaming.serving.settings import AppSettings
 from lambda_streaming.sse import to_json
 
