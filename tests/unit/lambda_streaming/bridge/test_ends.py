@@ -519,9 +519,11 @@ def test_an_app_whose_answer_is_collected_lets_the_event_loop_run() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start())
+        await send(block(b"one", True))
         asyncio.get_running_loop().call_soon(stop.append, "stop")
-        while not stop:
+        for _ in range(1000):
             await send(block(b"", True))
+        assert stop
         await send(block())
 
     assert answer(app, buffers=True).status == 200
