@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
@@ -75,17 +75,32 @@ class ResponseStream:
 
         Returns how it ended, and what the body raised or how the connection broke.
         """
-        self._task = asyncio.get_running_loop().create_task(self._send_all(head), context=context)
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._send_all(head), context=context)
+        watch = None
+        if self._response.until is not None:
+            watch = loop.create_task(self._watch(self._response.until), context=context)
         try:
             await asyncio.wait((self._task,))
         except asyncio.CancelledError:
             self.stop(StreamOutcome.SHUTDOWN)
             await asyncio.wait((self._task,))
             raise
+        finally:
+            if watch is not None:
+                watch.cancel()
         self._task.result()
         # The traceback of the error leads back to this object: keep no cycle of them.
         error, self._error = self._error, None
         return self._outcome or StreamOutcome.COMPLETED, error
+
+    async def _watch(self, until: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await until()
+        except Exception as error:
+            log_failure(logger, "what watches for the end of a stream failed", error)
+        else:
+            self.stop(StreamOutcome.CLOSED)
 
     def stop(self, outcome: StreamOutcome, error: BaseException | None = None) -> None:
         """Ends the stream now, cancelling the producer wherever it waits."""

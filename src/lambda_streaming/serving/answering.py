@@ -31,6 +31,7 @@ from lambda_streaming.responses import (
 )
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
+from lambda_streaming.serving.closing import Closing, DynamoWishes
 from lambda_streaming.serving.other_events import OtherEvents, handle_event
 from lambda_streaming.serving.recording.access_log import AccessLog
 from lambda_streaming.serving.settings import AppSettings
@@ -65,6 +66,7 @@ class Answering:
         answer_options: AnswerOptions | None = None,
         other_events: OtherEvents | None = None,
         steady_seconds: Callable[[], float] = time.monotonic,
+        closing: Closing | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -73,6 +75,8 @@ class Answering:
         self._other_events = other_events
         self._access_log = AccessLog(steady_seconds)
         self._has_warned = False
+        table = settings.close_table
+        self._closing = Closing(DynamoWishes(table)) if closing is None and table else closing
 
     async def handle(self, event: bytes, context: LambdaContext) -> Result:
         """The runtime's handler. Raises what is to fail the invocation: UnhandledEventError,
@@ -93,7 +97,11 @@ class Answering:
         except BadRequest as error:
             return _bad_request(error, context)
         began = self._access_log.begin()
+        if (closing := await self._close(request)) is not None:
+            return closing
         answer = await self._checked(await self._app.stream(request))
+        if self._closing is not None and isinstance(answer, StreamingResponse):
+            answer = self._closing.watched(answer, request)
         self._warn_of_two_origins(answer)
         return self._access_log.logged(answer, request, door.NAME, began)
 
@@ -119,7 +127,8 @@ class Answering:
             response = _bad_request(error, context)
         else:
             began = self._access_log.begin()
-            response = await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
+            closing = await self._close(request)
+            response = closing or await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
             await self._checked(response)
             response = self._access_log.logged(response, request, door.NAME, began)
         try:
@@ -143,6 +152,9 @@ class Answering:
         source = why.source or "*"
         result = await handle_event(self._other_events, source, document, context)
         return BufferedResponse(to_json(result).encode())
+
+    async def _close(self, request: Request) -> Response | None:
+        return None if self._closing is None else await self._closing.answer(request)
 
     def _warn_of_two_origins(self, answer: Response | StreamingResponse) -> None:
         """Browsers refuse an answer with two Access-Control-Allow-Origin."""

@@ -15,6 +15,10 @@ _STATUSES = re.compile(r"\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?(,\s*[1-5]\d\d\s*(-\s
 _LIFESPANS = ("auto", "on", "off")
 
 PREFIX = "STREAMING_"
+_NAMES = (
+    *("INVOKE_MODE", "LIFESPAN", "ROOT_PATH", "MAX_STREAM_SECONDS"),
+    *("ERROR_STATUS", "URL_CORS", "CLOSE_TABLE"),
+)
 _OF_OTHERS = ("APP", "TRACE_DETAIL", "TRACE_SPAN_BUDGET", "TRACE_SLOW_MS", "FLUSH_SECONDS")
 """Settings of the entrypoint and of the tracing."""
 
@@ -23,7 +27,8 @@ _OF_OTHERS = ("APP", "TRACE_DETAIL", "TRACE_SPAN_BUDGET", "TRACE_SLOW_MS", "FLUS
 class AppSettings:
     """`root_path` None is the front door's. `max_stream_seconds` None bounds event streams alone,
     by 300 seconds. An answer with one of `error_statuses` counts as a failed invocation. `url_cors`
-    says that the Function URL answers for CORS itself.
+    says that the Function URL answers for CORS itself. `close_table` is where pages leave the wish
+    that their stream be closed.
     """
 
     invoke_mode: InvokeMode = InvokeMode.AUTO
@@ -32,6 +37,7 @@ class AppSettings:
     max_stream_seconds: float | None = None
     error_statuses: tuple[range, ...] = ()
     url_cors: bool = False
+    close_table: str | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
@@ -48,6 +54,7 @@ class AppSettings:
             "max_stream_seconds": seconds or None,
             "error_statuses": _statuses(read),
             "url_cors": read.flag(f"{PREFIX}URL_CORS"),
+            "close_table": read.optional(f"{PREFIX}CLOSE_TABLE"),
         }
         known = {field.name for field in fields(cls)}
         own |= {name: value for name, value in given.items() if name in known and value is not None}
@@ -62,8 +69,7 @@ class AppSettings:
 
 def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """Variables that begin like a setting and are none, each with the nearest one."""
-    own = ("INVOKE_MODE", "LIFESPAN", "ROOT_PATH", "MAX_STREAM_SECONDS", "ERROR_STATUS", "URL_CORS")
-    known = [PREFIX + name for name in (*own, *_OF_OTHERS)]
+    known = [PREFIX + name for name in (*_NAMES, *_OF_OTHERS)]
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
     return [(name, next(iter(get_close_matches(name, known, 1)), None)) for name in unknown]
 
