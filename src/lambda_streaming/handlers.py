@@ -21,10 +21,10 @@ from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.answering import Answering, App
 from lambda_streaming.serving.apps import MakeApp, Plan, composed
-from lambda_streaming.serving.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.life_cycle import AppLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents, check_handlers
 from lambda_streaming.serving.plain_calls import PlainCalls
+from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings, check_arguments
 from lambda_streaming.serving.take_over import LambdaHandler, arm
 

@@ -67,9 +67,12 @@ def _check_signature(app: Callable[..., object], name: str) -> None:
         not _takes(signature, 3) and _takes(signature, 2)
     ):
         raise UnusableApp(f"{name} is a WSGI app: write handler = wsgi(...) instead of asgi(...)")
+    is_asgi_2 = _takes(signature, 1) and not _takes(signature, 3)
+    if inspect.isclass(app) and not hasattr(app, "__await__") and not is_asgi_2:
+        raise UnusableApp(f"{name} is a class: give an object of it")
     if _takes(signature, 3):
         return
-    if _takes(signature, 1):
+    if is_asgi_2:
         raise UnusableApp(
             f"{name} is an ASGI 2 app: write "
             "asgi(asgiref.compatibility.guarantee_single_callable(...))"

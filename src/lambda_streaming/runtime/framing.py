@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence, Set
 
 from lambda_streaming.responses import Headers
@@ -35,6 +36,8 @@ _DROPPED_HEADERS = frozenset(
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_SENDABLE = re.compile("[^\t -~\x80-\xff]")
 
 
 def percent_encoded(segment: str) -> str:
@@ -45,7 +48,7 @@ def percent_encoded(segment: str) -> str:
 
 def is_field_value(value: str) -> bool:
     """Whether a header's value has no control character but tabs (RFC 9110 section 5.5)."""
-    return not any((c < " " and c != "\t") or c == "\x7f" for c in value)
+    return _CONTROL.search(value) is None
 
 
 def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> bytes:
@@ -146,9 +149,8 @@ def _check_value(name: str, value: object) -> None:
     # The value itself stays out of the message: it may be a secret.
     if not isinstance(value, str):
         raise TypeError(f"header {name} must be a str, not {type(value).__name__}")
-    for character in value:
-        if character > "\xff" or not is_field_value(character):
-            raise ValueError(
-                f"header {name} has {character!r} in its value: "
-                "control characters and what is not in Latin-1 cannot be sent"
-            )
+    if (found := _NOT_SENDABLE.search(value)) is not None:
+        raise ValueError(
+            f"header {name} has {found.group()!r} in its value: "
+            "control characters and what is not in Latin-1 cannot be sent"
+        )

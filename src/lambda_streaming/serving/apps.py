@@ -14,12 +14,12 @@ from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.answering import Answering, App
-from lambda_streaming.serving.asgi_trace import AsgiTracing
-from lambda_streaming.serving.instruments import Answer, Instruments, NoInstruments
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
-from lambda_streaming.serving.phases import Phases
 from lambda_streaming.serving.process import Service, tell_invocations_apart
+from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
+from lambda_streaming.serving.recording.instruments import Answer, Instruments, NoInstruments
+from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
 from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.invocations import Invocations

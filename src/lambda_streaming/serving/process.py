@@ -14,7 +14,7 @@ from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.phases import Phases
+from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.take_over import LambdaHandler, arm
 from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.invocations import Invocations

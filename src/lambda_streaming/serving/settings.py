@@ -21,7 +21,8 @@ PREFIX = "STREAMING_"
 class AppSettings:
     """`root_path` None is the front door's. `max_stream_seconds` None bounds event streams alone,
     by 300 seconds. An answer with one of `error_statuses` counts as a failed invocation. `url_cors`
-    says that the Function URL answers for CORS itself.
+    says that the Function URL answers for CORS itself. `close_table` is where pages leave the wish
+    that their stream be closed.
     """
 
     invoke_mode: InvokeMode = InvokeMode.AUTO
@@ -30,7 +31,7 @@ class AppSettings:
     max_stream_seconds: float | None = None
     error_statuses: tuple[range, ...] = ()
     url_cors: bool = False
-    is_debug: bool = False
+    close_table: str | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
@@ -52,7 +53,7 @@ class AppSettings:
             max_stream_seconds=read.number(f"{PREFIX}MAX_STREAM_SECONDS", 0, 0, 900) or None,
             error_statuses=_statuses(read),
             url_cors=read.flag(f"{PREFIX}URL_CORS"),
-            is_debug=read.flag("DEBUG"),
+            close_table=read.optional(f"{PREFIX}CLOSE_TABLE"),
         )
 
     def is_error(self, status: int) -> bool:
