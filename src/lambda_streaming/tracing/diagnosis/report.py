@@ -20,6 +20,8 @@ _PACKAGES = (
 _DECISIVE_CHECKS = ("sampled", "kill_switch", "handler_tracer", "collector")
 """Without one of these something of the trace is missing in X-Ray."""
 
+_VERSION = {"lambda-streaming": __version__}
+
 _current_report: ContextVar[Callable[[], Report] | None] = ContextVar("trace_report", default=None)
 
 
@@ -38,12 +40,11 @@ def trace_report() -> Report:
     make = _current_report.get()
     if make is not None:
         return make()
-    versions = {"lambda-streaming": __version__}
     if is_tracing_installed():
         why = 'this code runs outside of Lambda, or with tracing="off"'
-        return {"state": "off", "why": why, "trace_id": None, "versions": versions}
+        return {"state": "off", "why": why, "trace_id": None, "versions": {**_VERSION}}
     why = "the packages of the extra are missing: pip install 'lambda-streaming[tracing]'"
-    return {"state": "not_installed", "why": why, "trace_id": None, "versions": versions}
+    return {"state": "not_installed", "why": why, "trace_id": None, "versions": {**_VERSION}}
 
 
 def reports_with(make: Callable[[], Report]) -> None:
@@ -54,6 +55,7 @@ def reports_with(make: Callable[[], Report]) -> None:
 def with_state(details: Mapping[str, Any]) -> Report:
     """A diagnosis (diagnosis/checks.py), with what follows from it in front."""
     checks = [check for check in details["checks"] if check["name"] in _DECISIVE_CHECKS]
+    details = {**details, "versions": _VERSION | details["versions"]}
     for state, status in (("not_recording", "failed"), ("unknown", "unknown")):
         if found := _first(checks, status):
             return {"state": state, "why": found["why"], **details}
