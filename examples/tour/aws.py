@@ -21,7 +21,7 @@ class Surroundings(BaseModel):
 
 @router.get("/aws-info")
 async def aws_info(request: Request) -> Surroundings:
-    # Lambda's context object, under Mangum's name; the event is "aws.event". Other servers have none.
+    # Under the name that Mangum gives it, as the event is "aws.event"; other servers have neither.
     context = request.scope.get("aws.context")
     if context is None:
         return Surroundings(environment="local")
