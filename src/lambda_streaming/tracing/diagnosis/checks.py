@@ -204,6 +204,8 @@ class Diagnosis:
         )
 
     def _double_instrumentation(self) -> Check:
+        if self._settings.has_app_telemetry:
+            return self._conflicts()
         loaded = sorted(
             name
             for name in tuple(self._modules)  # other threads import meanwhile
@@ -218,6 +220,25 @@ class Diagnosis:
                 "remove OpenTelemetry auto-instrumentation from the package and its layers",
             )
         return Check("double_instrumentation", "ok", "no OpenTelemetry instrumentor is loaded")
+
+    def _conflicts(self) -> Check:
+        """An app's own instrumentations join the trace. These do not."""
+        name, why, fix = "double_instrumentation", "", ""
+        if f"{_INSTRUMENTATION}aws_lambda" in self._modules:
+            why = "OpenTelemetry's instrumentation of Lambda is loaded: handlers are recorded twice"
+            fix = "remove opentelemetry-instrumentation-aws-lambda from the package and its layers"
+        elif "ddtrace" in self._modules:
+            why = "ddtrace is loaded: it patches the libraries that are recorded here, too"
+            fix = 'remove Datadog\'s layer, or switch the tracing here off: tracing="off"'
+        elif self._environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").lower() in _YES:
+            why = (
+                "FASTAPI_OTEL_AUTO_CONFIGURE lets FastAPI export by itself: its spans are beyond"
+                " the span budget, and a second node on X-Ray's map"
+            )
+            fix = "remove FASTAPI_OTEL_AUTO_CONFIGURE"
+        if why:
+            return Check(name, "failed", why, fix)
+        return Check(name, "ok", "nothing is known to record the same things")
 
     def _clock_skew(self, header: TraceHeader) -> Check:
         """A trace id begins with the second in which the trace did, by its maker's clock."""
