@@ -19,6 +19,7 @@ from lambda_streaming.failure_answers import deadline_passed, server_error
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import PushedBody, Response, StreamingResponse
 from lambda_streaming.runtime.error_report import log_failure
+from lambda_streaming.runtime.invocation import deadline_of
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class AsgiAdapter:
         except Exception as error:
             log_failure(logger, "the observer of a request cannot be made", error)
             observer = NoObserver()
-        deadline: float | None = getattr(request.context, "deadline", None)
+        deadline = deadline_of(request.context, self._monotonic())
         scope = http_scope(request, state=self._state, deadline=deadline)
         told("began", lambda: observer.began(scope))
         margin_seconds = self._limits.deadline_margin_seconds

@@ -20,8 +20,12 @@ def load_app(app: AsgiApp | str) -> AsgiApp:
 
     Raises UnusableApp. What the module itself raises on its import goes through.
     """
-    loaded = imported(app) if isinstance(app, str) else app
-    name = f'"{app}"' if isinstance(app, str) else _name(app)
+    return check_app(imported(app) if isinstance(app, str) else app, app)
+
+
+def check_app(loaded: object, given: object) -> AsgiApp:
+    """The app that was loaded from what was given, itself or its name. Raises UnusableApp."""
+    name = f'"{given}"' if isinstance(given, str) else _name(given)
     if not callable(loaded):
         raise UnusableApp(f"{name} is no ASGI app: {type(loaded).__name__} cannot be called")
     _check_signature(loaded, name)
