@@ -20,7 +20,7 @@ from lambda_streaming.serving.instruments import Answer, Instruments, NoInstrume
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
 from lambda_streaming.serving.phases import Phases
-from lambda_streaming.serving.process import Service, tell_invocations_apart
+from lambda_streaming.serving.process import Service, heed_switch, tell_invocations_apart
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
 from lambda_streaming.tracing.diagnosis.report import (
     Report,
@@ -92,6 +92,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
     from aws_xray_sdk.core import xray_recorder
 
     tracing_settings = TracingSettings.from_environ(environ)
+    heed_switch(environ)
     clock, invocations = SystemClock(), Invocations()
     correlation = tell_invocations_apart(
         invocations,
