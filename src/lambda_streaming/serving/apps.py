@@ -17,7 +17,7 @@ from lambda_streaming.requests import Request
 from lambda_streaming.serving.answering import Answering, App
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
-from lambda_streaming.serving.process import Service, tell_invocations_apart
+from lambda_streaming.serving.process import Service, heed_switch, tell_invocations_apart
 from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
 from lambda_streaming.serving.recording.instruments import Answer, Instruments, NoInstruments
 from lambda_streaming.serving.recording.phases import Phases
@@ -92,6 +92,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
     from aws_xray_sdk.core import xray_recorder
 
     tracing_settings = TracingSettings.from_environ(environ)
+    heed_switch(environ)
     clock, invocations = SystemClock(), Invocations()
     correlation = tell_invocations_apart(
         invocations,

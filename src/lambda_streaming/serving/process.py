@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -16,7 +16,7 @@ from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
 from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.take_over import LambdaHandler, arm
-from lambda_streaming.tracing.handler_phase import HandlerPhase
+from lambda_streaming.tracing.handler_phase import HandlerPhase, is_switched_off
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.settings import TracingSettings
 from lambda_streaming.tracing.tracer import Tracing
@@ -54,6 +54,15 @@ def tell_invocations_apart(
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIds(invocations))
     return correlation
+
+
+def heed_switch(environ: Mapping[str, str]) -> None:
+    """Powertools' Tracer heeds POWERTOOLS_TRACE_DISABLED when it is made, and not every app makes
+    one. Like it, this switches the X-Ray SDK off (aws_lambda_powertools/tracing/tracer.py)."""
+    from aws_xray_sdk import global_sdk_config
+
+    if is_switched_off(environ):
+        global_sdk_config.set_sdk_enabled(False)
 
 
 class RequestIds(logging.Filter):
@@ -95,6 +104,7 @@ def traced(
     from aws_xray_sdk.core import xray_recorder
 
     settings = TracingSettings.from_environ(environ)
+    heed_switch(environ)
     clock, invocations = SystemClock(), Invocations()
     correlation = tell_invocations_apart(
         invocations,

@@ -22,14 +22,13 @@ from lambda_streaming.tracing.diagnosis.daemon import daemon_refuses, parse_daem
 from lambda_streaming.tracing.diagnosis.problems import why_not_taken
 from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambda_streaming.tracing.export.one_try import Outcome
+from lambda_streaming.tracing.handler_phase import SWITCH, is_switched_off
 from lambda_streaming.tracing.header import TraceHeader
 from lambda_streaming.tracing.tracer import Tracing
 
 _PACKAGES = ("aws-lambda-powertools", "aws-xray-sdk", "opentelemetry-sdk", "botocore")
 _MAX_SKEW_SECONDS = 300
 """What AWS's request signing allows a clock to be off by."""
-_YES = frozenset({"1", "y", "yes", "t", "true", "on"})
-"""What Powertools takes for yes (aws_lambda_powertools/shared/functions.py, strtobool, 3.37.0)."""
 _NO = frozenset({"0", "n", "no", "f", "false", "off"})
 """What the X-Ray SDK takes for no (aws_xray_sdk/sdk_config.py, 2.15.0)."""
 _INSTRUMENTATION = "opentelemetry.instrumentation."
@@ -128,8 +127,8 @@ class Diagnosis:
     def _handler_tracer(self) -> Check:
         """The switches of Powertools and of the X-Ray SDK, and what they made of them."""
         off = None
-        if self._environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _YES:
-            off = "POWERTOOLS_TRACE_DISABLED"
+        if is_switched_off(self._environ):
+            off = SWITCH
         elif self._environ.get("AWS_XRAY_SDK_ENABLED", "").lower() in _NO:
             off = "AWS_XRAY_SDK_ENABLED"
         if off is not None:
@@ -230,7 +229,7 @@ class Diagnosis:
         elif "ddtrace" in self._modules:
             why = "ddtrace is loaded: it patches the libraries that are recorded here, too"
             fix = 'remove Datadog\'s layer, or switch the tracing here off: tracing="off"'
-        elif self._environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").lower() in _YES:
+        elif self._environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").lower() == "true":
             why = (
                 "FASTAPI_OTEL_AUTO_CONFIGURE lets FastAPI export by itself: its spans are beyond"
                 " the span budget, and a second node on X-Ray's map"
