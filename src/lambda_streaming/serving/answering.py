@@ -39,8 +39,6 @@ from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
 
-_ALLOW_ORIGIN = "access-control-allow-origin"
-
 
 class App(Protocol):
     """What answers requests: a function, an ASGI app."""
@@ -76,7 +74,7 @@ class Answering:
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
         self._access_log = AccessLog(steady_seconds)
-        self._may_have_two_cors = settings.url_cors
+        self._has_warned = False
         table = settings.close_table
         self._closing = Closing(DynamoWishes(table)) if closing is None and table else closing
 
@@ -104,7 +102,7 @@ class Answering:
         answer = await self._checked(await self._app.stream(request))
         if self._closing is not None and isinstance(answer, StreamingResponse):
             answer = self._closing.watched(answer, request)
-        self._tell_of_two_cors(answer)
+        self._warn_of_two_origins(answer)
         return self._access_log.logged(answer, request, door.NAME, began)
 
     async def answer(
@@ -158,6 +156,15 @@ class Answering:
     async def _close(self, request: Request) -> Response | None:
         return None if self._closing is None else await self._closing.answer(request)
 
+    def _warn_of_two_origins(self, answer: Response | StreamingResponse) -> None:
+        """Browsers refuse an answer with two Access-Control-Allow-Origin."""
+        if self._settings.url_cors and not self._has_warned and _names_origin(answer):
+            self._has_warned = True
+            logger.warning(
+                "the app and the Function URL both answer for CORS: browsers refuse two"
+                " Access-Control-Allow-Origin. Remove one of them"
+            )
+
     async def _checked(self, result: Response | StreamingResponse) -> Response | StreamingResponse:
         """Raises ErrorStatus, with the work after the answer done."""
         if not self._settings.is_error(result.status):
@@ -172,19 +179,13 @@ class Answering:
             await result.finish(StreamOutcome.FAILED, error)
         raise error
 
-    def _tell_of_two_cors(self, answer: Response | StreamingResponse) -> None:
-        """Once. Browsers refuse an answer that has the header twice."""
-        headers = answer.headers
-        if not self._may_have_two_cors or not isinstance(headers, Mapping | Sequence):
-            return  # an iterator can be read only once
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        if any(name.lower() == _ALLOW_ORIGIN for name, _ in pairs):
-            self._may_have_two_cors = False
-            logger.warning(
-                "the app answers with %s, and so does its Function URL (STREAMING_URL_CORS): let"
-                " one of them answer for CORS, or browsers refuse the answers",
-                _ALLOW_ORIGIN,
-            )
+
+def _names_origin(answer: Response | StreamingResponse) -> bool:
+    headers = answer.headers
+    if not isinstance(headers, Mapping | Sequence):  # an iterator can be read only once
+        return False
+    names = headers if isinstance(headers, Mapping) else (name for name, _ in headers)
+    return any(name.lower() == "access-control-allow-origin" for name in names)
 
 
 def _refusal(status: int, message: str) -> BufferedResponse:

@@ -58,4 +58,4 @@ async def test_two_answers_for_cors_are_told_once(
     for _ in range(2):
         await handled(app, as_bytes(function_url_event("GET", "/")))
 
-    assert caplog.text.count("STREAMING_URL_CORS") == answers_too
+    assert caplog.text.count("both answer for CORS") == answers_too
