@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 from lambda_streaming.doors.door import InvokeMode
-from lambda_streaming.environ import EnvironReader, SettingsError
+from lambda_streaming.environ import EnvironReader, SettingsError, unknown_names
+from lambda_streaming.runtime.framing import EMPTY_BODY
 
 _STATUSES = re.compile(r"\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?(,\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?)*")
 _LIFESPANS = ("auto", "on", "off")
+_EMPTY_BODIES = {"byte": EMPTY_BODY, "none": b""}
 
 PREFIX = "STREAMING_"
 _OF_OTHERS = ("APP", "TRACE_DETAIL", "TRACE_SPAN_BUDGET", "TRACE_SLOW_MS", "FLUSH_SECONDS")
@@ -23,7 +24,8 @@ _OF_OTHERS = ("APP", "TRACE_DETAIL", "TRACE_SPAN_BUDGET", "TRACE_SLOW_MS", "FLUS
 class AppSettings:
     """`root_path` None is the front door's. `max_stream_seconds` None bounds event streams alone,
     by 300 seconds. An answer with one of `error_statuses` counts as a failed invocation. `url_cors`
-    says that the Function URL answers for CORS itself.
+    says that the Function URL answers for CORS itself. `empty_body` is sent in place of a streamed
+    body without content, as chunks.
     """
 
     invoke_mode: InvokeMode = InvokeMode.AUTO
@@ -32,6 +34,7 @@ class AppSettings:
     max_stream_seconds: float | None = None
     error_statuses: tuple[range, ...] = ()
     url_cors: bool = False
+    empty_body: bytes = EMPTY_BODY
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
@@ -39,16 +42,7 @@ class AppSettings:
 
         Raises SettingsError for a value that is not valid.
         """
-        read = EnvironReader(environ)
-        seconds = read.number(f"{PREFIX}MAX_STREAM_SECONDS", 0, 0, 900)
-        own: dict[str, Any] = {
-            "invoke_mode": read.choice(f"{PREFIX}INVOKE_MODE", tuple(InvokeMode)),
-            "lifespan": read.choice(f"{PREFIX}LIFESPAN", _LIFESPANS),
-            "root_path": read.optional(f"{PREFIX}ROOT_PATH"),
-            "max_stream_seconds": seconds or None,
-            "error_statuses": _statuses(read),
-            "url_cors": read.flag(f"{PREFIX}URL_CORS"),
-        }
+        own = _own(EnvironReader(environ))
         known = {field.name for field in fields(cls)}
         own |= {name: value for name, value in given.items() if name in known and value is not None}
         _check("lifespan", own["lifespan"], _LIFESPANS)
@@ -62,10 +56,25 @@ class AppSettings:
 
 def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """Variables that begin like a setting and are none, each with the nearest one."""
-    own = ("INVOKE_MODE", "LIFESPAN", "ROOT_PATH", "MAX_STREAM_SECONDS", "ERROR_STATUS", "URL_CORS")
-    known = [PREFIX + name for name in (*own, *_OF_OTHERS)]
-    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
-    return [(name, next(iter(get_close_matches(name, known, 1)), None)) for name in unknown]
+
+    def read(reader: EnvironReader) -> None:
+        _own(reader)
+        for name in _OF_OTHERS:
+            reader.optional(PREFIX + name)
+
+    return unknown_names(environ, PREFIX, read)
+
+
+def _own(read: EnvironReader) -> dict[str, Any]:
+    return {
+        "invoke_mode": read.choice(f"{PREFIX}INVOKE_MODE", tuple(InvokeMode)),
+        "lifespan": read.choice(f"{PREFIX}LIFESPAN", _LIFESPANS),
+        "root_path": read.optional(f"{PREFIX}ROOT_PATH"),
+        "max_stream_seconds": read.number(f"{PREFIX}MAX_STREAM_SECONDS", 0, 0, 900) or None,
+        "error_statuses": _statuses(read),
+        "url_cors": read.flag(f"{PREFIX}URL_CORS"),
+        "empty_body": _EMPTY_BODIES[read.choice(f"{PREFIX}EMPTY_BODY", tuple(_EMPTY_BODIES))],
+    }
 
 
 def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
