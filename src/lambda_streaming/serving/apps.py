@@ -83,7 +83,11 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
         logger.warning("%s is set and has no effect: %s", name, hint)
     if plan.tracing == "off" or not is_tracing_installed():
         app, life_cycle = plan.make_app(settings, NoInstruments())
-        return Service(plan.answering(app, settings).handle, UntracedLifeCycle(life_cycle))
+        return Service(
+            plan.answering(app, settings).handle,
+            UntracedLifeCycle(life_cycle),
+            empty_body=settings.empty_body,
+        )
     return _traced(plan, settings, environ)
 
 
@@ -132,7 +136,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
     life_cycle = TracedLifeCycle(
         tracing, invocations, environ=environ, clock=clock, app=app_life_cycle
     )
-    return Service(plan.answering(app, settings).handle, life_cycle)
+    return Service(plan.answering(app, settings).handle, life_cycle, empty_body=settings.empty_body)
 
 
 def _report(
