@@ -83,7 +83,7 @@ test: setup ## every test, with a tenth of the counts that CI runs (about 3 minu
 lint: setup ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@$(PATIENTLY) --output "Checking types" $(BIN)/mypy src tests tools
+	@$(PATIENTLY) --output "Checking types" $(BIN)/mypy src tests tools examples
 
 .PHONY: check
 check: lint checkov clients ## what CI runs: lint, and every test with its full counts

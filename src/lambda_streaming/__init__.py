@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lambda_streaming.handlers import asgi, streaming, wsgi
     from lambda_streaming.requests import BadRequest, Request
     from lambda_streaming.responses import Response, StreamingResponse
+    from lambda_streaming.tracing.diagnosis.report import trace_report
     from lambda_streaming.tracing.step import step
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "asgi",
     "step",
     "streaming",
+    "trace_report",
     "wsgi",
 ]
 
@@ -42,6 +44,7 @@ _MODULES = {
     "asgi": "lambda_streaming.handlers",
     "step": "lambda_streaming.tracing.step",
     "streaming": "lambda_streaming.handlers",
+    "trace_report": "lambda_streaming.tracing.diagnosis.report",
     "wsgi": "lambda_streaming.handlers",
 }
 

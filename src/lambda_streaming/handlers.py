@@ -319,6 +319,7 @@ def _serve(plan: Plan) -> NoReturn:
         environment=FunctionEnvironment.from_environ(os.environ),
         life_cycle=service.life_cycle,
         slots=service.slots,
+        empty_body=service.empty_body,
     )
 
 

@@ -19,7 +19,7 @@ from tests.wire.local_command import RunCommand, run_environ
 APP = """
 import os
 from lambda_streaming import StreamingResponse, step
-from lambda_streaming.serving import serve, traced
+from lambda_streaming.serving.process import serve, traced
 
 async def show(event, context):
     return StreamingResponse(tokens(), headers={"content-type": "text/plain"})

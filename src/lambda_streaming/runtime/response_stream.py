@@ -51,10 +51,13 @@ class ResponseStream:
         response: StreamingResponse,
         *,
         monotonic: Callable[[], float],
+        empty_body: bytes = EMPTY_BODY,
     ) -> None:
+        """`empty_body` is sent in place of a body without content, as chunks."""
         self._connection = connection
         self._response = response
         self._monotonic = monotonic
+        self._empty_body = empty_body
         self._task: asyncio.Task[None] | None = None
         self._outcome: StreamOutcome | None = None
         self._error: BaseException | None = None
@@ -202,7 +205,7 @@ class ResponseStream:
             await self._writer.flush()
         self._body_ended = True
         self.takes_blocks = False
-        await self.send(EMPTY_BODY + end if self.is_empty else end)
+        await self.send(self._empty_body + end if self.is_empty else end)
 
     async def _send_blocks(self, blocks: AsyncIterable[bytes | str]) -> None:
         send = self._connection.sock.send

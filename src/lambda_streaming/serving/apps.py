@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import partial
 from typing import Any, Protocol
 
 from lambda_streaming.bridge.observer import Observer
-from lambda_streaming.clock import SystemClock
+from lambda_streaming.clock import Clock, SystemClock
 from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.answering import Answering, App
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
-from lambda_streaming.serving.process import Service, tell_invocations_apart
+from lambda_streaming.serving.process import Service, heed_switch, tell_invocations_apart
 from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
 from lambda_streaming.serving.recording.instruments import Answer, Instruments, NoInstruments
 from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
+from lambda_streaming.tracing.diagnosis.report import (
+    Report,
+    is_tracing_installed,
+    reports_with,
+    with_state,
+)
 from lambda_streaming.tracing.handler_phase import HandlerPhase
+from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.settings import TracingSettings
 from lambda_streaming.tracing.step import Scalar
 from lambda_streaming.tracing.tracer import Tracing
 
 logger = logging.getLogger(__name__)
-
-_TRACING_PACKAGES = (
-    "aws_lambda_powertools",
-    "aws_xray_sdk",
-    "opentelemetry.sdk",
-    "opentelemetry.exporter.otlp.proto.http",
-)
 
 
 class MakeApp(Protocol):
@@ -82,7 +83,11 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
         logger.warning("%s is set and has no effect: %s", name, hint)
     if plan.tracing == "off" or not is_tracing_installed():
         app, life_cycle = plan.make_app(settings, NoInstruments())
-        return Service(plan.answering(app, settings).handle, UntracedLifeCycle(life_cycle))
+        return Service(
+            plan.answering(app, settings).handle,
+            UntracedLifeCycle(life_cycle),
+            empty_body=settings.empty_body,
+        )
     return _traced(plan, settings, environ)
 
 
@@ -91,6 +96,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
     from aws_xray_sdk.core import xray_recorder
 
     tracing_settings = TracingSettings.from_environ(environ)
+    heed_switch(environ)
     clock, invocations = SystemClock(), Invocations()
     correlation = tell_invocations_apart(
         invocations,
@@ -124,32 +130,59 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
             is_cold_start=invocations.is_first,
             joins=joins,
         ),
+        partial(_report, tracing_settings, environ, tracing, clock),
     )
     app, app_life_cycle = plan.make_app(settings, instruments)
     life_cycle = TracedLifeCycle(
         tracing, invocations, environ=environ, clock=clock, app=app_life_cycle
     )
-    return Service(plan.answering(app, settings).handle, life_cycle)
+    return Service(plan.answering(app, settings).handle, life_cycle, empty_body=settings.empty_body)
+
+
+def _report(
+    settings: TracingSettings,
+    environ: Mapping[str, str],
+    tracing: Tracing,
+    clock: Clock,
+    trace_header: str | None,
+) -> Report:
+    # Few processes are ever asked.
+    from lambda_streaming.tracing.diagnosis.checks import Diagnosis
+    from lambda_streaming.tracing.diagnosis.instrumentations import (
+        installed_instrumentors,
+        instrumentations,
+    )
+    from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
+
+    version = environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+    diagnosis = Diagnosis(
+        DiagnosisSettings(settings, version, has_app_telemetry=True), environ, tracing, clock
+    )
+    report = with_state(diagnosis.report(parse_trace_header(trace_header)))
+    report["instrumentations"] = instrumentations(installed_instrumentors(), sys.modules)
+    return report
 
 
 class TracedInstruments:
-    def __init__(self, phases: Phases, asgi: AsgiTracing) -> None:
+    """`report` is what `trace_report` gives, for the trace header of an invocation."""
+
+    def __init__(
+        self, phases: Phases, asgi: AsgiTracing, report: Callable[[str | None], Report]
+    ) -> None:
         self._phases = phases
         self._asgi = asgi
+        self._report = report
 
     async def run(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
+        self._reports(request)
         return await self._phases.run(call, request)
 
     async def run_asgi(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
+        self._reports(request)
         return await self._asgi.run(call, request)
 
     def observe(self, request: Request) -> Observer:
         return self._asgi.observe(request)
 
-
-def is_tracing_installed() -> bool:
-    """Whether the packages of the extra `tracing` are there."""
-    try:
-        return all(find_spec(name) is not None for name in _TRACING_PACKAGES)
-    except ModuleNotFoundError:  # a parent package
-        return False
+    def _reports(self, request: Request) -> None:
+        reports_with(partial(self._report, getattr(request.context, "trace_header", None)))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from lambda_streaming.clock import Clock, SystemClock
+from lambda_streaming.runtime.framing import EMPTY_BODY
 from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
 from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.take_over import LambdaHandler, arm
-from lambda_streaming.tracing.handler_phase import HandlerPhase
+from lambda_streaming.tracing.handler_phase import HandlerPhase, is_switched_off
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.settings import TracingSettings
 from lambda_streaming.tracing.tracer import Tracing
@@ -56,6 +57,15 @@ def tell_invocations_apart(
     return correlation
 
 
+def heed_switch(environ: Mapping[str, str]) -> None:
+    """Powertools' Tracer heeds POWERTOOLS_TRACE_DISABLED when it is made, and not every app makes
+    one. Like it, this switches the X-Ray SDK off (aws_lambda_powertools/tracing/tracer.py)."""
+    from aws_xray_sdk import global_sdk_config
+
+    if is_switched_off(environ):
+        global_sdk_config.set_sdk_enabled(False)
+
+
 class RequestIds(logging.Filter):
     """The managed runtime's log format has the request id in it, and knows of one invocation at a
     time (awslambdaric/bootstrap.py, LambdaLoggerFilter)."""
@@ -78,6 +88,8 @@ class Service:
     life_cycle: LifeCycle
     slots: int = 1
     """How many invocations may run at once."""
+    empty_body: bytes = EMPTY_BODY
+    """Sent in place of a streamed body without content, as chunks."""
 
 
 def traced(
@@ -95,6 +107,7 @@ def traced(
     from aws_xray_sdk.core import xray_recorder
 
     settings = TracingSettings.from_environ(environ)
+    heed_switch(environ)
     clock, invocations = SystemClock(), Invocations()
     correlation = tell_invocations_apart(
         invocations,
@@ -132,6 +145,7 @@ def serve(compose: Compose) -> LambdaHandler:
             environment=FunctionEnvironment.from_environ(os.environ),
             life_cycle=service.life_cycle,
             slots=service.slots,
+            empty_body=service.empty_body,
         )
 
     caller = sys._getframe(1).f_globals["__name__"]

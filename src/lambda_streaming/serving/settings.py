@@ -9,10 +9,12 @@ from typing import Any
 
 from lambda_streaming.doors.door import InvokeMode
 from lambda_streaming.environ import EnvironReader, unknown_names
+from lambda_streaming.runtime.framing import EMPTY_BODY
 from lambda_streaming.tracing.settings import TracingSettings
 
 _STATUSES = re.compile(r"\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?(,\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?)*")
 _LIFESPANS = ("auto", "on", "off")
+_EMPTY_BODIES = {"byte": EMPTY_BODY, "none": b""}
 
 PREFIX = "STREAMING_"
 
@@ -22,7 +24,8 @@ class AppSettings:
     """`root_path` None is the front door's. `max_stream_seconds` None bounds event streams alone,
     by 300 seconds. An answer with one of `error_statuses` counts as a failed invocation. `url_cors`
     says that the Function URL answers for CORS itself. `close_table` is where pages leave the wish
-    that their stream be closed.
+    that their stream be closed, `empty_body` what is sent in place of a streamed body without
+    content, as chunks.
     """
 
     invoke_mode: InvokeMode = InvokeMode.AUTO
@@ -32,6 +35,7 @@ class AppSettings:
     error_statuses: tuple[range, ...] = ()
     url_cors: bool = False
     close_table: str | None = None
+    empty_body: bytes = EMPTY_BODY
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
@@ -53,6 +57,7 @@ class AppSettings:
             max_stream_seconds=read.number(f"{PREFIX}MAX_STREAM_SECONDS", 0, 0, 900) or None,
             error_statuses=_statuses(read),
             url_cors=read.flag(f"{PREFIX}URL_CORS"),
+            empty_body=_EMPTY_BODIES[read.choice(f"{PREFIX}EMPTY_BODY", tuple(_EMPTY_BODIES))],
             close_table=read.optional(f"{PREFIX}CLOSE_TABLE"),
         )
 

@@ -12,6 +12,13 @@ from typing import Any, Protocol
 from lambda_streaming.tracing.invocations import Invocations
 
 SUBSEGMENT = "## handler"
+SWITCH = "POWERTOOLS_TRACE_DISABLED"
+_YES = frozenset({"1", "y", "yes", "t", "true", "on"})
+"""What Powertools takes for yes (aws_lambda_powertools/shared/functions.py, strtobool, 3.37.0)."""
+
+
+def is_switched_off(environ: Mapping[str, str]) -> bool:
+    return environ.get(SWITCH, "").lower() in _YES
 
 
 class Recorder(Protocol):

@@ -22,14 +22,13 @@ from lambda_streaming.tracing.diagnosis.daemon import daemon_refuses, parse_daem
 from lambda_streaming.tracing.diagnosis.problems import why_not_taken
 from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambda_streaming.tracing.export.one_try import Outcome
+from lambda_streaming.tracing.handler_phase import SWITCH, is_switched_off
 from lambda_streaming.tracing.header import TraceHeader
 from lambda_streaming.tracing.tracer import Tracing
 
 _PACKAGES = ("aws-lambda-powertools", "aws-xray-sdk", "opentelemetry-sdk", "botocore")
 _MAX_SKEW_SECONDS = 300
 """What AWS's request signing allows a clock to be off by."""
-_YES = frozenset({"1", "y", "yes", "t", "true", "on"})
-"""What Powertools takes for yes (aws_lambda_powertools/shared/functions.py, strtobool, 3.37.0)."""
 _NO = frozenset({"0", "n", "no", "f", "false", "off"})
 """What the X-Ray SDK takes for no (aws_xray_sdk/sdk_config.py, 2.15.0)."""
 _INSTRUMENTATION = "opentelemetry.instrumentation."
@@ -128,8 +127,8 @@ class Diagnosis:
     def _handler_tracer(self) -> Check:
         """The switches of Powertools and of the X-Ray SDK, and what they made of them."""
         off = None
-        if self._environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in _YES:
-            off = "POWERTOOLS_TRACE_DISABLED"
+        if is_switched_off(self._environ):
+            off = SWITCH
         elif self._environ.get("AWS_XRAY_SDK_ENABLED", "").lower() in _NO:
             off = "AWS_XRAY_SDK_ENABLED"
         if off is not None:
@@ -204,6 +203,8 @@ class Diagnosis:
         )
 
     def _double_instrumentation(self) -> Check:
+        if self._settings.has_app_telemetry:
+            return self._conflicts()
         loaded = sorted(
             name
             for name in tuple(self._modules)  # other threads import meanwhile
@@ -218,6 +219,25 @@ class Diagnosis:
                 "remove OpenTelemetry auto-instrumentation from the package and its layers",
             )
         return Check("double_instrumentation", "ok", "no OpenTelemetry instrumentor is loaded")
+
+    def _conflicts(self) -> Check:
+        """An app's own instrumentations join the trace. These do not."""
+        name, why, fix = "double_instrumentation", "", ""
+        if f"{_INSTRUMENTATION}aws_lambda" in self._modules:
+            why = "OpenTelemetry's instrumentation of Lambda is loaded: handlers are recorded twice"
+            fix = "remove opentelemetry-instrumentation-aws-lambda from the package and its layers"
+        elif "ddtrace" in self._modules:
+            why = "ddtrace is loaded: it patches the libraries that are recorded here, too"
+            fix = 'remove Datadog\'s layer, or switch the tracing here off: tracing="off"'
+        elif self._environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").lower() == "true":
+            why = (
+                "FASTAPI_OTEL_AUTO_CONFIGURE lets FastAPI export by itself: its spans are beyond"
+                " the span budget, and a second node on X-Ray's map"
+            )
+            fix = "remove FASTAPI_OTEL_AUTO_CONFIGURE"
+        if why:
+            return Check(name, "failed", why, fix)
+        return Check(name, "ok", "nothing is known to record the same things")
 
     def _clock_skew(self, header: TraceHeader) -> Check:
         """A trace id begins with the second in which the trace did, by its maker's clock."""

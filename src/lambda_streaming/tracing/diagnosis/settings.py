@@ -9,8 +9,10 @@ from lambda_streaming.tracing.settings import TracingSettings
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisSettings:
-    """`span_budget_variable` names the app's setting for `TracingSettings.span_budget`."""
+    """`span_budget_variable` names the app's setting for `TracingSettings.span_budget`. With
+    `has_app_telemetry` the app may bring OpenTelemetry of its own, which joins the trace."""
 
     tracing: TracingSettings
     function_version: str
     span_budget_variable: str = "STREAMING_TRACE_SPAN_BUDGET"
+    has_app_telemetry: bool = False

@@ -13,6 +13,7 @@ from lambda_streaming.doors.door import InvokeMode
 from lambda_streaming.environ import SettingsError
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
+from tests.unit.documentation.pages import quoted, rows_of, text_of
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None: ...
@@ -195,3 +196,16 @@ def test_reading_the_settings_says_nothing(caplog: pytest.LogCaptureFixture) -> 
     settings({"STREAMING_LIFESPAN": "on"})
 
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"), [("", b"1\r\n\n\r\n"), ("BYTE", b"1\r\n\n\r\n"), ("none", b"")]
+)
+def test_the_byte_of_an_empty_body_can_be_switched_off(value: str, sent: bytes) -> None:
+    settings = AppSettings.from_environ({"STREAMING_EMPTY_BODY": value}, {})
+    assert settings.empty_body == sent
+
+
+def test_every_setting_is_known_by_its_name() -> None:
+    names = [quoted(row[0])[0] for row in rows_of(text_of("docs/apps.md"), "variable")]
+    assert unknown_settings(dict.fromkeys(names, "1")) == []

@@ -1,0 +1,1 @@
+"""Apps to start from: each is run and tested here."""

@@ -1,0 +1,1 @@
+"""A chat: the answer of a model appears word by word."""
