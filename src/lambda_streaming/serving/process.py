@@ -15,17 +15,13 @@ from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.take_over import LambdaHandler, arm
-from lambda_streaming.tracing.handler_phase import HandlerPhase, is_switched_off
-from lambda_streaming.tracing.invocations import Invocations
-from lambda_streaming.tracing.settings import TracingSettings
-from lambda_streaming.tracing.tracer import Tracing
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from lambda_streaming.tracing.correlation import LogCorrelation
+    from lambda_streaming.tracing.invocations import Invocations
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +57,8 @@ def heed_switch(environ: Mapping[str, str]) -> None:
     """Powertools' Tracer heeds POWERTOOLS_TRACE_DISABLED when it is made, and not every app makes
     one. Like it, this switches the X-Ray SDK off (aws_lambda_powertools/tracing/tracer.py)."""
     from aws_xray_sdk import global_sdk_config
+
+    from lambda_streaming.tracing.handler_phase import is_switched_off
 
     if is_switched_off(environ):
         global_sdk_config.set_sdk_enabled(False)
@@ -105,6 +103,12 @@ def traced(
     """
     from aws_lambda_powertools import Logger
     from aws_xray_sdk.core import xray_recorder
+
+    from lambda_streaming.serving.recording.phases import Phases
+    from lambda_streaming.tracing.handler_phase import HandlerPhase
+    from lambda_streaming.tracing.invocations import Invocations
+    from lambda_streaming.tracing.settings import TracingSettings
+    from lambda_streaming.tracing.tracer import Tracing
 
     settings = TracingSettings.from_environ(environ)
     heed_switch(environ)
