@@ -14,10 +14,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.fakes.functions import fastapi_app
 from tests.fakes.local import wait_until
 from tests.fakes.managed_runtime import TracedFunction, traced_function
-from tests.fakes.runtime_api import Event, Exchange, FakeRuntimeApi
+from tests.fakes.runtime_api import Event, Exchange, FakeRuntimeApi, Treatment
 
 FUNCTIONS = Path(fastapi_app.__file__).parent
 LAMBDAS_SPAN = "53995c3f42cd8ad8"
+UNTREATED = Treatment()
 
 
 def trace_header(number: int, sampled: int = 1) -> str:
@@ -50,11 +51,13 @@ class TracedApp:
     def api(self) -> FakeRuntimeApi:
         return self.running.function.api
 
-    def ask(self, event: bytes, *, trace: str | None = None) -> Exchange:
+    def ask(
+        self, event: bytes, *, trace: str | None = None, treatment: Treatment = UNTREATED
+    ) -> Exchange:
         """The answer; the function has asked for the next event since."""
         self.asked += 1
         headers = {"Lambda-Runtime-Trace-Id": trace or trace_header(self.asked)}
-        self.api.add(Event(event, request_id=f"request-{self.asked}", headers=headers))
+        self.api.add(Event(event, f"request-{self.asked}", headers, treatment))
         self.api.wait_until(lambda: len(self.api.polls()) == self.asked + 1, 20)
         return self.api.answers()[-1]
 
