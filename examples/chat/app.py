@@ -62,7 +62,7 @@ class Chat:
         if not 0 < len(prompt) <= MAX_PROMPT_CHARACTERS:
             limit = f"prompt must have 1 to {MAX_PROMPT_CHARACTERS} characters"
             raise BadRequest("invalid_prompt", limit)
-        return EventStream(self._events(prompt, tokens_sent(request)))
+        return EventStream(self._events(prompt, tokens_sent(request)), retry_ms=1_000)
 
     async def _events(self, prompt: str, sent: int) -> AsyncIterator[ServerSentEvent]:
         """The streaming phase. A step is a span of the trace, and is not held across a `yield`."""
