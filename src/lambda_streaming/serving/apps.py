@@ -10,17 +10,17 @@ from functools import partial
 from typing import Any, Protocol
 
 from lambda_streaming.bridge.observer import Observer
-from lambda_streaming.clock import Clock, SystemClock
 from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.answering import Answering, App
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
-from lambda_streaming.serving.process import Service, heed_switch, tell_invocations_apart
+from lambda_streaming.serving.process import Service
 from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
 from lambda_streaming.serving.recording.instruments import Answer, Instruments, NoInstruments
 from lambda_streaming.serving.recording.phases import Phases
+from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
 from lambda_streaming.tracing.diagnosis.report import (
     Report,
@@ -28,12 +28,7 @@ from lambda_streaming.tracing.diagnosis.report import (
     reports_with,
     with_state,
 )
-from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.header import parse_trace_header
-from lambda_streaming.tracing.invocations import Invocations
-from lambda_streaming.tracing.settings import TracingSettings
-from lambda_streaming.tracing.step import Scalar
-from lambda_streaming.tracing.tracer import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -92,60 +87,22 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
 
 
 def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]) -> Service:
-    from aws_lambda_powertools import Logger
-    from aws_xray_sdk.core import xray_recorder
-
-    tracing_settings = TracingSettings.from_environ(environ)
-    heed_switch(environ)
-    clock, invocations = SystemClock(), Invocations()
-    correlation = tell_invocations_apart(
-        invocations,
-        logger=Logger(service=tracing_settings.service_name),
-        recorder=xray_recorder,
-        clock=clock,
-    )
-    joins = plan.tracing == "join"
-    tracing = Tracing(tracing_settings, environ, clock, joins_app_spans=joins)
-    handler_phase = HandlerPhase(xray_recorder, tracing_settings.service_name, invocations, environ)
-
-    def annotate(name: str, value: Scalar) -> None:
-        subsegment = xray_recorder.current_subsegment()
-        if subsegment is not None:
-            subsegment.put_annotation(name, value)
-
+    tracers = Tracers.of_process(environ, joins=plan.tracing == "join")
     instruments = TracedInstruments(
-        Phases(
-            handler_phase,
-            tracing,
-            bind_log=correlation.bind_span,
-            steady_seconds=clock.steady_seconds,
-            joins=joins,
-        ),
-        AsgiTracing(
-            handler_phase,
-            tracing,
-            clock,
-            bind_log=correlation.bind_span,
-            annotate=annotate,
-            is_cold_start=invocations.is_first,
-            joins=joins,
-        ),
-        partial(_report, tracing_settings, environ, tracing, clock),
+        Phases(tracers), AsgiTracing(tracers), partial(_report, tracers, environ)
     )
     app, app_life_cycle = plan.make_app(settings, instruments)
     life_cycle = TracedLifeCycle(
-        tracing, invocations, environ=environ, clock=clock, app=app_life_cycle
+        tracers.tracing,
+        tracers.invocations,
+        environ=environ,
+        clock=tracers.clock,
+        app=app_life_cycle,
     )
     return Service(plan.answering(app, settings).handle, life_cycle, empty_body=settings.empty_body)
 
 
-def _report(
-    settings: TracingSettings,
-    environ: Mapping[str, str],
-    tracing: Tracing,
-    clock: Clock,
-    trace_header: str | None,
-) -> Report:
+def _report(tracers: Tracers, environ: Mapping[str, str], trace_header: str | None) -> Report:
     # Few processes are ever asked.
     from lambda_streaming.tracing.diagnosis.checks import Diagnosis
     from lambda_streaming.tracing.diagnosis.instrumentations import (
@@ -156,7 +113,10 @@ def _report(
 
     version = environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
     diagnosis = Diagnosis(
-        DiagnosisSettings(settings, version, has_app_telemetry=True), environ, tracing, clock
+        DiagnosisSettings(tracers.settings, version, has_app_telemetry=True),
+        environ,
+        tracers.tracing,
+        tracers.clock,
     )
     report = with_state(diagnosis.report(parse_trace_header(trace_header)))
     report["instrumentations"] = instrumentations(installed_instrumentors(), sys.modules)
