@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.lifespan import Lifespan
-from lambda_streaming.bridge.loading import load_app
+from lambda_streaming.bridge.loading import UnusableApp, check_app, imported
 from lambda_streaming.bridge.types import AsgiApp, WsgiApp
 from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
@@ -21,20 +21,17 @@ from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.answering import Answering, App
 from lambda_streaming.serving.apps import MakeApp, Plan, composed
-from lambda_streaming.serving.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.life_cycle import AppLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents, check_handlers
 from lambda_streaming.serving.plain_calls import PlainCalls
-from lambda_streaming.serving.settings import AppSettings
+from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
+from lambda_streaming.serving.settings import AppSettings, check_arguments
 from lambda_streaming.serving.take_over import LambdaHandler, arm
 
 LifespanMode: TypeAlias = Literal["auto", "on", "off"]
 Mode: TypeAlias = Literal["auto", "stream", "buffer"]
 TracingMode: TypeAlias = Literal["join", "own", "off"]
 OnRestore: TypeAlias = Callable[[], Awaitable[None] | None]
-
-
-_NO_APP = "the value of STREAMING_APP, which is not set"
 
 
 class AppHandler(LambdaHandler):
@@ -99,11 +96,16 @@ def asgi(
     Raises UnusableApp for what is no ASGI 3 app, TypeError or ValueError for an argument.
     """
     _refuse(unknown)
-    if root_path is None:
-        root_path = api_gateway_base_path
+    _check_seconds(
+        background_seconds=background_seconds,
+        deadline_margin_seconds=deadline_margin_seconds,
+        stall_seconds=stall_seconds,
+    )
+    if root_path is not None and api_gateway_base_path is not None:
+        raise TypeError("root_path and api_gateway_base_path are the same: give one of them")
 
     def make_app(settings: AppSettings, instruments: Instruments) -> tuple[App, AppLifeCycle]:
-        loaded = load_app(app)
+        loaded = _load(app)
         started = Lifespan(loaded, _lifespan_mode(settings.lifespan))
         adapter = AsgiAdapter(
             loaded,
@@ -119,12 +121,12 @@ def asgi(
         return _RecordedAsgi(adapter, instruments), _AsgiLifeCycle(started, on_restore)
 
     if not isinstance(app, str):
-        load_app(app)  # what cannot be served is told here, where it is written
+        _load(app)  # what cannot be served is told here, where it is written
     plan = _plan(
         make_app,
         {
             "lifespan": lifespan,
-            "root_path": root_path,
+            "root_path": api_gateway_base_path if root_path is None else root_path,
             "invoke_mode": invoke_mode,
             "max_stream_seconds": max_stream_seconds,
         },
@@ -132,6 +134,7 @@ def asgi(
         AnswerOptions(exclude_headers, text_mime_types),
         events,
         tracing,
+        on_restore,
     )
     return _armed(plan)
 
@@ -139,7 +142,7 @@ def asgi(
 def asgi_by_environment() -> AppHandler:
     """A handler for the app that STREAMING_APP names, with what `STREAMING_*` say of it. Where it
     names none, the init fails."""
-    return asgi(os.environ.get("STREAMING_APP") or _NO_APP)
+    return asgi(os.environ.get("STREAMING_APP", ""))
 
 
 def wsgi(app: WsgiApp | str, *, threads: int = 10, **options: Any) -> AppHandler:
@@ -180,6 +183,7 @@ def streaming(
     _refuse(unknown)
     if not callable(function):
         raise TypeError(f"streaming() takes a function of a Request, not {function!r}")
+    _check_seconds(deadline_margin_seconds=deadline_margin_seconds, stall_seconds=stall_seconds)
 
     def make_app(settings: AppSettings, instruments: Instruments) -> tuple[App, AppLifeCycle]:
         limits = StreamLimits(
@@ -201,6 +205,7 @@ def streaming(
         AnswerOptions(exclude_headers, text_mime_types),
         events,
         tracing,
+        on_restore,
     )
     return _armed(plan)
 
@@ -253,8 +258,12 @@ def _plan(
     answer_options: AnswerOptions,
     events: OtherEvents | None,
     tracing: str,
+    on_restore: OnRestore | None,
 ) -> Plan:
+    check_arguments(given)
     check_handlers(events)
+    if on_restore is not None and not callable(on_restore):
+        raise TypeError(f"on_restore must be a function without arguments, not {on_restore!r}")
     if tracing not in ("join", "own", "off"):
         raise ValueError(f"tracing must be join, own or off, not {tracing!r}")
     return Plan(make_app, given, door_options, answer_options, events, tracing)
@@ -268,6 +277,25 @@ def _refuse(unknown: Mapping[str, object]) -> None:
         )
     if unknown:
         raise TypeError(f"unexpected keyword argument {next(iter(unknown))!r}")
+
+
+def _check_seconds(**given: float | None) -> None:
+    for name, seconds in given.items():
+        if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
+            raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds!r}")
+
+
+def _load(app: AsgiApp | str) -> AsgiApp:
+    if app == "":
+        raise UnusableApp("no app is named: STREAMING_APP is to name it, as in main:app")
+    loaded = imported(app) if isinstance(app, str) else app
+    if isinstance(loaded, LambdaHandler):
+        what = f'"{app}"' if isinstance(app, str) else "what asgi() was given"
+        raise UnusableApp(
+            f"{what} is a handler already: let the function's handler setting name it, or give"
+            " asgi() the app"
+        )
+    return check_app(loaded, app)
 
 
 def _lifespan_mode(value: str) -> LifespanMode:
@@ -291,6 +319,7 @@ def _serve(plan: Plan) -> NoReturn:
         environment=FunctionEnvironment.from_environ(os.environ),
         life_cycle=service.life_cycle,
         slots=service.slots,
+        empty_body=service.empty_body,
     )
 
 

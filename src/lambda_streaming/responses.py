@@ -19,6 +19,8 @@ class StreamOutcome(enum.Enum):
     """No byte was accepted in time; the connection was closed without a terminating chunk."""
     LOST = "lost"
     """The Runtime API closed its socket, or refused the answer, before it was complete."""
+    CLOSED = "closed"
+    """Its `until` returned: somebody asked for its end."""
     SHUTDOWN = "shutdown"
     """SIGTERM arrived."""
 
@@ -87,6 +89,7 @@ class StreamingResponse:
     body raised (FAILED) or how the connection broke (LOST), else None. A body is cancelled where it
     waits; one that swallows that is ended when it yields next.
 
+    `until` runs beside the body, which ends when it returns (CLOSED).
     `stall_seconds` bounds the time in which the Runtime API accepts no byte. `write_deadline` is an
     instant on the monotonic clock after which a blocked write is given up at once.
     """
@@ -98,6 +101,7 @@ class StreamingResponse:
     finish: Finish | None = field(default=None, repr=False)
     stall_seconds: float = 30.0
     write_deadline: float | None = None
+    until: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.body, bytes | str):

@@ -41,6 +41,8 @@ _LAST_PORT = 65535
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
 _PREFIX = "LOCAL_"
 _APP_SETTING_PREFIXES = ("STREAMING_", "OTEL_", "POWERTOOLS_")
+# The REST API at /prod has responseTransferMode STREAM, of which no event tells the function.
+_APP_ENVIRONMENT = {"STREAMING_INVOKE_MODE": "stream"}
 
 
 class SettingError(ValueError):
@@ -150,7 +152,7 @@ class Settings:
             function = replace(
                 function,
                 name=function_name(named),
-                environment=env_file,
+                environment={**_APP_ENVIRONMENT, **env_file},
                 passed_on=read.beginning_with(_APP_SETTING_PREFIXES),
             )
         requirements = app_folder / "requirements.txt" if app_folder else None

@@ -20,6 +20,7 @@ from tests.bench.functions import Aws
 from tests.bench.report import comparison_table, notes, table, to_json
 from tests.bench.rows import (
     after_response,
+    apps,
     cold_start,
     feed,
     idle,
@@ -46,6 +47,8 @@ ROWS: Mapping[str, Measure] = {
 PEER_ROWS: Mapping[str, Measure] = {
     peers.STREAMING_ROW: peers.measure_streaming,
     peers.COLD_ROW: peers.measure_cold,
+    apps.STREAMING_ROW: apps.measure_streaming,
+    apps.COLD_ROW: apps.measure_cold,
 }
 _BUSY_LOAD_PER_CORE = 0.5
 

@@ -126,10 +126,11 @@ def request(
 
 @dataclass
 class FakeWrite:
-    """A socket that takes everything; `lose` and `stop` do what a runtime does."""
+    """A socket that takes everything, until a test says otherwise."""
 
     at: list[tuple[float, bytes]] = field(default_factory=list)
     ended_at: float | None = None
+    end_takes_seconds: float = 0.0
     is_lost: bool = False
     stopped_by: StreamOutcome | None = None
 
@@ -145,6 +146,7 @@ class FakeWrite:
         await self(b"")
         del self.at[-1]
         self.ended_at = asyncio.get_running_loop().time()
+        await asyncio.sleep(self.end_takes_seconds)
 
     @property
     def body(self) -> bytes:

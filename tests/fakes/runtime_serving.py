@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.connection import parse_endpoint
+from lambda_streaming.runtime.framing import EMPTY_BODY
 from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import RuntimeLoop
@@ -51,6 +52,7 @@ async def serving(
     initialization_type: str = "on-demand",
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     slots: int = 1,
+    empty_body: bytes = EMPTY_BODY,
 ) -> AsyncIterator[asyncio.Task[int]]:
     """Serves while inside; at the end, checks that the loop left no task behind."""
     before = asyncio.all_tasks()
@@ -70,6 +72,7 @@ async def serving(
         termination=Termination(asyncio.get_running_loop()),
         sleep=sleep,
         slots=slots,
+        empty_body=empty_body,
     )
     task = asyncio.create_task(loop.serve())
     try:

@@ -6,8 +6,11 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.fakes.functions import plain_stream
+import pytest
+
+from tests.fakes.functions import base_apps, plain_stream
 from tests.fakes.runtime_api import Event, FakeRuntimeApi
+from tests.fakes.traced_app import url_event
 
 ISOLATED = ("-I", "-W", "error")
 # Rooms whose packages come with extras of their own.
@@ -51,12 +54,24 @@ def test_every_module_outside_the_extras_imports(python: Path) -> None:
     assert {"lambda_streaming.runtime.loop", "lambda_streaming.sse"} <= set(imported)
 
 
-def test_a_handler_streams(python: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "payload"),
+    [
+        ([plain_stream.__file__], b"data: 0\n\ndata: 1\n\ndata: 2\n\n"),
+        ([base_apps.__file__, "plain"], b": open\ndata: 0\n\ndata: 1\n\ndata: 2\n\n"),
+        ([base_apps.__file__, "bridged"], b"012"),
+    ],
+    ids=["handler", "streaming", "asgi"],
+)
+def test_a_handler_streams(python: Path, program: list[str], payload: bytes) -> None:
     with FakeRuntimeApi() as api:
-        api.add(Event())
+        api.add(Event(url_event("/")))
         function = subprocess.Popen(
-            [python, *ISOLATED, plain_stream.__file__],
-            env={"AWS_LAMBDA_RUNTIME_API": api.endpoint},
+            [python, *ISOLATED, *program],
+            env={
+                "AWS_LAMBDA_RUNTIME_API": api.endpoint,
+                "_HANDLER": f"__main__.{program[-1]}",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -71,4 +86,4 @@ def test_a_handler_streams(python: Path) -> None:
         (answer,) = api.answers()
     assert answer.complete
     assert answer.prelude["statusCode"] == 200
-    assert answer.payload == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+    assert answer.payload == payload

@@ -17,7 +17,8 @@ from fastapi import Request as FastAPIRequest
 
 from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.lifespan import Lifespan
-from lambda_streaming.bridge.types import AsgiApp
+from lambda_streaming.bridge.scope import http_scope
+from lambda_streaming.bridge.types import AsgiApp, Message
 from lambda_streaming.bridge.wsgi import wsgi_app
 from lambda_streaming.requests import Pairs, Request
 from lambda_streaming.responses import Response, Result, StreamOutcome
@@ -207,6 +208,35 @@ async def test_a_wsgi_app_whose_client_is_lost_keeps_no_thread() -> None:
 
     assert not first.complete
     assert second.prelude["statusCode"] == 500, "the only thread is free"
+
+
+async def test_a_wsgi_app_that_was_cancelled_ends_at_its_next_block() -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        try:
+            yield b"one"
+            begun.set()
+            go_on.wait(5)
+            while True:
+                yield b"more"
+        finally:
+            ended.set()
+
+    async def ignore(message: Message) -> None: ...
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope = http_scope(Request("GET", "/", "/"), state={}, deadline=None)
+    serving_it = asyncio.ensure_future(wsgi_app(slow)(scope, receive, ignore))
+    await asyncio.to_thread(begun.wait, 5)
+    serving_it.cancel()
+    await asyncio.wait([serving_it])
+    go_on.set()
+
+    assert await asyncio.to_thread(ended.wait, 5)
 
 
 async def test_a_wsgi_apps_body_and_query_arrive() -> None:

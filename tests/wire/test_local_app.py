@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tests.wire.local_command import RunCommand, run_environ
 APP = """
 import os
 from lambda_streaming import StreamingResponse, step
-from lambda_streaming.serving import serve, traced
+from lambda_streaming.serving.process import serve, traced
 
 async def show(event, context):
     return StreamingResponse(tokens(), headers={"content-type": "text/plain"})
@@ -67,6 +68,15 @@ def test_an_app_streams_with_its_own_variables_and_both_phases_in_one_trace(
 
     wanted = {"shop", "## handler", "response_stream", "model_call"}
     wait_until(lambda: names() == wanted, "the function's records arrive")
+
+
+def test_an_app_is_behind_every_door_that_streams(stack: BackgroundStack) -> None:
+    url = f"{stack.door_url('invoke_api')}/2015-03-31/functions/shop/invocations"
+    with httpx.Client(trust_env=False) as http:
+        assert http.get(f"{stack.door_url('rest_api')}/prod/any").text == "m "
+        prelude, _, body = http.post(url, json={}).content.partition(b"\0" * 8)
+    assert json.loads(prelude)["statusCode"] == 200
+    assert body == b"m "
 
 
 def test_the_console_offers_an_app_what_it_has(stack: BackgroundStack) -> None:

@@ -17,7 +17,7 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
 from local_aws.sentiment.function import ENVIRONMENT
-from local_aws.settings import REPOSITORY_ROOT, Settings
+from local_aws.settings import DOOR_PORTS, REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
 from local_aws.state_file import RunningStack
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
@@ -141,6 +141,20 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PortTakenError, match=f"Port {port} .*make run PORT="):
             BackgroundStack(settings(port=port)).__enter__()
+
+
+def test_a_taken_port_of_another_door_is_no_reason_not_to_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        try:
+            stack = BackgroundStack(settings(port=port - DOOR_PORTS["rest_api"])).__enter__()
+        except PortTakenError:
+            pytest.skip("the ports beside a free one are in use on this machine")
+        try:
+            assert stack.door_url("rest_api") != f"http://127.0.0.1:{port}"
+            assert httpx.get(f"{stack.door_url('rest_api')}/", trust_env=False).status_code == 403
+        finally:
+            stack.__exit__(None, None, None)
 
 
 def test_without_dynoxide_moto_stands_in_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

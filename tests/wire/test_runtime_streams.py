@@ -14,7 +14,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
-from lambda_streaming.responses import Body, Response, Result, StreamingResponse, StreamOutcome
+from lambda_streaming.responses import (
+    Body,
+    Response,
+    Result,
+    StreamingResponse,
+    StreamOutcome,
+    Write,
+)
 from lambda_streaming.runtime.errors import ConnectionLostError, RefusedError
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import ResponseStream
@@ -51,6 +58,10 @@ class Producer:
 async def blocks_of(*blocks: bytes) -> AsyncGenerator[bytes, None]:
     for block in blocks:
         yield block
+
+
+async def nothing(write: Write) -> None:
+    pass
 
 
 async def test_sends_one_chunk_per_block_and_these_bytes() -> None:
@@ -203,6 +214,25 @@ async def test_a_stream_without_a_byte_has_one(yields: tuple[bytes, ...]) -> Non
         async with serving(api, lambda event, context: StreamingResponse(blocks_of(*yields))):
             await until_idle(api, 2)
         assert api.answers()[0].payload == b"\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: Response(status=204),
+        lambda: StreamingResponse(blocks_of()),
+        lambda: StreamingResponse(nothing),
+    ],
+    ids=["whole", "iterated", "pushed"],
+)
+async def test_an_empty_body_can_be_left_empty(answer: Callable[[], Result]) -> None:
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda event, context: answer(), empty_body=b""):
+            await until_idle(api, 2)
+        (sent,) = api.answers()
+        assert sent.complete
+        assert sent.payload == b""
 
 
 async def test_a_body_that_fails_before_its_first_byte_has_one_before_its_trailers() -> None:

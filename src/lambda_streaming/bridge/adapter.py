@@ -19,6 +19,7 @@ from lambda_streaming.failure_answers import deadline_passed, server_error
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import PushedBody, Response, StreamingResponse
 from lambda_streaming.runtime.error_report import log_failure
+from lambda_streaming.runtime.invocation import deadline_of
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,16 @@ class Limits:
     deadline_margin_seconds: float = 2.0
     stall_seconds: float = 30.0
     max_stream_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("background_seconds", "deadline_margin_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds >= 0:
+                raise ValueError(f"{name} must not be below 0, as {seconds!r} is")
+        for name in ("stall_seconds", "max_stream_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be above 0, not {seconds!r}")
 
 
 class AsgiAdapter:
@@ -113,7 +124,7 @@ class AsgiAdapter:
             in_time = await call.head()
             if cycle.is_head_due and cycle.head is not None and not cycle.is_bodiless:
                 cycle.collect(limit_bytes)
-                in_time = await call.body(self._stream_bound(cycle.head))
+                in_time = await call.body(call.earliest(self._stream_bound(cycle.head)))
         except BaseException:
             await call.terminate()
             raise
@@ -136,7 +147,7 @@ class AsgiAdapter:
         except Exception as error:
             log_failure(logger, "the observer of a request cannot be made", error)
             observer = NoObserver()
-        deadline: float | None = getattr(request.context, "deadline", None)
+        deadline = deadline_of(request.context, self._monotonic())
         scope = http_scope(request, state=self._state, deadline=deadline)
         told("began", lambda: observer.began(scope))
         margin_seconds = self._limits.deadline_margin_seconds
@@ -180,8 +191,11 @@ class AsgiAdapter:
     def _too_large(
         self, request: Request, call: Call, observer: Observer, limit_bytes: int
     ) -> Response:
-        detail = f"the body is larger than the {limit_bytes} bytes of a buffered answer"
-        logger.error("%s: stream it through a front door that does so", detail)
+        detail = (
+            f"the body is larger than the {limit_bytes} bytes of a buffered answer: it needs a "
+            "Function URL in RESPONSE_STREAM mode, or an API Gateway REST API that streams"
+        )
+        logger.error("%s", detail)
         return self._in_place(server_error(request, detail), call, observer)
 
     @staticmethod

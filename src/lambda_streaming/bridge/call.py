@@ -93,8 +93,8 @@ class Call:
         return await self._until(lambda: self.cycle.is_head_due or self.returned, self.last_moment)
 
     async def body(self, until: float | None) -> bool:
-        """Waits until the body is complete, or over; False where there was no time left for it."""
-        return await self._until(self._is_body_over, _earlier(until, self.last_moment))
+        """Waits until the body is complete, or over; False where `until` comes first."""
+        return await self._until(self._is_body_over, until)
 
     def _is_body_over(self) -> bool:
         cycle = self.cycle
@@ -108,6 +108,10 @@ class Call:
         which = "starting" if self.cycle.head is None else "completing"
         return IncompleteResponse(f"ASGI callable returned without {which} response.")
 
+    def earliest(self, until: float | None) -> float | None:
+        """Of this and the last moment."""
+        return _earlier(until, self.last_moment)
+
     def whereabouts(self) -> str:
         return "it is over" if self._task is None else where_it_waits(self._task)
 
@@ -119,7 +123,9 @@ class Call:
         cycle = self.cycle
         try:
             cycle.stream(write)
-            in_time = await self.body(until)
+            in_time = await self.body(self.earliest(until))
+            if not in_time and cycle.has_ended:  # all that is left is on its way to the socket
+                in_time = await self.body(None)
             if cycle.is_complete:
                 return
             if cycle.lost is not None:

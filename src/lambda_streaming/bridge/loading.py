@@ -20,8 +20,12 @@ def load_app(app: AsgiApp | str) -> AsgiApp:
 
     Raises UnusableApp. What the module itself raises on its import goes through.
     """
-    loaded = imported(app) if isinstance(app, str) else app
-    name = f'"{app}"' if isinstance(app, str) else _name(app)
+    return check_app(imported(app) if isinstance(app, str) else app, app)
+
+
+def check_app(loaded: object, given: object) -> AsgiApp:
+    """The app that was loaded from what was given, itself or its name. Raises UnusableApp."""
+    name = f'"{given}"' if isinstance(given, str) else _name(given)
     if not callable(loaded):
         raise UnusableApp(f"{name} is no ASGI app: {type(loaded).__name__} cannot be called")
     _check_signature(loaded, name)
@@ -63,9 +67,12 @@ def _check_signature(app: Callable[..., object], name: str) -> None:
         not _takes(signature, 3) and _takes(signature, 2)
     ):
         raise UnusableApp(f"{name} is a WSGI app: write handler = wsgi(...) instead of asgi(...)")
+    is_asgi_2 = _takes(signature, 1) and not _takes(signature, 3)
+    if inspect.isclass(app) and not hasattr(app, "__await__") and not is_asgi_2:
+        raise UnusableApp(f"{name} is a class: give an object of it")
     if _takes(signature, 3):
         return
-    if _takes(signature, 1):
+    if is_asgi_2:
         raise UnusableApp(
             f"{name} is an ASGI 2 app: write "
             "asgi(asgiref.compatibility.guarantee_single_callable(...))"

@@ -31,6 +31,8 @@ class EndReason(enum.Enum):
     """No byte was accepted for `stall_seconds`."""
     LOST = "lost"
     """The Runtime API closed its socket, or refused the answer, before it was complete."""
+    CLOSED = "closed"
+    """Somebody asked for the end of the stream."""
     SHUTDOWN = "shutdown"
     """SIGTERM arrived."""
 

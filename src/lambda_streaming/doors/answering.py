@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lambda_streaming.doors import reading
 from lambda_streaming.responses import Response
-from lambda_streaming.runtime.framing import answer_fields, check_status, encoded
+from lambda_streaming.runtime.framing import answer_fields, check_status, encoded, joined
 
 LAMBDAS_MAX_BYTES = 6 * 1024 * 1024 - 64 * 1024
 """Lambda takes 6 MB from a buffered answer
@@ -69,7 +69,7 @@ class Parts(NamedTuple):
 
     def joined(self) -> dict[str, str]:
         """One value a header (RFC 9110, section 5.3)."""
-        return {name: ", ".join(values) for name, values in self.fields.items()}
+        return {name: joined(values) for name, values in self.fields.items()}
 
 
 def payload_2_0(

@@ -6,6 +6,7 @@ async def chat(request: Request) -> EventStream:
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from lambda_streaming.functions.event_stream import EventStream, Lifetime, event
 from lambda_streaming.requests import BadRequest, Request
 from lambda_streaming.responses import Response, StreamingResponse
 from lambda_streaming.runtime.error_report import is_cancelled, log_failure
+from lambda_streaming.runtime.invocation import deadline_of
 from lambda_streaming.runtime.invoker import in_thread, is_async
 from lambda_streaming.sse import to_json
 
@@ -77,7 +79,9 @@ class FunctionApp:
             return answer
         last_moment = _deadline(request)
         if last_moment is not None:
-            last_moment -= self._limits.deadline_margin_seconds / 2
+            # Later than an EventStream's own end. A short timeout is not all margin.
+            left_seconds = max(0.0, last_moment - asyncio.get_running_loop().time())
+            last_moment -= min(self._limits.deadline_margin_seconds, left_seconds) / 2
         try:
             return await collected(answer, limit_bytes=limit_bytes, last_moment=last_moment)
         except OutOfTime:
@@ -120,5 +124,4 @@ class FunctionApp:
 
 def _deadline(request: Request) -> float | None:
     """On the event loop's clock, which is the context's."""
-    deadline = getattr(request.context, "deadline", None)
-    return deadline if isinstance(deadline, int | float) else None
+    return deadline_of(request.context, asyncio.get_running_loop().time())

@@ -29,8 +29,9 @@ async def collected(
     collector = _Collector(limit_bytes)
     producing = asyncio.ensure_future(_produce(response, collector))
     ended = asyncio.ensure_future(collector.ended.wait())
+    timeout = asyncio.timeout_at(last_moment)
     try:
-        async with asyncio.timeout_at(last_moment):
+        async with timeout:
             await asyncio.wait((producing, ended), return_when=asyncio.FIRST_COMPLETED)
         if not collector.ended.is_set():
             producing.result()
@@ -41,7 +42,7 @@ async def collected(
         if response.finish is not None:
             outcome = StreamOutcome.SHUTDOWN if is_shutdown else StreamOutcome.FAILED
             await response.finish(outcome, None if is_shutdown else error)
-        if isinstance(error, TimeoutError) and not producing.done():
+        if timeout.expired():
             raise OutOfTime from error
         raise
     finally:

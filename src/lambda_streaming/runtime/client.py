@@ -49,10 +49,13 @@ class RuntimeApi:
         wall_clock: Callable[[], float],
         monotonic: Callable[[], float],
         connect_seconds: float = 1.0,
+        empty_body: bytes = EMPTY_BODY,
     ) -> None:
+        """`empty_body` is sent in place of a streamed body without content, as chunks."""
         self._base_path = endpoint.base_path + _API
         self._wall_clock = wall_clock
         self._monotonic = monotonic
+        self.empty_body = empty_body
         self.connection = Connection(endpoint, connect_seconds=connect_seconds)
         python = ".".join(map(str, sys.version_info[:3]))
         self._common_fields = [
@@ -102,7 +105,7 @@ class RuntimeApi:
                 return self._streamed_head(invocation, result)
             case Response():
                 head = self._streamed_head(invocation, result)
-                return head + (chunk(encoded(result.body)) or EMPTY_BODY) + LAST_CHUNK
+                return head + (chunk(encoded(result.body)) or self.empty_body) + LAST_CHUNK
             case BufferedResponse():
                 fields = [("Content-Type", result.content_type), *_echo(invocation)]
                 path = _invocation_path(invocation, "response")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence, Set
 
 from lambda_streaming.responses import Headers
@@ -35,6 +36,8 @@ _DROPPED_HEADERS = frozenset(
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_SENDABLE = re.compile("[^\t -~\x80-\xff]")
 
 
 def percent_encoded(segment: str) -> str:
@@ -45,7 +48,7 @@ def percent_encoded(segment: str) -> str:
 
 def is_field_value(value: str) -> bool:
     """Whether a header's value has no control character but tabs (RFC 9110 section 5.5)."""
-    return not any((c < " " and c != "\t") or c == "\x7f" for c in value)
+    return _CONTROL.search(value) is None
 
 
 def request_head(method: str, path: str, fields: Sequence[tuple[str, str]]) -> bytes:
@@ -87,7 +90,7 @@ def prelude_chunks(status: int, headers: Headers | None, cookies: Sequence[str])
     check_status(status)
     # AWS renames a Content-Length of ours to X-Amzn-Remapped-Content-Length.
     fields, all_cookies = answer_fields(headers, cookies, drop=frozenset({"content-length"}))
-    kept = {name: ", ".join(values) for name, values in fields.items()}
+    kept = {name: joined(values) for name, values in fields.items()}
     document = {"statusCode": status, "headers": kept, "cookies": all_cookies}
     return chunk(json.dumps(document, separators=(",", ":")).encode()) + _DELIMITER_CHUNK
 
@@ -103,7 +106,8 @@ def answer_fields(
     headers: Headers | None, cookies: Sequence[str], *, drop: Set[str]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """The values of each header that an answer may have, under its first spelling, and the cookies
-    apart. `drop` has the names, in lower case, of further ones to leave out.
+    apart. Blanks around a value are no part of it (RFC 9110 section 5.5). `drop` has the names, in
+    lower case, of further ones to leave out.
 
     Raises ValueError or TypeError naming the header whose name or value cannot stand on the wire.
     """
@@ -113,7 +117,7 @@ def answer_fields(
     for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
         _check_name(name)
         _check_value(name, value)
-        lowered = name.lower()
+        lowered, value = name.lower(), value.strip(" \t")
         if lowered == "set-cookie":
             all_cookies.append(value)
         elif lowered in by_name:
@@ -123,6 +127,12 @@ def answer_fields(
     for cookie in all_cookies:
         _check_value("Set-Cookie", cookie)
     return fields, [] if "set-cookie" in drop else all_cookies
+
+
+def joined(values: Sequence[str]) -> str:
+    """The values of a repeated header as one. A list has no empty elements where it is made
+    (RFC 9110 section 5.6.1.1)."""
+    return values[0] if len(values) == 1 else ", ".join(filter(None, values))
 
 
 def last_chunk_with_trailers(error_type: str, error_body_base64: bytes) -> bytes:
@@ -146,9 +156,8 @@ def _check_value(name: str, value: object) -> None:
     # The value itself stays out of the message: it may be a secret.
     if not isinstance(value, str):
         raise TypeError(f"header {name} must be a str, not {type(value).__name__}")
-    for character in value:
-        if character > "\xff" or not is_field_value(character):
-            raise ValueError(
-                f"header {name} has {character!r} in its value: "
-                "control characters and what is not in Latin-1 cannot be sent"
-            )
+    if (found := _NOT_SENDABLE.search(value)) is not None:
+        raise ValueError(
+            f"header {name} has {found.group()!r} in its value: "
+            "control characters and what is not in Latin-1 cannot be sent"
+        )

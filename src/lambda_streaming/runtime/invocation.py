@@ -138,6 +138,24 @@ class LambdaContext:
         return max(0, int((self.deadline - self.monotonic()) * 1000))
 
 
+def deadline_of(context: object, now: float) -> float | None:
+    """An invocation's deadline on the monotonic clock, which says `now`.
+
+    Of the managed runtime's own context, too, which tells only how much time is left; None for
+    whatever else a test hands over as a context.
+    """
+    deadline = getattr(context, "deadline", None)
+    if isinstance(deadline, int | float):
+        return deadline
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    if isinstance(context, LambdaContext) or not callable(remaining):
+        return None
+    milliseconds = remaining()
+    if not isinstance(milliseconds, int | float) or milliseconds <= 0:
+        return None
+    return now + milliseconds / 1000
+
+
 def parse_deadline(
     header: str | None, *, wall_clock: Callable[[], float], monotonic: Callable[[], float]
 ) -> float | None:

@@ -154,7 +154,12 @@ class Invoker:
     async def _send_stream(
         self, response: StreamingResponse, head: bytes, context: contextvars.Context
     ) -> tuple[StreamOutcome, BaseException | None]:
-        self._stream = ResponseStream(self._api.connection, response, monotonic=self._monotonic)
+        self._stream = ResponseStream(
+            self._api.connection,
+            response,
+            monotonic=self._monotonic,
+            empty_body=self._api.empty_body,
+        )
         try:
             return await self._stream.run(head, context)
         finally:

@@ -14,6 +14,7 @@ from lambda_streaming.runtime.client import RuntimeApi
 from lambda_streaming.runtime.connection import Endpoint, parse_endpoint
 from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.errors import RuntimeApiError
+from lambda_streaming.runtime.framing import EMPTY_BODY
 from lambda_streaming.runtime.invocation import FunctionEnvironment, Invocation
 from lambda_streaming.runtime.invoker import Handler, Invoker, LifeCycle
 from lambda_streaming.runtime.termination import (
@@ -37,8 +38,10 @@ def run(
     environment: FunctionEnvironment,
     life_cycle: LifeCycle,
     slots: int = 1,
+    empty_body: bytes = EMPTY_BODY,
 ) -> NoReturn:
     """Serves invocations until the process ends, on the main thread; up to `slots` at once.
+    `empty_body` is sent in place of a streamed body without content, as chunks.
 
     Raises before the first `/next` only: ValueError for an environment variable that cannot be
     used, RuntimeError on another thread, RuntimeApiError for a failed `/restore/next`, and whatever
@@ -60,6 +63,7 @@ def run(
         life_cycle=life_cycle,
         termination=termination,
         slots=slots,
+        empty_body=empty_body,
     )
     termination.listen()
     try:
@@ -87,6 +91,7 @@ class RuntimeLoop:
         life_cycle: LifeCycle,
         termination: Termination,
         slots: int = 1,
+        empty_body: bytes = EMPTY_BODY,
         wall_clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -94,7 +99,9 @@ class RuntimeLoop:
         threads = None if slots == 1 else _threads(slots)
 
         def slot() -> Slot:
-            api = RuntimeApi(endpoint, wall_clock=wall_clock, monotonic=monotonic)
+            api = RuntimeApi(
+                endpoint, wall_clock=wall_clock, monotonic=monotonic, empty_body=empty_body
+            )
             invoker = Invoker(
                 handler,
                 api=api,

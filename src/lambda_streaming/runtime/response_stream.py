@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
@@ -51,10 +51,13 @@ class ResponseStream:
         response: StreamingResponse,
         *,
         monotonic: Callable[[], float],
+        empty_body: bytes = EMPTY_BODY,
     ) -> None:
+        """`empty_body` is sent in place of a body without content, as chunks."""
         self._connection = connection
         self._response = response
         self._monotonic = monotonic
+        self._empty_body = empty_body
         self._task: asyncio.Task[None] | None = None
         self._outcome: StreamOutcome | None = None
         self._error: BaseException | None = None
@@ -64,8 +67,9 @@ class ResponseStream:
         self._replied = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
         self._writer: Writer | None = None
-        self._is_empty = True
+        self.is_empty = True
         self._body_ended = False
+        self.takes_blocks = True
 
     async def run(
         self, head: bytes, context: contextvars.Context
@@ -74,23 +78,39 @@ class ResponseStream:
 
         Returns how it ended, and what the body raised or how the connection broke.
         """
-        self._task = asyncio.get_running_loop().create_task(self._send_all(head), context=context)
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._send_all(head), context=context)
+        watch = None
+        if self._response.until is not None:
+            watch = loop.create_task(self._watch(self._response.until), context=context)
         try:
             await asyncio.wait((self._task,))
         except asyncio.CancelledError:
             self.stop(StreamOutcome.SHUTDOWN)
             await asyncio.wait((self._task,))
             raise
+        finally:
+            if watch is not None:
+                watch.cancel()
         self._task.result()
         # The traceback of the error leads back to this object: keep no cycle of them.
         error, self._error = self._error, None
         return self._outcome or StreamOutcome.COMPLETED, error
+
+    async def _watch(self, until: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await until()
+        except Exception as error:
+            log_failure(logger, "what watches for the end of a stream failed", error)
+        else:
+            self.stop(StreamOutcome.CLOSED)
 
     def stop(self, outcome: StreamOutcome, error: BaseException | None = None) -> None:
         """Ends the stream now, cancelling the producer wherever it waits."""
         if self._task is None or self._stopped or self._ended:
             return
         self._stopped = True
+        self.takes_blocks = False
         if self._outcome is None:
             self._outcome, self._error = outcome, error
         self._release_writer()  # which may be another task than the one that is cancelled
@@ -108,6 +128,7 @@ class ResponseStream:
                 self._outcome, self._error = StreamOutcome.LOST, error
         finally:
             self._ended = True  # from here on stop() does nothing: the body cleans up
+            self.takes_blocks = False
             self._release_writer()
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
@@ -164,6 +185,11 @@ class ResponseStream:
     def stopped_by(self) -> StreamOutcome | None:
         return self._outcome if self._stopped else None
 
+    @property
+    def send_once(self) -> Callable[[bytes | memoryview], int]:
+        """The socket's own method."""
+        return self._connection.sock.send
+
     def check_writable(self) -> None:
         if self._body_ended:
             raise RuntimeError("the body has ended: nothing can be written after it")
@@ -172,14 +198,14 @@ class ResponseStream:
 
     def send_now(self, framed: bytes | memoryview) -> int:
         """How many bytes were accepted at once."""
-        self._is_empty = False
         return self._connection.try_send(framed)
 
     async def end_body(self, end: bytes) -> None:
         if self._writer is not None:
             await self._writer.flush()
         self._body_ended = True
-        await self.send(EMPTY_BODY + end if self._is_empty else end)
+        self.takes_blocks = False
+        await self.send(self._empty_body + end if self.is_empty else end)
 
     async def _send_blocks(self, blocks: AsyncIterable[bytes | str]) -> None:
         send = self._connection.sock.send
@@ -208,7 +234,7 @@ class ResponseStream:
                     blocks_left = _BLOCKS_PER_LOOP_PASS
                     await asyncio.sleep(0)
         finally:
-            self._is_empty = is_empty
+            self.is_empty = is_empty
 
     async def send(self, data: bytes | memoryview) -> None:
         """Sends all of it, waiting as often as the socket is full."""
@@ -297,6 +323,7 @@ class Writer:
 
     def __init__(self, stream: ResponseStream) -> None:
         self._stream = stream
+        self._send = stream.send_once
         self._sending = asyncio.Lock()
         self._unsent: deque[memoryview] = deque()
         self._blocks_left = _BLOCKS_PER_LOOP_PASS
@@ -306,10 +333,22 @@ class Writer:
         return self._stream.stopped_by
 
     async def __call__(self, block: bytes | str) -> None:
-        self._stream.check_writable()
+        # Few calls: this is all that happens for each block of a body.
+        stream = self._stream
+        if not stream.takes_blocks:
+            stream.check_writable()
         if block:
-            framed = chunk(encoded(block))
-            accepted_bytes = 0 if self._unsent else self._stream.send_now(framed)
+            try:
+                framed = b"%x\r\n%b\r\n" % (len(block), block)  # type: ignore[str-format]
+            except TypeError:  # it is text
+                framed = chunk(encoded(block))
+            stream.is_empty = False
+            try:
+                accepted_bytes = 0 if self._unsent else self._send(framed)
+            except (BlockingIOError, InterruptedError):
+                accepted_bytes = 0
+            except OSError as error:
+                raise lost(error) from error
             if accepted_bytes != len(framed):
                 self._unsent.append(memoryview(framed)[accepted_bytes:])
                 await self.flush()

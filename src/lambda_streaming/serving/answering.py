@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lambda_streaming.doors.answering import (
@@ -31,8 +31,9 @@ from lambda_streaming.responses import (
 )
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
-from lambda_streaming.serving.access_log import AccessLog
+from lambda_streaming.serving.closing import Closing, DynamoWishes
 from lambda_streaming.serving.other_events import OtherEvents, handle_event
+from lambda_streaming.serving.recording.access_log import AccessLog
 from lambda_streaming.serving.settings import AppSettings
 from lambda_streaming.sse import to_json
 
@@ -65,6 +66,7 @@ class Answering:
         answer_options: AnswerOptions | None = None,
         other_events: OtherEvents | None = None,
         steady_seconds: Callable[[], float] = time.monotonic,
+        closing: Closing | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -72,6 +74,9 @@ class Answering:
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
         self._access_log = AccessLog(steady_seconds)
+        self._has_warned = False
+        table = settings.close_table
+        self._closing = Closing(DynamoWishes(table)) if closing is None and table else closing
 
     async def handle(self, event: bytes, context: LambdaContext) -> Result:
         """The runtime's handler. Raises what is to fail the invocation: UnhandledEventError,
@@ -92,7 +97,12 @@ class Answering:
         except BadRequest as error:
             return _bad_request(error, context)
         began = self._access_log.begin()
+        if (closing := await self._close(request)) is not None:
+            return closing
         answer = await self._checked(await self._app.stream(request))
+        if self._closing is not None and isinstance(answer, StreamingResponse):
+            answer = self._closing.watched(answer, request)
+        self._warn_of_two_origins(answer)
         return self._access_log.logged(answer, request, door.NAME, began)
 
     async def answer(
@@ -117,7 +127,8 @@ class Answering:
             response = _bad_request(error, context)
         else:
             began = self._access_log.begin()
-            response = await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
+            closing = await self._close(request)
+            response = closing or await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
             await self._checked(response)
             response = self._access_log.logged(response, request, door.NAME, began)
         try:
@@ -142,6 +153,18 @@ class Answering:
         result = await handle_event(self._other_events, source, document, context)
         return BufferedResponse(to_json(result).encode())
 
+    async def _close(self, request: Request) -> Response | None:
+        return None if self._closing is None else await self._closing.answer(request)
+
+    def _warn_of_two_origins(self, answer: Response | StreamingResponse) -> None:
+        """Browsers refuse an answer with two Access-Control-Allow-Origin."""
+        if self._settings.url_cors and not self._has_warned and _names_origin(answer):
+            self._has_warned = True
+            logger.warning(
+                "the app and the Function URL both answer for CORS: browsers refuse two"
+                " Access-Control-Allow-Origin. Remove one of them"
+            )
+
     async def _checked(self, result: Response | StreamingResponse) -> Response | StreamingResponse:
         """Raises ErrorStatus, with the work after the answer done."""
         if not self._settings.is_error(result.status):
@@ -155,6 +178,14 @@ class Answering:
         if result.finish is not None:
             await result.finish(StreamOutcome.FAILED, error)
         raise error
+
+
+def _names_origin(answer: Response | StreamingResponse) -> bool:
+    headers = answer.headers
+    if not isinstance(headers, Mapping | Sequence):  # an iterator can be read only once
+        return False
+    names = headers if isinstance(headers, Mapping) else (name for name, _ in headers)
+    return any(name.lower() == "access-control-allow-origin" for name in names)
 
 
 def _refusal(status: int, message: str) -> BufferedResponse:

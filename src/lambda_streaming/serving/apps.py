@@ -15,12 +15,12 @@ from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.answering import Answering, App
-from lambda_streaming.serving.asgi_trace import AsgiTracing
-from lambda_streaming.serving.instruments import Answer, Instruments, NoInstruments
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
-from lambda_streaming.serving.phases import Phases
 from lambda_streaming.serving.process import Service, heed_switch, tell_invocations_apart
+from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
+from lambda_streaming.serving.recording.instruments import Answer, Instruments, NoInstruments
+from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
 from lambda_streaming.tracing.diagnosis.report import (
     Report,
@@ -83,7 +83,11 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
         logger.warning("%s is set and has no effect: %s", name, hint)
     if plan.tracing == "off" or not is_tracing_installed():
         app, life_cycle = plan.make_app(settings, NoInstruments())
-        return Service(plan.answering(app, settings).handle, UntracedLifeCycle(life_cycle))
+        return Service(
+            plan.answering(app, settings).handle,
+            UntracedLifeCycle(life_cycle),
+            empty_body=settings.empty_body,
+        )
     return _traced(plan, settings, environ)
 
 
@@ -132,7 +136,7 @@ def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]
     life_cycle = TracedLifeCycle(
         tracing, invocations, environ=environ, clock=clock, app=app_life_cycle
     )
-    return Service(plan.answering(app, settings).handle, life_cycle)
+    return Service(plan.answering(app, settings).handle, life_cycle, empty_body=settings.empty_body)
 
 
 def _report(

@@ -46,8 +46,10 @@ class PlainCalls:
 
     def _start(self) -> Answering:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="app", daemon=True).start()
+            self._loop = loop = asyncio.new_event_loop()
+            thread = threading.Thread(target=loop.run_forever, name="app", daemon=True)
+            thread.start()
+            atexit.register(_close, loop, thread)
         answering, life_cycle = self._make()
         self._run(life_cycle.start())
         atexit.register(self._shut_down, life_cycle)
@@ -61,8 +63,6 @@ class PlainCalls:
 
         with suppress(TimeoutError):
             self._run(shut_down())
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         loop = self._loop
@@ -79,6 +79,13 @@ class PlainCalls:
         loop.call_soon_threadsafe(start)
         done.wait()
         return tasks[0].result()
+
+
+def _close(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(_SHUT_DOWN_SECONDS)
+    if not loop.is_running():
+        loop.close()
 
 
 async def _answered(answering: Answering, event: Mapping[str, Any], context: object) -> Any:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from lambda_streaming.clock import Clock, SystemClock
+from lambda_streaming.runtime.framing import EMPTY_BODY
 from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.phases import Phases
+from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.serving.take_over import LambdaHandler, arm
 from lambda_streaming.tracing.handler_phase import HandlerPhase, is_switched_off
 from lambda_streaming.tracing.invocations import Invocations
@@ -87,6 +88,8 @@ class Service:
     life_cycle: LifeCycle
     slots: int = 1
     """How many invocations may run at once."""
+    empty_body: bytes = EMPTY_BODY
+    """Sent in place of a streamed body without content, as chunks."""
 
 
 def traced(
@@ -142,6 +145,7 @@ def serve(compose: Compose) -> LambdaHandler:
             environment=FunctionEnvironment.from_environ(os.environ),
             life_cycle=service.life_cycle,
             slots=service.slots,
+            empty_body=service.empty_body,
         )
 
     caller = sys._getframe(1).f_globals["__name__"]

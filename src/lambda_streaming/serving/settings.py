@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_streaming.doors.door import InvokeMode
-from lambda_streaming.environ import EnvironReader, SettingsError
+from lambda_streaming.environ import EnvironReader, unknown_names
+from lambda_streaming.runtime.framing import EMPTY_BODY
+from lambda_streaming.tracing.settings import TracingSettings
 
 _STATUSES = re.compile(r"\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?(,\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?)*")
 _LIFESPANS = ("auto", "on", "off")
+_EMPTY_BODIES = {"byte": EMPTY_BODY, "none": b""}
 
 PREFIX = "STREAMING_"
-_OF_OTHERS = ("APP", "TRACE_DETAIL", "TRACE_SPAN_BUDGET", "TRACE_SLOW_MS", "FLUSH_SECONDS")
-"""Settings of the entrypoint and of the tracing."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
     """`root_path` None is the front door's. `max_stream_seconds` None bounds event streams alone,
     by 300 seconds. An answer with one of `error_statuses` counts as a failed invocation. `url_cors`
-    says that the Function URL answers for CORS itself.
+    says that the Function URL answers for CORS itself. `close_table` is where pages leave the wish
+    that their stream be closed, `empty_body` what is sent in place of a streamed body without
+    content, as chunks.
     """
 
     invoke_mode: InvokeMode = InvokeMode.AUTO
@@ -32,47 +34,59 @@ class AppSettings:
     max_stream_seconds: float | None = None
     error_statuses: tuple[range, ...] = ()
     url_cors: bool = False
-    is_debug: bool = False
+    close_table: str | None = None
+    empty_body: bytes = EMPTY_BODY
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
-        """`given` are the handler's arguments, None where one was left out.
+        """`given` are the handler's arguments (see check_arguments), None where one was left out.
 
-        Raises SettingsError for a value that is not valid.
+        Raises SettingsError for a variable's value that is not valid.
         """
-        read = EnvironReader(environ)
-        seconds = read.number(f"{PREFIX}MAX_STREAM_SECONDS", 0, 0, 900)
-        own: dict[str, Any] = {
-            "invoke_mode": read.choice(f"{PREFIX}INVOKE_MODE", tuple(InvokeMode)),
-            "lifespan": read.choice(f"{PREFIX}LIFESPAN", _LIFESPANS),
-            "root_path": read.optional(f"{PREFIX}ROOT_PATH"),
-            "max_stream_seconds": seconds or None,
-            "error_statuses": _statuses(read),
-            "url_cors": read.flag(f"{PREFIX}URL_CORS"),
-            "is_debug": read.flag("DEBUG"),
-        }
-        known = {field.name for field in fields(cls)}
-        own |= {name: value for name, value in given.items() if name in known and value is not None}
-        _check("lifespan", own["lifespan"], _LIFESPANS)
-        _check("invoke_mode", own["invoke_mode"], tuple(InvokeMode))
-        own["invoke_mode"] = InvokeMode(own["invoke_mode"])
-        return cls(**own)
+        own = {name: value for name, value in given.items() if value is not None}
+        if "invoke_mode" in own:
+            own["invoke_mode"] = InvokeMode(own["invoke_mode"])
+        return replace(cls.read(EnvironReader(environ)), **own)
+
+    @classmethod
+    def read(cls, read: EnvironReader) -> AppSettings:
+        return cls(
+            invoke_mode=InvokeMode(read.choice(f"{PREFIX}INVOKE_MODE", tuple(InvokeMode))),
+            lifespan=read.choice(f"{PREFIX}LIFESPAN", _LIFESPANS),
+            root_path=read.optional(f"{PREFIX}ROOT_PATH"),
+            max_stream_seconds=read.number(f"{PREFIX}MAX_STREAM_SECONDS", 0, 0, 900) or None,
+            error_statuses=_statuses(read),
+            url_cors=read.flag(f"{PREFIX}URL_CORS"),
+            empty_body=_EMPTY_BODIES[read.choice(f"{PREFIX}EMPTY_BODY", tuple(_EMPTY_BODIES))],
+            close_table=read.optional(f"{PREFIX}CLOSE_TABLE"),
+        )
 
     def is_error(self, status: int) -> bool:
         return any(status in statuses for statuses in self.error_statuses)
 
 
 def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
-    """Variables that begin like a setting and are none, each with the nearest one."""
-    own = ("INVOKE_MODE", "LIFESPAN", "ROOT_PATH", "MAX_STREAM_SECONDS", "ERROR_STATUS", "URL_CORS")
-    known = [PREFIX + name for name in (*own, *_OF_OTHERS)]
-    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
-    return [(name, next(iter(get_close_matches(name, known, 1)), None)) for name in unknown]
+    """Variables that begin like a setting and are none, each with the one most like it."""
+    return unknown_names(environ, PREFIX, _read_all)
 
 
-def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+def _read_all(read: EnvironReader) -> None:
+    AppSettings.read(read)
+    TracingSettings.read(read)
+    read.optional(f"{PREFIX}APP")  # of the entrypoint
+
+
+def check_arguments(given: Mapping[str, Any]) -> None:
+    """The settings among a handler's arguments. Raises ValueError for one that cannot be used."""
+    for name, allowed in (("lifespan", _LIFESPANS), ("invoke_mode", tuple(InvokeMode))):
+        value = given.get(name)
+        if value is not None and value not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    root_path, seconds = given.get("root_path"), given.get("max_stream_seconds")
+    if not isinstance(root_path, str | None):
+        raise ValueError(f"root_path must be a str, not {root_path!r}")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise ValueError(f"max_stream_seconds must be a number above 0, not {seconds!r}")
 
 
 def _statuses(read: EnvironReader) -> tuple[range, ...]:

@@ -29,7 +29,10 @@ class TracingSettings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> TracingSettings:
         """Raises SettingsError for a bad value, and for what would split the trace in two."""
-        read = EnvironReader(environ)
+        return cls.read(EnvironReader(environ))
+
+    @classmethod
+    def read(cls, read: EnvironReader) -> TracingSettings:
         if (problem := exec_wrapper_problem(read)) is not None:
             raise SettingsError(problem)
         return cls(

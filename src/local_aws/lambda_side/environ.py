@@ -19,14 +19,14 @@ from local_aws.settings import FunctionSettings
 
 _CREDENTIALS_OF_THE_STACK = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"),
 )
 # https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html; a profile may name a
 # program that gives the credentials, which needs HOME and PATH.
 _CREDENTIALS_OF_THE_CALLER = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
     *("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE"),
-    *("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_EC2_METADATA_DISABLED", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
     *("HOME", "PATH"),
@@ -83,7 +83,9 @@ def function_environ(
     if not function.writes_bytecode:
         of_this_computer["PYTHONDONTWRITEBYTECODE"] = "1"
     if function.python_path:
-        of_this_computer["PYTHONPATH"] = os.pathsep.join(map(str, function.python_path))
+        own = function.environment.get("PYTHONPATH")
+        paths = [*([own] if own else []), *map(str, function.python_path)]
+        of_this_computer["PYTHONPATH"] = os.pathsep.join(paths)
     if function.real_credentials:
         for name in _CREDENTIALS_OF_THE_STACK:
             (reserved if name in reserved else of_this_computer).pop(name)

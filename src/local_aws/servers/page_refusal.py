@@ -11,11 +11,12 @@ They listen on loopback, where any page that a browser of this computer shows ca
 Each port has its rule:
 
 * console: its own pages, and programs, under its own names (`ConsoleAccess`);
-* Runtime API, collector, the proxies before DynamoDB and CloudWatch, moto: programs, which send
-  nothing that marks a browser (`page_refusal`);
+* Invoke API, Runtime API, collector, the proxies before DynamoDB and CloudWatch, moto: programs,
+  which send nothing that marks a browser (`page_refusal`);
 * dynoxide: has no rule and answers every origin, so it listens at a random address (engines.py);
 * X-Ray daemon: UDP, and no page can write a datagram that begins as the daemon's do;
-* Function URL: everybody, as on AWS, where its CORS configuration narrows what pages may read.
+* Function URL, REST API, HTTP API, load balancer: everybody, as on AWS. Pages may read what the
+  URL's CORS configuration, or the function's own headers behind the other doors, let them.
 """
 
 from __future__ import annotations

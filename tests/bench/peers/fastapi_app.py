@@ -1,4 +1,4 @@
-"""The peers in Python: a FastAPI app, served by uvicorn behind Lambda Web Adapter, or by Mangum.
+"""A FastAPI app, served by uvicorn behind Lambda Web Adapter, by Mangum, or by the library.
 
 Like the service it has two AWS clients and sends an item that it found in a DynamoDB index.
 """
@@ -62,3 +62,7 @@ if os.environ.get("BENCH_PEER") == "mangum":
     from mangum import Mangum
 
     handler = Mangum(app, lifespan="off")
+elif os.environ.get("BENCH_PEER") == "asgi":
+    from lambda_streaming import asgi
+
+    handler = asgi(app)

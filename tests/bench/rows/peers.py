@@ -32,8 +32,8 @@ STREAMING_ROW = "peers"
 COLD_ROW = "cold-peers"
 
 NODE, WEB_ADAPTER, MANGUM = "Node client", "uvicorn + Web Adapter", "FastAPI + Mangum"
-_READY_BLOCKS = 20_000
-_FEW_BLOCKS = 10
+READY_BLOCKS = 20_000
+FEW_BLOCKS = 10
 _PACED_BLOCKS = 1_000
 _PAUSE_SECONDS = 0.001
 
@@ -50,28 +50,30 @@ def measure_streaming(run: Run) -> list[Figure]:
             for tree in run.trees
         }
         subjects[NODE] = _by_body(opened.enter_context(_node(run, node)))
-        subjects[WEB_ADAPTER] = _by_query(
-            opened.enter_context(_behind_web_adapter(run, python, adapter))
+        subjects[WEB_ADAPTER] = by_query(
+            opened.enter_context(behind_web_adapter(run, python, adapter))
         )
         bare = _by_body(opened.enter_context(program("bare_socket.py", "ready")))
         run.progress.begin("Streaming beside other runtimes: blocks that are ready")
-        warmed = {name: partial(_warm, serve) for name, serve in subjects.items()}
+        warmed = {name: partial(warm, serve) for name, serve in subjects.items()}
         run.in_turn(1, warmed)
-        ready = run.in_turn(run.rounds(7, 25), _with(subjects, _READY_BLOCKS, 0))
+        ready = run.in_turn(run.rounds(7, 25), asked(subjects, READY_BLOCKS, 0))
         run.progress.begin("Streaming beside other runtimes: first bytes")
-        first = run.in_turn(run.rounds(50, 200), _with(subjects | {"floor": bare}, _FEW_BLOCKS, 0))
+        first = run.in_turn(run.rounds(50, 200), asked(subjects | {"floor": bare}, FEW_BLOCKS, 0))
         run.progress.begin("Streaming beside other runtimes: one block a millisecond")
-        paced = run.in_turn(run.rounds(3, 11), _with(subjects, _PACED_BLOCKS, _PAUSE_SECONDS))
+        paced = run.in_turn(run.rounds(3, 11), asked(subjects, _PACED_BLOCKS, _PAUSE_SECONDS))
     floor = statistics.median(answer.first_byte_ms for answer in first["floor"])
     return [
-        *_each(
+        *each(
+            STREAMING_ROW,
             "CPU per ready block",
             "µs",
             ready,
-            lambda answer: answer.spent.cpu_ns / _READY_BLOCKS / 1000,
+            lambda answer: answer.spent.cpu_ns / READY_BLOCKS / 1000,
             {NODE: 0.6, WEB_ADAPTER: 0.8},
         ),
-        *_each(
+        *each(
+            STREAMING_ROW,
             "elapsed from the event to the first byte",
             "ms",
             first,
@@ -80,7 +82,8 @@ def measure_streaming(run: Run) -> list[Figure]:
             kind=Kind.MEDIAN_RATIO,
             note=f"of it the stand-in's part: a bare socket loop takes {floor:.2f} ms (median)",
         ),
-        *_each(
+        *each(
+            STREAMING_ROW,
             "CPU per block, one a millisecond",
             "µs",
             paced,
@@ -100,18 +103,28 @@ def measure_cold(run: Run) -> list[Figure]:
         for name, package in packages.items()
     }
     subjects[WEB_ADAPTER] = partial(
-        started, partial(_behind_web_adapter, run, python, adapter), UNSAMPLED
+        started, partial(behind_web_adapter, run, python, adapter), UNSAMPLED
     )
-    subjects[MANGUM] = partial(started, partial(_mangum, run, python), UNSAMPLED)
+    subjects[MANGUM] = partial(started, partial(with_mangum, run, python), UNSAMPLED)
     taken = run.in_turn(run.rounds(7, 21), subjects)
     limits: Mapping[str, float | None] = {WEB_ADAPTER: 1.0, MANGUM: 1.0}
     return [
-        *_each("CPU to the first /next", "ms", taken, lambda start: start.to_next_ms, limits),
-        *_each("CPU to the first item", "ms", taken, lambda start: start.to_first_item_ms, limits),
+        *each(
+            COLD_ROW, "CPU to the first /next", "ms", taken, lambda start: start.to_next_ms, limits
+        ),
+        *each(
+            COLD_ROW,
+            "CPU to the first item",
+            "ms",
+            taken,
+            lambda start: start.to_first_item_ms,
+            limits,
+        ),
     ]
 
 
-def _each(
+def each(
+    row: str,
     name: str,
     unit: str,
     taken: Mapping[str, list[Any]],
@@ -121,7 +134,6 @@ def _each(
     kind: Kind = Kind.RATIO,
     note: str = "",
 ) -> Iterable[Figure]:
-    row = COLD_ROW if MANGUM in limits else STREAMING_ROW
     for peer, limit in limits.items():
         yield figure(
             row,
@@ -146,7 +158,7 @@ def _by_body(function: Function) -> Serve:
     return serve
 
 
-def _by_query(function: Function) -> Serve:
+def by_query(function: Function) -> Serve:
     def serve(blocks: int, pause_seconds: float) -> Answer:
         query = {"count": str(blocks), "size": str(len(BLOCK)), "pause_seconds": str(pause_seconds)}
         event = stream_event(**query)
@@ -156,16 +168,16 @@ def _by_query(function: Function) -> Serve:
     return serve
 
 
-def _with(
+def asked(
     subjects: Mapping[str, Serve], blocks: int, pause_seconds: float
 ) -> dict[str, Callable[[], Answer]]:
     return {name: partial(serve, blocks, pause_seconds) for name, serve in subjects.items()}
 
 
-def _warm(serve: Serve) -> None:
+def warm(serve: Serve) -> None:
     """Node compiles what runs often: nobody is measured before that."""
     for _ in range(3):
-        serve(_READY_BLOCKS, 0)
+        serve(READY_BLOCKS, 0)
 
 
 def _node(run: Run, place: Path) -> Function:
@@ -174,7 +186,7 @@ def _node(run: Run, place: Path) -> Function:
     return Function(Command(argv, environ | _path(), place))
 
 
-def _behind_web_adapter(run: Run, python: Path, adapter: Path) -> Function:
+def behind_web_adapter(run: Run, python: Path, adapter: Path) -> Function:
     port = _free_port()
     environ = run.aws.environ() | _path()
     lwa = {
@@ -187,7 +199,7 @@ def _behind_web_adapter(run: Run, python: Path, adapter: Path) -> Function:
     return Function(Command([str(adapter)], environ | lwa, PEERS), Command(app, environ, PEERS))
 
 
-def _mangum(run: Run, python: Path) -> Function:
+def with_mangum(run: Run, python: Path) -> Function:
     argv = [str(python), "-m", "awslambdaric", "fastapi_app.handler"]
     return Function(Command(argv, {**run.aws.environ(), "BENCH_PEER": "mangum"}, PEERS))
 

@@ -87,6 +87,21 @@ def test_the_runtime_knows_only_what_is_asked_and_answered() -> None:
     assert known <= {"runtime", "requests", "responses", "version"}
 
 
+def test_the_bridge_knows_no_front_door_and_no_tracing() -> None:
+    known = {
+        name.split(".")[1]
+        for path in (LIBRARY / "bridge").glob("*.py")
+        for name in imports(path)
+        if name.startswith("lambda_streaming.")
+    }
+
+    assert known <= {"bridge", "runtime", "requests", "responses", "failure_answers"}
+
+
+def test_only_one_file_knows_a2wsgi() -> None:
+    assert [path.name for path in LIBRARY_FILES if "a2wsgi" in imports(path)] == ["wsgi.py"]
+
+
 def test_the_library_never_imports_the_service() -> None:
     importers = [
         module_of(path)

@@ -102,7 +102,8 @@ def test_every_metric_has_its_row() -> None:
     counted = re.findall(r'metrics\.(?:count|observe)\(\s*"(\w+)"', source())
     assert named == set(counted)
     (ended,) = (row for row in rows_of(text_of(OPERATE), "metric") if "StreamsEnded" in row[0])
-    others = set(StreamOutcome) - {StreamOutcome.COMPLETED, StreamOutcome.FAILED}
+    elsewhere = {StreamOutcome.COMPLETED, StreamOutcome.FAILED, StreamOutcome.CLOSED}
+    others = set(StreamOutcome) - elsewhere
     assert {"Reason", "busy", *(outcome.value for outcome in others)} == set(quoted(ended[1]))
 
 
@@ -154,7 +155,7 @@ def test_what_may_delay_the_next_invocation_is_stated() -> None:
 
     finish_seconds = run_virtually(seconds_to_finish())
     flush_seconds = make_settings().flush_seconds
-    limits = " ".join(section_of("README.md", "## Limits").split())
+    limits = " ".join(section_of("docs/sentiment-service.md", "## Limits").split())
     assert finish_seconds == pytest.approx(endings.FINISH_SECONDS, abs=0.01)
     assert f"for at most {endings.FINISH_SECONDS:g} seconds" in limits
     assert f"at most `SSE_FLUSH_SECONDS` ({flush_seconds:g})" in limits
@@ -164,14 +165,16 @@ def test_what_may_delay_the_next_invocation_is_stated() -> None:
 
 def test_the_words_say_the_defaults() -> None:
     settings = make_settings()
-    words = {row[0]: row[1] for row in rows_of(text_of("README.md"), "word")}
+    words = {row[0]: row[1] for row in rows_of(text_of("docs/sentiment-service.md"), "word")}
     assert list(words) == ["position", "overlap", "slot", "lease", "session", "rotation"]
     assert f"({settings.overlap_seconds:g} seconds)" in words["overlap"]
     assert f"({settings.lease_seconds:g} seconds;" in words["lease"]
     low = endings.SHORTEST_ROTATION * 100
     assert f"after {low:g} to 100 % of `SSE_MAX_STREAM_SECONDS`" in words["rotation"]
     renewal_seconds = settings.lease_seconds / 3
-    assert f"({renewal_seconds:g} seconds) later" in " ".join(text_of("README.md").split())
+    assert f"({renewal_seconds:g} seconds) later" in " ".join(
+        text_of("docs/sentiment-service.md").split()
+    )
 
 
 def test_the_picture_is_the_consoles_size_and_not_heavy() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from lambda_streaming.environ import SettingsError
+from lambda_streaming.serving.settings import AppSettings
+from lambda_streaming.tracing.settings import TracingSettings
 from lambdas.sse_streaming.settings import Settings
 from local_aws import settings as local_settings
 from local_aws.sentiment.function import ENVIRONMENT
@@ -106,6 +108,18 @@ def test_what_one_value_makes_of_the_others_default_is_so() -> None:
     assert len(examples) == 3
     for name, value, other, becomes in examples:
         assert getattr(make_settings(**{name: value}), other.lower()) == float(becomes)
+
+
+def test_every_variable_of_an_app_has_its_row() -> None:
+    asked = asked_by(lambda environ: AppSettings.from_environ(environ, {}), {})
+    asked |= asked_by(TracingSettings.from_environ, {})
+    streaming = {name for name in asked if name.startswith("STREAMING_")} | {"STREAMING_APP"}
+    page = rows_of(text_of("docs/apps.md"), "variable")
+    rows = {quoted(row[0])[0]: quoted(row[1]) for row in page}
+    assert set(rows) == streaming
+    stated = {name: default[0] for name, default in rows.items() if default}
+    assert AppSettings.from_environ(stated, {}) == AppSettings.from_environ({}, {})
+    assert TracingSettings.from_environ(stated) == TracingSettings.from_environ({})
 
 
 def test_every_switch_of_the_local_stack_has_its_row() -> None:

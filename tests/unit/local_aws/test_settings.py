@@ -9,6 +9,9 @@ from lambdas.sse_streaming import settings as lambdas_settings
 from local_aws.sentiment.function import DEFAULT_HEARTBEAT_SECONDS
 from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
 
+STREAMS = {"STREAMING_INVOKE_MODE": "stream"}
+"""The REST API at hand does."""
+
 
 def test_nothing_set_gives_the_documented_defaults() -> None:
     settings = Settings.from_environ({})
@@ -110,7 +113,7 @@ def test_an_app_is_run_where_its_author_starts_the_stack(
     assert settings.function.handler == "shop.main.handler"
     assert settings.function.task_root == tmp_path
     assert settings.function.name == "shop-main"
-    assert settings.function.environment == {}
+    assert settings.function.environment == STREAMS
     assert settings.function.passed_on == {"STREAMING_B": "2"}
     assert settings.watched == tmp_path
     assert not settings.serves_sentiment
@@ -126,7 +129,7 @@ def test_a_project_brings_its_folder_its_requirements_and_its_variables(tmp_path
     environ = {"APP": "main:h", "APP_DIR": str(project), "ENV_FILE": str(project / ".env")}
     settings = Settings.from_environ(environ)
     assert (settings.function.name, settings.function.task_root) == ("chat", project)
-    assert settings.function.environment == {"MODEL": "m"}
+    assert settings.function.environment == {**STREAMS, "MODEL": "m"}
     assert settings.requirements is None
     (project / "requirements.txt").touch()
     assert Settings.from_environ(environ).requirements == project / "requirements.txt"

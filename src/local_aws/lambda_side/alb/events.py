@@ -12,14 +12,13 @@ import json
 from typing import Any
 
 from local_aws.account import ACCOUNT_ID, REGION
-from local_aws.lambda_side.doors.http_request import HttpRequest, Pairs, body_as_text, lists
+from local_aws.lambda_side.doors.http_request import HttpRequest, Pairs, lists
 from local_aws.lambda_side.doors.invoker import Arrival
 
 TARGET_GROUP_ARN = (
     f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT_ID}:targetgroup/local/0000000000000000"
 )
 _NOT_PASSED_ON = frozenset({"connection", "keep-alive", "transfer-encoding", "x-forwarded-for"})
-_TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 def alb_event(request: HttpRequest, arrival: Arrival, *, multi_value: bool) -> bytes:
@@ -38,8 +37,8 @@ def alb_event(request: HttpRequest, arrival: Arrival, *, multi_value: bool) -> b
     ]
     query = [pair for pair in query if pair != ("", "")]
     # Text that is compressed is no text.
-    text_types = () if "content-encoding" in sent else _TEXT_TYPES
-    body, is_base64 = body_as_text(request.body, sent.get("content-type", ""), text_types)
+    is_compressed = "content-encoding" in sent
+    body, is_base64 = request.body_as_base64() if is_compressed else request.body_as_text()
     event: dict[str, Any] = {
         "requestContext": {"elb": {"targetGroupArn": TARGET_GROUP_ARN}},
         "httpMethod": request.method,

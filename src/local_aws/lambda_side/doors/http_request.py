@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 Pairs = list[tuple[str, str]]
+
+_TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,33 @@ class HttpRequest:
     def joined_headers(self) -> dict[str, str]:
         return joined(self.headers)
 
+    @property
+    def cookies(self) -> list[str]:
+        """Each NAME=value of the cookie headers."""
+        return [
+            cookie.strip()
+            for name, value in self.headers
+            if name == "cookie"
+            for cookie in value.split(";")
+        ]
+
+    @property
+    def query_pairs(self) -> Pairs:
+        """Decoded."""
+        return parse_qsl(self.query, keep_blank_values=True)
+
+    def body_as_text(self) -> tuple[str, bool]:
+        """The event's body, and whether it is base64: text is not."""
+        if self.joined_headers.get("content-type", "").lower().startswith(_TEXT_TYPES):
+            try:
+                return self.body.decode(), False
+            except UnicodeDecodeError:
+                pass
+        return self.body_as_base64()
+
+    def body_as_base64(self) -> tuple[str, bool]:
+        return base64.b64encode(self.body).decode(), bool(self.body)
+
 
 def joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """One value for each name, repeated ones joined with commas."""
@@ -51,11 +82,6 @@ def lists(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     return values
 
 
-def body_as_text(body: bytes, content_type: str, text_types: tuple[str, ...]) -> tuple[str, bool]:
-    """The event's body, and whether it is base64: text of these types is not."""
-    if content_type.lower().startswith(text_types):
-        try:
-            return body.decode(), False
-        except UnicodeDecodeError:
-            pass
-    return base64.b64encode(body).decode(), bool(body)
+def log_time(epoch_seconds: float) -> str:
+    """In the Common Log Format, as API Gateway and Function URLs give a request's time."""
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%d/%b/%Y:%H:%M:%S %z")

@@ -13,6 +13,8 @@ from local_aws.lambda_side.fleet import ConcurrencyLimitError, Fleet
 from local_aws.lambda_side.invocation import Invocation
 from local_aws.traces.trace_header import Trace, start_trace
 
+# Of a synchronous invocation: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_EVENT_BYTES = 6 * 1024 * 1024
 _INVOCATIONS_KEPT = 1000
 
 

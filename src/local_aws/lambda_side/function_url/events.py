@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from local_aws.account import ACCOUNT_ID, REGION
-from local_aws.lambda_side.doors.http_request import HttpRequest, body_as_text, joined
+from local_aws.lambda_side.doors.http_request import HttpRequest, joined, log_time
 from local_aws.lambda_side.doors.signature import iam_caller, signing_user
 
 URL_ID = "localfunctionurl0000000000000000"
 DOMAIN_NAME = f"{URL_ID}.lambda-url.{REGION}.on.aws"
 _NOT_PASSED_ON = frozenset({"cookie", "connection", "keep-alive", "transfer-encoding"})
-_TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 def function_url_event(
@@ -30,13 +27,7 @@ def function_url_event(
     """
     path, query = request.path, request.query
     headers = request.joined_headers
-    cookies = [
-        cookie.strip()
-        for name, value in request.headers
-        if name == "cookie"
-        for cookie in value.split(";")
-    ]
-    body, is_base64 = body_as_text(request.body, headers.get("content-type", ""), _TEXT_TYPES)
+    body, is_base64 = request.body_as_text()
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
@@ -64,15 +55,15 @@ def function_url_event(
             "requestId": request_id,
             "routeKey": "$default",
             "stage": "$default",
-            "time": datetime.fromtimestamp(received_at, UTC).strftime("%d/%b/%Y:%H:%M:%S %z"),
+            "time": log_time(received_at),
             "timeEpoch": int(received_at * 1000),
         },
         "isBase64Encoded": is_base64,
     }
-    if cookies:
-        event["cookies"] = cookies
+    if request.cookies:
+        event["cookies"] = request.cookies
     if query:
-        event["queryStringParameters"] = joined(parse_qsl(query, keep_blank_values=True))
+        event["queryStringParameters"] = joined(request.query_pairs)
     if body:
         event["body"] = body
     return json.dumps(event, separators=(",", ":")).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from local_aws.lambda_side.doors.http_request import HttpRequest
-from local_aws.lambda_side.doors.invoker import Invoker
+from local_aws.lambda_side.doors.invoker import MAX_EVENT_BYTES, Invoker
 from local_aws.lambda_side.doors.streamed_response import StreamedResponse
 from local_aws.lambda_side.fleet import ConcurrencyLimitError
 from local_aws.lambda_side.function_url import cors
@@ -16,7 +16,7 @@ from local_aws.servers.http_connection import HttpConnection
 
 
 class FunctionUrl:
-    max_request_bytes = 6 * 1024 * 1024
+    max_request_bytes = MAX_EVENT_BYTES
 
     def __init__(
         self,

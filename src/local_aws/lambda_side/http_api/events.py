@@ -10,12 +10,11 @@ $default, so no stage stands before the path.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from local_aws.account import ACCOUNT_ID, REGION
-from local_aws.lambda_side.doors.http_request import HttpRequest, body_as_text, joined
+from local_aws.lambda_side.doors.http_request import HttpRequest, joined, log_time
 from local_aws.lambda_side.doors.invoker import Arrival
 from local_aws.lambda_side.doors.signature import iam_caller, signing_user
 
@@ -23,20 +22,12 @@ API_ID = "localhttp0"
 DOMAIN_NAME = f"{API_ID}.execute-api.{REGION}.amazonaws.com"
 _DEFAULT = "$default"
 _NOT_PASSED_ON = frozenset({"cookie", "connection", "keep-alive", "transfer-encoding"})
-_TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 def http_api_event(request: HttpRequest, arrival: Arrival) -> bytes:
     headers = request.joined_headers
     path = unquote(request.path).partition("?")[0]
-    received = datetime.fromtimestamp(arrival.received_at, UTC)
-    body, is_base64 = body_as_text(request.body, headers.get("content-type", ""), _TEXT_TYPES)
-    cookies = [
-        cookie.strip()
-        for name, value in request.headers
-        if name == "cookie"
-        for cookie in value.split(";")
-    ]
+    body, is_base64 = request.body_as_text()
     context: dict[str, Any] = {
         "accountId": ACCOUNT_ID,
         "apiId": API_ID,
@@ -52,7 +43,7 @@ def http_api_event(request: HttpRequest, arrival: Arrival) -> bytes:
         "requestId": arrival.request_id,
         "routeKey": _DEFAULT,
         "stage": _DEFAULT,
-        "time": received.strftime("%d/%b/%Y:%H:%M:%S %z"),
+        "time": log_time(arrival.received_at),
         "timeEpoch": int(arrival.received_at * 1000),
     }
     user = signing_user(headers, request.query)
@@ -73,10 +64,10 @@ def http_api_event(request: HttpRequest, arrival: Arrival) -> bytes:
         "requestContext": context,
         "isBase64Encoded": is_base64,
     }
-    if cookies:
-        event["cookies"] = cookies
+    if request.cookies:
+        event["cookies"] = request.cookies
     if request.query:
-        event["queryStringParameters"] = joined(parse_qsl(request.query, keep_blank_values=True))
+        event["queryStringParameters"] = joined(request.query_pairs)
     if body:
         event["body"] = body
     return json.dumps(event, separators=(",", ":")).encode()

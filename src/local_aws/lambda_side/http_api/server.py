@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from local_aws.lambda_side.doors.buffered_response import Problem, answer_buffered
 from local_aws.lambda_side.doors.http_request import HttpRequest, Pairs
-from local_aws.lambda_side.doors.invoker import Arrival, Invoker
+from local_aws.lambda_side.doors.invoker import MAX_EVENT_BYTES, Arrival, Invoker
 from local_aws.lambda_side.doors.proxy_answer import (
     MalformedAnswerError,
     ProxyAnswer,
@@ -24,7 +24,6 @@ from local_aws.lambda_side.http_api.events import http_api_event
 from local_aws.servers.http_connection import HttpConnection
 
 _ANSWER_SECONDS = 30.0
-_MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, which is below the API's own 10 MB
 _ERRORS: Mapping[Problem, tuple[int, str]] = MappingProxyType(
     {
         Problem.NO_HTTP: (400, "Bad Request"),
@@ -57,7 +56,7 @@ class HttpApi:
     async def answer(self, http: HttpConnection, request: HttpRequest) -> None:
         arrival = self._invoker.arrival(request.joined_headers.get("x-amzn-trace-id"))
         event = http_api_event(request, arrival)
-        if len(event) > _MAX_EVENT_BYTES:
+        if len(event) > MAX_EVENT_BYTES:  # Lambda's limit, below the API's own
             await self.explain(http, Problem.TOO_LARGE, arrival)
             return
         await answer_buffered(

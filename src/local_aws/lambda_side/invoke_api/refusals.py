@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-MAX_REQUEST_BYTES = 6 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class InvokeRefusedError(Exception):

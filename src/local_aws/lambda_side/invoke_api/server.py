@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote
 import h11
 
 from local_aws.lambda_side.doors.http_request import HttpRequest, Pairs
-from local_aws.lambda_side.doors.invoker import Invoker
+from local_aws.lambda_side.doors.invoker import MAX_EVENT_BYTES, Invoker
 from local_aws.lambda_side.doors.payload import whole_payload
 from local_aws.lambda_side.fleet import ConcurrencyLimitError
 from local_aws.lambda_side.invocation import Invocation, InvocationFailedError
@@ -49,7 +49,7 @@ _FUNCTION = re.compile(
     r"(?:(?:arn:aws[\w-]*:lambda:[\w-]+:)?\d{12}:function:)?([\w-]+)(?::([\w$-]+))?", re.ASCII
 )
 _LATEST = "$LATEST"
-_MAX_EVENT_BYTES = 1024 * 1024  # of an asynchronous invocation
+_MAX_ASYNCHRONOUS_BYTES = 1024 * 1024
 _REQUEST_RESPONSE, _EVENT, _DRY_RUN = "RequestResponse", "Event", "DryRun"
 
 
@@ -63,7 +63,7 @@ class _Call:
 
 
 class InvokeApi:
-    max_request_bytes = refusals.MAX_REQUEST_BYTES
+    max_request_bytes = MAX_EVENT_BYTES
 
     def __init__(
         self,
@@ -115,8 +115,8 @@ class InvokeApi:
         )
         if invocation_type not in allowed:
             raise refusals.invalid("invocationType", invocation_type, f"one of {allowed}")
-        if invocation_type == _EVENT and len(request.body) > _MAX_EVENT_BYTES:
-            raise refusals.too_large(_MAX_EVENT_BYTES)
+        if invocation_type == _EVENT and len(request.body) > _MAX_ASYNCHRONOUS_BYTES:
+            raise refusals.too_large(_MAX_ASYNCHRONOUS_BYTES)
         return _Call(
             streams=streams,
             invocation_type=invocation_type,

@@ -33,7 +33,10 @@ class StreamedAnswer:
         self._http = http
 
     def plain(self, head: ResponseHead) -> Prelude:
-        raise PreludeError("the function did not stream with a prelude, and this API needs one")
+        raise PreludeError(
+            "the function did not stream with a prelude, and this API needs one"
+            " (STREAMING_INVOKE_MODE=stream)"
+        )
 
     def headers(self, prelude: Prelude, invocation: Invocation) -> Pairs:
         repeated = {name.lower() for name, _ in prelude.multi_value_headers}

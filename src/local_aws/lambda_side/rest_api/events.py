@@ -9,14 +9,12 @@ come decoded; of a repeated name the last value stands in the plain maps.
 
 from __future__ import annotations
 
-import base64
 import json
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from local_aws.account import ACCOUNT_ID, REGION
-from local_aws.lambda_side.doors.http_request import HttpRequest, lists
+from local_aws.lambda_side.doors.http_request import HttpRequest, lists, log_time
 from local_aws.lambda_side.doors.invoker import Arrival
 from local_aws.lambda_side.doors.signature import signing_user
 
@@ -33,7 +31,6 @@ _IDENTITY = (
 def rest_api_event(request: HttpRequest, arrival: Arrival, *, stage: str, path: str) -> bytes:
     """`path` is the request's, without its stage."""
     resource = "/" if path == "/" else "/{proxy+}"
-    received = datetime.fromtimestamp(arrival.received_at, UTC)
     sent = request.joined_headers
     headers = [
         *((name, value) for name, value in request.headers if name not in _NOT_PASSED_ON),
@@ -42,7 +39,8 @@ def rest_api_event(request: HttpRequest, arrival: Arrival, *, stage: str, path: 
         ("X-Forwarded-Port", "443"),
         ("X-Forwarded-Proto", "https"),
     ]
-    query = parse_qsl(request.query, keep_blank_values=True)
+    query = request.query_pairs
+    body, is_base64 = request.body_as_base64()
     event: dict[str, Any] = {
         "resource": resource,
         "path": path,
@@ -65,14 +63,14 @@ def rest_api_event(request: HttpRequest, arrival: Arrival, *, stage: str, path: 
             "path": f"/{stage}{path}",
             "protocol": request.protocol,
             "requestId": arrival.request_id,
-            "requestTime": received.strftime("%d/%b/%Y:%H:%M:%S %z"),
+            "requestTime": log_time(arrival.received_at),
             "requestTimeEpoch": int(arrival.received_at * 1000),
             "resourceId": "local0",
             "resourcePath": resource,
             "stage": stage,
         },
-        "body": base64.b64encode(request.body).decode() if request.body else None,
-        "isBase64Encoded": bool(request.body),
+        "body": body or None,
+        "isBase64Encoded": is_base64,
     }
     return json.dumps(event, separators=(",", ":")).encode()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from local_aws.lambda_side.doors.buffered_response import Problem, answer_buffered
 from local_aws.lambda_side.doors.http_request import HttpRequest
-from local_aws.lambda_side.doors.invoker import Arrival, Invoker
+from local_aws.lambda_side.doors.invoker import MAX_EVENT_BYTES, Arrival, Invoker
 from local_aws.lambda_side.doors.streamed_response import StreamedResponse
 from local_aws.lambda_side.fleet import ConcurrencyLimitError
 from local_aws.lambda_side.rest_api import gateway
@@ -21,7 +21,6 @@ STREAM_STAGE, BUFFERED_STAGE = "prod", "buffered"
 # Of a Regional API; an edge-optimized one waits 30 s.
 _IDLE_SECONDS = 300.0
 _ANSWER_SECONDS = 29.0
-_MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, which is below the API's own 10 MB
 
 
 class RestApi:
@@ -58,7 +57,7 @@ class RestApi:
             return
         arrival = self._invoker.arrival(request.joined_headers.get("x-amzn-trace-id"))
         event = rest_api_event(request, arrival, stage=stage, path=f"/{path}")
-        if len(event) > _MAX_EVENT_BYTES:
+        if len(event) > MAX_EVENT_BYTES:  # Lambda's limit, below the API's own
             await gateway.refuse(http, gateway.STATUS_OF[Problem.TOO_LARGE])
         elif stage == STREAM_STAGE:
             await self._stream(http, request, event, arrival)

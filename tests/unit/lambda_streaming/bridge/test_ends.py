@@ -12,7 +12,7 @@ from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.observer import EndReason
 from lambda_streaming.bridge.types import AsgiApp, Receive, Scope, Send
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import StreamOutcome
+from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from tests.fakes.asgi import (
     EVENT_STREAM,
     Delivered,
@@ -151,6 +151,17 @@ def test_a_timeout_shorter_than_the_margin_is_not_all_margin() -> None:
     assert answer(Life().app(every_seconds=None), request(deadline=1.0)).head_at == 0.5
 
 
+def test_a_small_margin_is_shared_by_the_app_and_the_trailers() -> None:
+    life = Life()
+
+    delivered = answer(
+        life.app(every_seconds=50), request(deadline=10.0), deadline_margin_seconds=0.4
+    )
+
+    assert life.at == [(9.8, "cancelled")]
+    assert delivered.ended_at < 10.0
+
+
 def test_trailers_go_out_before_the_deadline_though_the_app_ignores_everything() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start())
@@ -201,6 +212,30 @@ def test_max_stream_seconds_ends_any_stream_and_the_client_does_not_wait_for_the
 
     assert delivered.outcome is StreamOutcome.COMPLETED
     assert (delivered.ended_at, delivered.finished_at) == (20.0, 21.0)
+
+
+@pytest.mark.parametrize("deadline", [None, 10.0])
+def test_a_body_whose_end_is_on_its_way_has_ended(deadline: float | None) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(block(b"one", True))
+        await asyncio.sleep(7)
+        await send(block(b"two"))
+
+    async def during(runtime: FakeRuntime) -> None:
+        runtime.write.end_takes_seconds = 1.5
+
+    observed = Observed()
+    delivered = answer(
+        app,
+        request(deadline=deadline),
+        during=during,
+        observed=observed,
+        max_stream_seconds=8 if deadline is None else 100,
+    )
+
+    assert delivered.outcome is StreamOutcome.COMPLETED
+    assert observed.told[-1] == ("ended", EndReason.COMPLETED)
 
 
 def test_other_streams_may_take_until_the_deadline() -> None:
@@ -271,6 +306,28 @@ def test_a_lost_socket_that_a_write_finds_is_an_oserror_from_send(
     assert life.at == [(3.0, "OSError")]
     assert observed.told[-1] == ("ended", EndReason.LOST)
     assert not caplog.records, "an app that ends with the OSError did nothing wrong"
+
+
+@pytest.mark.parametrize("how", ["cause", "context", "group"])
+def test_an_app_that_fails_by_the_oserror_did_nothing_wrong(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        try:
+            while True:
+                await send(block(b"one", True))
+                await asyncio.sleep(1)
+        except OSError as error:
+            if how == "cause":
+                raise ValueError from error
+            if how == "group":
+                raise ExceptionGroup("of a task group", [error]) from None
+            raise ValueError  # noqa: B904 (the context is meant)
+
+    answer(app, request(deadline=10.0))
+
+    assert not caplog.records
 
 
 def test_sigterm_before_the_answer_ends_the_app() -> None:
@@ -422,7 +479,75 @@ def test_a_buffered_answer_that_is_too_large_is_a_500_that_says_so(blocks: int) 
     assert observed.told[-1] == ("ended", EndReason.TOO_LARGE)
 
 
+def test_an_app_goes_on_when_its_whole_answer_is_delivered_and_not_before() -> None:
+    """What it does next may keep the event loop busy."""
+    went_on: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await hello(scope, receive, send)
+        went_on.append("work")
+
+    async def scenario() -> None:
+        result = await AsgiAdapter(app).stream(request())
+        await asyncio.sleep(1)
+        assert not went_on
+        assert result.finish is not None
+        await result.finish(StreamOutcome.COMPLETED, None)
+
+    run_virtually(scenario())
+
+    assert went_on == ["work"]
+
+
+def test_a_large_body_is_sent_as_a_stream_that_may_stall() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(block(b"x" * 1_100_000))
+
+    async def scenario() -> None:
+        result = await AsgiAdapter(app, limits=Limits(stall_seconds=7)).stream(request())
+        assert isinstance(result, StreamingResponse)
+        assert result.stall_seconds == 7
+        assert result.finish is not None
+        await result.finish(StreamOutcome.COMPLETED, None)
+
+    run_virtually(scenario())
+
+
+def test_an_app_whose_answer_is_collected_lets_the_event_loop_run() -> None:
+    stop: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(block(b"one", True))
+        asyncio.get_running_loop().call_soon(stop.append, "stop")
+        for _ in range(1000):
+            await send(block(b"", True))
+        assert stop
+        await send(block())
+
+    assert answer(app, buffers=True).status == 200
+
+
 # What is left behind
+
+
+def test_nobody_is_blamed_for_tasks_while_requests_overlap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(scope["aws.deadline"] / 100)
+        await hello(scope, receive, send)
+
+    async def scenario() -> None:
+        adapter = AsgiAdapter(app, monotonic=asyncio.get_running_loop().time)
+        await asyncio.gather(
+            *(FakeRuntime(adapter).answer(request(deadline=seconds)) for seconds in (100, 200, 300))
+        )
+
+    run_virtually(scenario())
+
+    assert not caplog.records
 
 
 def test_tasks_that_are_left_behind_are_logged_once_for_each_place(
@@ -450,3 +575,17 @@ def test_tasks_that_are_left_behind_are_logged_once_for_each_place(
     (record,) = caplog.records
     assert record.getMessage().startswith("a request left tasks behind: ")
     assert "forgotten" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("background_seconds", -1.0),
+        ("deadline_margin_seconds", float("nan")),
+        ("stall_seconds", 0.0),
+        ("max_stream_seconds", 0.0),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_by_name(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Limits(**{name: seconds})

@@ -97,6 +97,22 @@ def test_an_app_without_lifespan_is_served_unless_it_is_demanded(
     ]
 
 
+def test_an_app_that_stays_after_its_shutdown_is_cancelled() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for phase in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{phase}.complete"})
+        await asyncio.sleep(1000)
+
+    async def scenario() -> None:
+        before = asyncio.all_tasks()
+        await (await started(app)).shut_down()
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == before
+
+    run_virtually(scenario())
+
+
 def test_off_never_asks() -> None:
     app = App()
 

@@ -73,6 +73,9 @@ class WithMethod:
 class WithAwait:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
+    def __await__(self) -> Iterator[None]:
+        yield
+
 
 async def with_any(*arguments: Any) -> None: ...
 
@@ -107,6 +110,7 @@ class Asgi2:
         (wsgi, r"write handler = wsgi\(...\)"),
         (wsgi_with_more, r"write handler = wsgi\(...\)"),
         (WsgiObject(), r"write handler = wsgi\(...\)"),
+        (FastAPI, "FastAPI is a class: give an object of it"),
         (Asgi2, "guarantee_single_callable"),
         (lambda: None, "takes no arguments"),
         (lambda a, b, c, d: None, "does not take"),

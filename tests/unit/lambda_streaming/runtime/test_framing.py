@@ -46,7 +46,22 @@ def test_a_prelude_is_json_without_nul_or_there_is_none(headers: dict[str, str])
     document = sent.split(b"\r\n")[1]
     assert b"\0" not in document
     assert document.isascii()
-    assert json.loads(document)["headers"] == headers
+    assert json.loads(document)["headers"] == {
+        name: value.strip(" ") for name, value in headers.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "sent"),
+    [([" a\t"], "a"), (["a", "b"], "a, b"), (["", "a", " "], "a"), (["", ""], ""), ([""], "")],
+)
+def test_blanks_around_values_and_empty_ones_of_a_list_are_not_sent(
+    values: list[str], sent: str
+) -> None:
+    """Front ends refuse a value that ends with a blank."""
+    prelude = prelude_chunks(200, [("x-a", value) for value in values], ())
+
+    assert json.loads(prelude.split(b"\r\n")[1])["headers"] == {"x-a": sent}
 
 
 @pytest.mark.parametrize("status", [100, 199, 600, -1])

@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 from lambda_streaming.responses import Response, Result, StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
-from lambda_streaming.serving.phases import Phases
+from lambda_streaming.serving.recording.phases import Phases
 from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.step import current_trace

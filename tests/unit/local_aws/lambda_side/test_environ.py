@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,3 +53,8 @@ def test_the_callers_account_is_reached_only_where_the_caller_says_so(
     assert (real["AWS_REGION"], real["AWS_DEFAULT_REGION"]) == ("eu-west-1", "eu-west-1")
     assert "AWS_SESSION_TOKEN" not in real, "a stack's token would spoil the caller's key"
     assert "AWS_SHARED_CREDENTIALS_FILE" not in real
+
+
+def test_the_library_is_searched_after_the_apps_own_folders() -> None:
+    environ = environ_of(environment={"PYTHONPATH": "vendored"}, python_path=(Path("/library"),))
+    assert environ["PYTHONPATH"] == f"vendored{os.pathsep}/library"

@@ -46,6 +46,7 @@ def test_everything_but_json_is_optional() -> None:
         b'{"headers":[]}',
         b'{"headers":{"a":null}}',
         b'{"cookies":"a=1"}',
+        b'{"multiValueHeaders":{"a":"b"}}',
     ],
 )
 def test_what_aws_could_not_read_is_refused(head: bytes) -> None:

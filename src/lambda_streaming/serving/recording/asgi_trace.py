@@ -20,7 +20,7 @@ from lambda_streaming.bridge.observer import EndReason
 from lambda_streaming.bridge.types import Scope
 from lambda_streaming.clock import Clock
 from lambda_streaming.requests import Request
-from lambda_streaming.serving.instruments import Answer
+from lambda_streaming.serving.recording.instruments import Answer
 from lambda_streaming.tracing.failures import Failure
 from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.header import TraceHeader, parse_trace_header

@@ -1,0 +1,1 @@
+"""What is recorded of the requests of an app: its trace in two phases, a line in the log."""

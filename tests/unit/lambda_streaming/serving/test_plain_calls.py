@@ -1,0 +1,352 @@
+"""Handlers called in plain Python, as tests and wrappers do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+import lambda_streaming
+from lambda_streaming import EventStream, Request, Response, StreamingResponse, asgi, streaming
+from lambda_streaming.bridge.lifespan import LifespanError
+from lambda_streaming.bridge.types import Receive, Scope, Send
+from lambda_streaming.handlers import AppHandler
+from lambda_streaming.serving.answering import ErrorStatus
+from lambda_streaming.serving.other_events import UnhandledEventError
+from tests.fakes.asgi import block, start
+from tests.fakes.events import alb_event, function_url_event, http_api_event, rest_api_event
+
+HEALTH = {"httpMethod": "GET", "path": "/health", "headers": {}}
+SQS = {"Records": [{"eventSource": "aws:sqs", "body": "one"}]}
+
+
+class Counting:
+    """An app with a lifespan, which answers with how often it has started."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if scope["type"] == "lifespan":
+            self.starts += 1
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send(start(200, (b"content-type", b"text/plain")))
+            await send(block(b"%d" % self.starts))
+
+
+def answered(handler: AppHandler, event: Mapping[str, Any], context: object = None) -> Any:
+    """What a client reads from the answer."""
+    answer = handler(event, context)
+    body = answer["body"]
+    is_json = answer["headers"].get("content-type") == "application/json"
+    return answer["statusCode"], json.loads(body) if is_json else body
+
+
+def test_an_app_starts_once_for_all_calls_from_everywhere() -> None:
+    handler = asgi(Counting())
+
+    async def while_a_loop_runs() -> Any:
+        return answered(handler, HEALTH)
+
+    results = [answered(handler, HEALTH), asyncio.run(while_a_loop_runs())]
+    threads = [
+        threading.Thread(target=lambda: results.append(answered(handler, HEALTH))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert results == [(200, "1")] * 10
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        function_url_event("GET", "/"),
+        rest_api_event("GET", "/"),
+        http_api_event("GET", "/"),
+        alb_event("GET", "/"),
+        HEALTH,
+        {"version": "2.0", "requestContext": {"http": {"method": "GET"}}},
+    ],
+    ids=["function_url", "rest_api", "http_api", "alb", "1.0 by hand", "2.0 by hand"],
+)
+def test_every_front_doors_event_is_answered(event: dict[str, Any]) -> None:
+    assert answered(streaming(lambda request: {"method": request.method}), event) == (
+        200,
+        {"method": "GET"},
+    )
+
+
+def test_a_streamed_body_is_collected_and_its_work_after_the_answer_is_done() -> None:
+    done: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(200, (b"content-type", b"text/plain")))
+        await send(block(b"one ", True))
+        await send(block(b"two"))
+        await asyncio.sleep(0)
+        done.append("background")
+
+    assert answered(asgi(app, lifespan="off"), HEALTH) == (200, "one two")
+    assert done == ["background"]
+
+
+def test_an_event_stream_is_collected_too() -> None:
+    _, body = answered(streaming(lambda request: EventStream(["one"])), HEALTH)
+
+    assert body.endswith("data: one\n\n")
+
+
+@pytest.mark.parametrize("context", [None, object(), MagicMock()], ids=["none", "object", "mock"])
+def test_any_context_will_do(context: object) -> None:
+    def refuse(request: Request) -> Any:
+        return request.json()
+
+    assert answered(asgi(Counting()), HEALTH, context) == (200, "1")
+    assert answered(streaming(refuse), HEALTH, context) == (
+        400,
+        {"error": {"code": "invalid_json", "message": "the body is not JSON", "request_id": None}},
+    )
+
+
+class ManagedContext:
+    """The managed runtime's, which knows no deadline but how much time is left."""
+
+    aws_request_id = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 200
+
+
+@pytest.mark.parametrize("kind", ["asgi", "streaming"])
+def test_an_answer_ends_before_the_deadline_of_the_managed_runtimes_context(kind: str) -> None:
+    """Lambda would kill the function, and whoever asks would learn nothing."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(3600)
+
+    async def endless() -> Any:
+        while True:
+            yield "x"
+            await asyncio.sleep(3600)
+
+    handler = (
+        asgi(app, lifespan="off")
+        if kind == "asgi"
+        else streaming(lambda request: StreamingResponse(endless()))
+    )
+
+    status, document = answered(handler, HEALTH, ManagedContext())
+
+    assert status == 504
+    assert document["error"]["code"] == "deadline"
+
+
+def test_an_exception_is_a_500_and_the_next_call_is_answered() -> None:
+    async def fail(request: Request) -> str:
+        if request.path == "/health":
+            raise LookupError("no such thing")
+        return "fine"
+
+    handler = streaming(fail)
+
+    assert answered(handler, HEALTH) == (500, "Internal Server Error")
+    assert answered(handler, HEALTH | {"path": "/"}) == (200, "fine")
+
+
+def test_an_app_that_cannot_start_says_so_at_each_call() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    handler = asgi(app)
+
+    for _ in range(2):
+        with pytest.raises(LifespanError, match="no database"):
+            handler(HEALTH)
+
+
+# Events that cannot be answered
+
+
+@pytest.mark.parametrize("event", [{}, {"job": 7}, {"httpMethod": 7}, {"Records": []}])
+def test_an_event_of_no_shape_is_answered_with_400(event: dict[str, Any]) -> None:
+    status, document = answered(asgi(Counting()), event)
+
+    assert status == 400
+    assert list(document) == ["error"]
+    assert "no HTTP request" in document["error"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"body": 7}, "invalid_body"),
+        ({"body": "*", "isBase64Encoded": True}, "invalid_body"),
+        ({"headers": 7}, "invalid_event"),
+        ({"path": 7}, "invalid_event"),
+    ],
+)
+def test_a_request_whose_parts_cannot_be_read_is_answered_with_400(
+    change: dict[str, Any], code: str
+) -> None:
+    status, document = answered(asgi(Counting()), HEALTH | change)
+
+    assert (status, document["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("event", "word"),
+    [
+        ({"requestContext": {"connectionId": "c", "routeKey": "$default"}}, "WebSocket"),
+        ({"Records": [{"cf": {"request": {}}}]}, "Lambda@Edge"),
+    ],
+)
+def test_front_doors_without_a_streaming_answer_are_refused_with_the_reason(
+    event: dict[str, Any], word: str
+) -> None:
+    status, document = answered(asgi(Counting()), event)
+
+    assert status == 501
+    assert word in document["error"]
+
+
+@pytest.mark.parametrize("event", [None, b"{}", "{}", [], 7])
+def test_what_is_no_mapping_is_no_event(event: Any) -> None:
+    with pytest.raises(TypeError, match="an event is a mapping"):
+        asgi(Counting())(event)
+
+
+# events=
+
+
+async def in_a_coroutine(event: dict[str, Any], context: object) -> Any:
+    return {"batch": len(event["Records"])}
+
+
+def in_a_thread(event: dict[str, Any], context: object) -> Any:
+    return {"batch": len(event["Records"])}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        in_a_thread,
+        in_a_coroutine,
+        lambda event, context: in_a_coroutine(event, context),
+        {"aws:sqs": in_a_thread},
+        {"aws:s3": in_a_coroutine, "*": in_a_thread},
+    ],
+    ids=["function", "coroutine", "returns a coroutine", "by source", "the rest"],
+)
+def test_other_events_get_what_their_handler_returns(events: Any) -> None:
+    assert asgi(Counting(), events=events)(SQS) == {"batch": 1}
+
+
+@pytest.mark.parametrize("events", [None, {"aws:s3": in_a_thread}])
+def test_an_event_that_nobody_takes_fails_and_names_its_source(events: Any) -> None:
+    """An answer would acknowledge the batch."""
+    with pytest.raises(UnhandledEventError, match=r'aws:sqs.*events=\{"aws:sqs": function\}'):
+        asgi(Counting(), events=events)(SQS)
+
+
+def test_what_a_handler_of_events_raises_fails_the_invocation() -> None:
+    def fail(event: dict[str, Any], context: object) -> None:
+        raise OSError("no database")
+
+    with pytest.raises(OSError, match="no database"):
+        asgi(Counting(), events=fail)(SQS)
+
+
+def test_an_event_of_no_known_source_goes_to_the_handler_of_the_rest() -> None:
+    assert asgi(Counting(), events={"*": lambda event, _: event})({"job": 7}) == {"job": 7}
+
+
+@pytest.mark.parametrize("events", [7, "handler", {"aws:sqs": 7}, Counting, [in_a_thread]])
+def test_what_can_handle_no_event_is_refused_where_it_is_written(events: Any) -> None:
+    with pytest.raises(TypeError, match="events="):
+        asgi(Counting(), events=events)
+
+
+# Statuses that fail the invocation
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_an_error_status_fails_the_invocation_with_the_work_after_it_done(
+    is_streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMING_ERROR_STATUS", "500-599, 403")
+    finished: list[str] = []
+
+    async def finish(outcome: object, error: BaseException | None) -> None:
+        finished.append(str(error))
+
+    async def blocks() -> Any:
+        yield b"x"
+
+    def answer(request: Request) -> Any:
+        status = int(request.path.removeprefix("/"))
+        if is_streamed:
+            return StreamingResponse(blocks(), status, finish=finish)
+        return Response("x", status, finish=finish)
+
+    handler = streaming(answer)
+
+    assert handler(HEALTH | {"path": "/404"})["statusCode"] == 404
+    for status in (403, 500, 599):
+        with pytest.raises(ErrorStatus, match=f"the app answered {status}"):
+            handler(HEALTH | {"path": f"/{status}"})
+    assert len(finished) == 4
+
+
+# The process
+
+
+def test_an_app_shuts_down_with_the_process_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "from lambda_streaming import asgi\n"
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    if scope['type'] == 'lifespan':\n"
+        "        await send({'type': 'lifespan.startup.complete'})\n"
+        "        await receive()\n"
+        "        print('shut down')\n"
+        "        await send({'type': 'lifespan.shutdown.complete'})\n"
+        "    else:\n"
+        "        await send({'type': 'http.response.start', 'status': 200})\n"
+        "        await send({'type': 'http.response.body'})\n"
+        f"print(asgi(app)({HEALTH!r})['statusCode'])\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "main.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(lambda_streaming.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "200\nshut down\n", "")
+
+
+def test_no_query_and_no_header_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    event = function_url_event("GET", "/", "token=secret", {"authorization": "secret"})
+
+    asgi(Counting())(event)
+
+    assert "secret" not in caplog.text
