@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from random import SystemRandom
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.lifespan import Lifespan
@@ -14,7 +14,6 @@ from lambda_streaming.bridge.loading import UnusableApp, check_app, imported
 from lambda_streaming.bridge.types import AsgiApp, WsgiApp
 from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
-from lambda_streaming.functions.app import Function, FunctionApp, StreamLimits
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import Response, StreamingResponse
 from lambda_streaming.serving.answering import Answering, App
@@ -26,6 +25,9 @@ from lambda_streaming.serving.process import run_service
 from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings, check_arguments
 from lambda_streaming.serving.take_over import LambdaHandler, arm
+
+if TYPE_CHECKING:
+    from lambda_streaming.functions.app import Function
 
 LifespanMode: TypeAlias = Literal["auto", "on", "off"]
 Mode: TypeAlias = Literal["auto", "stream", "buffer"]
@@ -183,6 +185,7 @@ def streaming(
     if not callable(function):
         raise TypeError(f"streaming() takes a function of a Request, not {function!r}")
     _check_seconds(deadline_margin_seconds=deadline_margin_seconds, stall_seconds=stall_seconds)
+    from lambda_streaming.functions.app import FunctionApp, StreamLimits  # ASGI apps need it not
 
     def make_app(settings: AppSettings, instruments: Instruments) -> tuple[App, AppLifeCycle]:
         limits = StreamLimits(

@@ -13,8 +13,6 @@ from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.recording.phases import Phases
-from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.serving.take_over import LambdaHandler, arm
 
 
@@ -41,6 +39,10 @@ def traced(
 
     Raises SettingsError for environment variables that cannot be used.
     """
+    # Of the extra `tracing`, without which apps are served untraced.
+    from lambda_streaming.serving.recording.phases import Phases
+    from lambda_streaming.serving.recording.tracers import Tracers
+
     tracers = Tracers.of_process(environ)
     life_cycle = TracedLifeCycle(
         tracers.tracing,
