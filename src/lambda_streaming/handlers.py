@@ -40,7 +40,7 @@ class AppHandler(LambdaHandler):
     answers with the JSON object of the event's front door, without tracing."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(lambda: run_service(composed(plan, os.environ)))
+        super().__init__(lambda: run_service(lambda: composed(plan, os.environ)))
         self._calls = PlainCalls(lambda: _untraced(plan))
 
     def answer(self, event: Any, context: object) -> Any:

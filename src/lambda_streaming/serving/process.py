@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import warnings
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
@@ -54,15 +56,33 @@ def traced(
     return Service(Phases(tracers).traced(handler), life_cycle, slots)
 
 
-def run_service(service: Service) -> NoReturn:
-    """Serves until the process ends."""
+def run_service(compose: Callable[[], Service]) -> NoReturn:
+    """Builds the service and serves until the process ends."""
+    event_loop = _current_event_loop()
+    service = compose()
     run(
         service.handler,
         environment=FunctionEnvironment.from_environ(os.environ),
         life_cycle=service.life_cycle,
         slots=service.slots,
         empty_body=service.empty_body,
+        event_loop=event_loop,
     )
+
+
+def _current_event_loop() -> asyncio.AbstractEventLoop:
+    """The one that the app's modules found when they were imported, or will find: some make a
+    lock, or a client, for `asyncio.get_event_loop()` there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            event_loop = asyncio.get_event_loop()
+        except RuntimeError:  # there is none, and Python 3.14 makes none
+            event_loop = asyncio.new_event_loop()
+    if event_loop.is_closed():
+        event_loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(event_loop)
+    return event_loop
 
 
 Compose: TypeAlias = Callable[[MutableMapping[str, str]], Service]
@@ -76,7 +96,7 @@ def serve(compose: Compose) -> LambdaHandler:
     """
 
     def start() -> NoReturn:
-        run_service(compose(os.environ))
+        run_service(lambda: compose(os.environ))
 
     caller = sys._getframe(1).f_globals["__name__"]
     return arm(LambdaHandler(start), os.environ, sys.argv, caller)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambda_streaming.clock import Clock, SystemClock
+from lambda_streaming.serving.request_ids import add_request_ids
 from lambda_streaming.tracing.handler_phase import HandlerPhase, is_switched_off
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.settings import TracingSettings
@@ -87,9 +87,8 @@ def tell_invocations_apart(
 
     correlation = LogCorrelation(logger, invocations, ["lambda_streaming", *packages])
     recorder.configure(context=XRayContext(invocations))
-    record_aws_requests(recorder, clock.wall_ns)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RequestIds(invocations))
+    record_aws_requests(recorder, clock.wall_ns, trace_header=invocations.trace_header)
+    add_request_ids(invocations)
     return correlation
 
 
@@ -100,17 +99,3 @@ def heed_switch(environ: Mapping[str, str]) -> None:
 
     if is_switched_off(environ):
         global_sdk_config.set_sdk_enabled(False)
-
-
-class RequestIds(logging.Filter):
-    """The managed runtime's log format has the request id in it, and knows of one invocation at a
-    time (awslambdaric/bootstrap.py, LambdaLoggerFilter)."""
-
-    def __init__(self, invocations: Invocations) -> None:
-        super().__init__()
-        self._invocations = invocations
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        invocation = self._invocations.current()
-        record.aws_request_id = "" if invocation is None else invocation.request_id
-        return True
