@@ -124,10 +124,12 @@ def unknown_names(
 ) -> list[tuple[str, str | None]]:
     """Each variable with this prefix that `read` reads nothing from, most likely misspelt, with the
     one most like it among those that it reads."""
+    given = sorted(name for name in environ if name.upper().startswith(prefix))
+    if not given:
+        return []
     dry_run = _NamesOnly()
     read(dry_run)
     known = [name for name in dry_run.names if name.startswith(prefix)]
-    given = sorted(name for name in environ if name.upper().startswith(prefix))
     return [(name, _most_like(name.upper(), known, prefix)) for name in given if name not in known]
 
 

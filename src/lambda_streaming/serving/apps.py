@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
-from lambda_streaming.bridge.observer import Observer
-from lambda_streaming.clock import Clock, SystemClock
 from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
-from lambda_streaming.requests import Request
+from lambda_streaming.runtime.invoker import LifeCycle
 from lambda_streaming.serving.answering import Answering, App
-from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle, UntracedLifeCycle
+from lambda_streaming.serving.life_cycle import AppLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
-from lambda_streaming.serving.process import Service, heed_switch, tell_invocations_apart
-from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
-from lambda_streaming.serving.recording.instruments import Answer, Instruments, NoInstruments
-from lambda_streaming.serving.recording.phases import Phases
+from lambda_streaming.serving.process import Service
+from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
-from lambda_streaming.tracing.diagnosis.report import (
-    Report,
-    is_tracing_installed,
-    reports_with,
-    with_state,
-)
-from lambda_streaming.tracing.handler_phase import HandlerPhase
-from lambda_streaming.tracing.header import parse_trace_header
-from lambda_streaming.tracing.invocations import Invocations
-from lambda_streaming.tracing.settings import TracingSettings
-from lambda_streaming.tracing.step import Scalar
-from lambda_streaming.tracing.tracer import Tracing
+from lambda_streaming.tracing.diagnosis.report import is_tracing_installed
 
 logger = logging.getLogger(__name__)
 
@@ -81,108 +64,13 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
     for name, nearest in unknown_settings(environ):
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
         logger.warning("%s is set and has no effect: %s", name, hint)
-    if plan.tracing == "off" or not is_tracing_installed():
-        app, life_cycle = plan.make_app(settings, NoInstruments())
-        return Service(
-            plan.answering(app, settings).handle,
-            UntracedLifeCycle(life_cycle),
-            empty_body=settings.empty_body,
-        )
-    return _traced(plan, settings, environ)
+    instruments: Instruments = NoInstruments()
+    around: Callable[[AppLifeCycle], LifeCycle] = UntracedLifeCycle
+    if plan.tracing != "off" and is_tracing_installed():
+        # An app without tracing does not pay for it at its cold start.
+        from lambda_streaming.serving.recording.traced_apps import traced_app
 
-
-def _traced(plan: Plan, settings: AppSettings, environ: MutableMapping[str, str]) -> Service:
-    from aws_lambda_powertools import Logger
-    from aws_xray_sdk.core import xray_recorder
-
-    tracing_settings = TracingSettings.from_environ(environ)
-    heed_switch(environ)
-    clock, invocations = SystemClock(), Invocations()
-    correlation = tell_invocations_apart(
-        invocations,
-        logger=Logger(service=tracing_settings.service_name),
-        recorder=xray_recorder,
-        clock=clock,
-    )
-    joins = plan.tracing == "join"
-    tracing = Tracing(tracing_settings, environ, clock, joins_app_spans=joins)
-    handler_phase = HandlerPhase(xray_recorder, tracing_settings.service_name, invocations, environ)
-
-    def annotate(name: str, value: Scalar) -> None:
-        subsegment = xray_recorder.current_subsegment()
-        if subsegment is not None:
-            subsegment.put_annotation(name, value)
-
-    instruments = TracedInstruments(
-        Phases(
-            handler_phase,
-            tracing,
-            bind_log=correlation.bind_span,
-            steady_seconds=clock.steady_seconds,
-            joins=joins,
-        ),
-        AsgiTracing(
-            handler_phase,
-            tracing,
-            clock,
-            bind_log=correlation.bind_span,
-            annotate=annotate,
-            is_cold_start=invocations.is_first,
-            joins=joins,
-        ),
-        partial(_report, tracing_settings, environ, tracing, clock),
-    )
-    app, app_life_cycle = plan.make_app(settings, instruments)
-    life_cycle = TracedLifeCycle(
-        tracing, invocations, environ=environ, clock=clock, app=app_life_cycle
-    )
-    return Service(plan.answering(app, settings).handle, life_cycle, empty_body=settings.empty_body)
-
-
-def _report(
-    settings: TracingSettings,
-    environ: Mapping[str, str],
-    tracing: Tracing,
-    clock: Clock,
-    trace_header: str | None,
-) -> Report:
-    # Few processes are ever asked.
-    from lambda_streaming.tracing.diagnosis.checks import Diagnosis
-    from lambda_streaming.tracing.diagnosis.instrumentations import (
-        installed_instrumentors,
-        instrumentations,
-    )
-    from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
-
-    version = environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-    diagnosis = Diagnosis(
-        DiagnosisSettings(settings, version, has_app_telemetry=True), environ, tracing, clock
-    )
-    report = with_state(diagnosis.report(parse_trace_header(trace_header)))
-    report["instrumentations"] = instrumentations(installed_instrumentors(), sys.modules)
-    return report
-
-
-class TracedInstruments:
-    """`report` is what `trace_report` gives, for the trace header of an invocation."""
-
-    def __init__(
-        self, phases: Phases, asgi: AsgiTracing, report: Callable[[str | None], Report]
-    ) -> None:
-        self._phases = phases
-        self._asgi = asgi
-        self._report = report
-
-    async def run(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
-        self._reports(request)
-        return await self._phases.run(call, request)
-
-    async def run_asgi(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
-        self._reports(request)
-        return await self._asgi.run(call, request)
-
-    def observe(self, request: Request) -> Observer:
-        return self._asgi.observe(request)
-
-    def _reports(self, request: Request) -> None:
-        reports_with(partial(self._report, getattr(request.context, "trace_header", None)))
+        instruments, around = traced_app(environ, joins=plan.tracing == "join")
+    app, life_cycle = plan.make_app(settings, instruments)
+    handle = plan.answering(app, settings).handle
+    return Service(handle, around(life_cycle), empty_body=settings.empty_body)

@@ -7,13 +7,16 @@ import logging
 import threading
 from collections.abc import Awaitable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from lambda_streaming.clock import Clock
 from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import Invocation
 from lambda_streaming.runtime.invoker import LifeCycle
-from lambda_streaming.tracing.invocations import Invocations
-from lambda_streaming.tracing.tracer import Tracing
+
+if TYPE_CHECKING:
+    from lambda_streaming.tracing.invocations import Invocations
+    from lambda_streaming.tracing.tracer import Tracing
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from typing import Any
 from lambda_streaming.doors.door import InvokeMode
 from lambda_streaming.environ import EnvironReader, unknown_names
 from lambda_streaming.runtime.framing import EMPTY_BODY
-from lambda_streaming.tracing.settings import TracingSettings
 
 _STATUSES = re.compile(r"\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?(,\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?)*")
 _LIFESPANS = ("auto", "on", "off")
@@ -71,6 +70,8 @@ def unknown_settings(environ: Mapping[str, str]) -> list[tuple[str, str | None]]
 
 
 def _read_all(read: EnvironReader) -> None:
+    from lambda_streaming.tracing.settings import TracingSettings  # few apps have any setting
+
     AppSettings.read(read)
     TracingSettings.read(read)
     read.optional(f"{PREFIX}APP")  # of the entrypoint
