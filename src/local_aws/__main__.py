@@ -153,15 +153,10 @@ async def _serve(stack: Stack) -> None:
 def _banner(stack: Stack) -> str:
     function = stack.settings.function
     doors = stack.door_urls
-    # The service streams to every REST API; an app does what its setting says of the integration.
-    streams = (
-        "streams" if stack.settings.serves_sentiment else "is for STREAMING_INVOKE_MODE=stream"
-    )
-    rest_api = f"{doors['rest_api']}/prod {streams}; /buffered does not stream"
     lines = [
         ("Function URL", stack.url),
         ("Console", stack.console_url),
-        ("REST API", rest_api),
+        ("REST API", f"{doors['rest_api']}/prod streams; /buffered does not"),
         ("HTTP API", doors["http_api"]),
         ("ALB", f"{doors['alb']}; with multi-value headers {doors['alb_multi_value']}"),
         (

@@ -166,9 +166,7 @@ def test_elsewhere_it_says_that_it_is_local() -> None:
     assert set(found.values()) == {"local", None}
 
 
-@pytest.mark.parametrize("way", ["test_client", "rest_api"], indirect=True)
 def test_a_page_of_an_allowed_origin_may_call_it(way: Way) -> None:
-    """The local Function URL has CORS of its own, which replaces the app's."""
     (origin,) = ALLOWED_ORIGINS
     asked = {"origin": origin, "access-control-request-method": "POST"}
 

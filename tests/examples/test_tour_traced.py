@@ -167,7 +167,10 @@ def test_the_same_work_has_the_same_trace_in_a_plain_function(stack: BackgroundS
     in_fastapi = ask(stack, "/fibonacci/6/numbers")
     with served("tests.examples.plain_fibonacci:handler") as plain:
         without = ask(plain, "/")
+        report = ask(plain, "/trace-test")
 
+    assert report.answer.json()["state"] == "recording"
+    assert report.answer.json()["trace_id"] == report.trace_id
     assert without.answer.text == in_fastapi.answer.text
     assert without.parents == {
         "## handler": without.function,

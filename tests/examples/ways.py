@@ -26,7 +26,6 @@ def served(handler: str, **environ: str) -> Iterator[BackgroundStack]:
             "LOCAL_TASK_ROOT": str(REPOSITORY_ROOT),
             "LOCAL_RELOAD": "0",
             "LOCAL_CONCURRENCY": "1",
-            "STREAMING_INVOKE_MODE": "stream",
             **environ,
         }
     )

@@ -94,7 +94,6 @@ def test_run_takes_an_app_where_it_stands_and_starts_no_engine(project: Path) ->
     command = RunCommand(environ, "main:handler", folder=project)
     try:
         assert "main.handler" in command.banner
-        assert "/prod is for STREAMING_INVOKE_MODE=stream" in command.banner
         assert "Tables" not in command.banner
         if sys.platform.startswith("linux"):
             assert len(command.children()) == 1, "the guardian: no engine, and no request yet"
