@@ -3,7 +3,7 @@ uvicorn behind Lambda Web Adapter, and not streaming through Mangum. Nobody trac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -71,18 +71,36 @@ def measure_streaming(run: Run) -> list[Figure]:
 def measure_cold(run: Run) -> list[Figure]:
     python = install_python_peers(run.progress)
     run.progress.begin("Starting a FastAPI app cold")
-    subjects: dict[str, Callable[[], ColdStart]] = {
-        tree.name: partial(started, partial(_with_asgi, run, tree, python), UNSAMPLED)
-        for tree in _with_apps(run)
-    }
-    subjects[MANGUM] = partial(started, partial(with_mangum, run, python), UNSAMPLED)
-    taken = run.in_turn(run.rounds(9, 31), subjects)
-    limits = {MANGUM: 1.0}
+    made_here: dict[str, Callable[[], ColdStart]] = {}
+    by_name: dict[str, Callable[[], ColdStart]] = {}
+    for tree in _with_apps(run):
+        made_here[tree.name] = partial(started, partial(_with_asgi, run, tree, python), UNSAMPLED)
+        by_name[tree.name] = partial(started, partial(_by_name, run, tree, python), UNSAMPLED)
+    mangum: Callable[[], ColdStart] = partial(started, partial(with_mangum, run, python), UNSAMPLED)
+    taken: dict[str, list[ColdStart]] = run.in_turn(
+        run.rounds(9, 31),
+        {
+            **{f"by name {name}": start for name, start in by_name.items()},
+            **made_here,
+            MANGUM: mangum,
+        },
+    )
+    named = {name: taken[f"by name {name}"] for name in by_name} | {MANGUM: taken[MANGUM]}
     return [
-        *each(COLD_ROW, "CPU to the first /next", "ms", taken, lambda one: one.to_next_ms, limits),
-        *each(
-            COLD_ROW, "CPU to the first item", "ms", taken, lambda one: one.to_first_item_ms, limits
-        ),
+        *_cold("STREAMING_APP", named),
+        *_cold("asgi(app)", taken),
+    ]
+
+
+def _cold(how: str, taken: Mapping[str, list[ColdStart]]) -> list[Figure]:
+    figures: dict[str, Callable[[ColdStart], float]] = {
+        "the first /next": lambda start: start.to_next_ms,
+        "the first item": lambda start: start.to_first_item_ms,
+    }
+    return [
+        figure
+        for what, value in figures.items()
+        for figure in each(COLD_ROW, f"{how}: CPU to {what}", "ms", taken, value, {MANGUM: 1.0})
     ]
 
 
@@ -92,11 +110,21 @@ def _with_apps(run: Run) -> list[Tree]:
 
 
 def _with_asgi(run: Run, tree: Tree, python: Path) -> Function:
+    """The app's module makes the handler."""
+    return _managed(run, tree, python, "fastapi_app.handler", BENCH_PEER="asgi")
+
+
+def _by_name(run: Run, tree: Tree, python: Path) -> Function:
+    """The app has no code for Lambda."""
+    handler = "lambda_streaming.entrypoint.handler"
+    return _managed(run, tree, python, handler, STREAMING_APP="fastapi_app:app")
+
+
+def _managed(run: Run, tree: Tree, python: Path, handler: str, **own: str) -> Function:
     environ = {
         **run.aws.environ(),
-        "BENCH_PEER": "asgi",
         "PYTHONPATH": str(tree.source),
-        "_HANDLER": "fastapi_app.handler",
+        "_HANDLER": handler,
+        **own,
     }
-    argv = [str(python), "-m", "awslambdaric", "fastapi_app.handler"]
-    return Function(Command(argv, environ, PEERS))
+    return Function(Command([str(python), "-m", "awslambdaric", handler], environ, PEERS))
