@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -211,8 +212,10 @@ def _add_bytecode(tree: Path, interpreter: str, files: AppFiles, python: str) ->
     _compile(interpreter, "try", tree, names)
     for path in files.kept:
         if path.suffix == ".py" and not (tree / bytecode_path(path, python)).exists():
-            said = _compile(interpreter, "compile", tree, [str(path)]).strip().splitlines()
-            raise AppError(f"{files.folder / path} is no Python {python}: {said[-1]}")
+            said = _compile(interpreter, "compile", tree, [str(path)])
+            line = next(iter(re.findall(r", line \d+(?=\n)", said)[-1:]), "")
+            why = said.strip().rpartition("\n")[2]
+            raise AppError(f"{files.folder / path}{line} is no Python {python}: {why}")
 
 
 def _compile(interpreter: str, task: str, tree: Path, names: Sequence[str]) -> str:

@@ -162,9 +162,9 @@ def _tree(files: AppFiles, path: PurePosixPath) -> ast.Module | None:
 
 def _hint(module: str, files: AppFiles) -> str:
     last = module.rpartition(".")[2]
-    for name in files.modules:
-        if name.rpartition(".")[2] == last:
-            return f"Did you mean {name}?"
+    same = [name for name in files.modules if name.rpartition(".")[2] == last]
+    for near in same or get_close_matches(module, files.modules, 1):
+        return f"Did you mean {near}?"
     return "Give the folder that holds it: APP_DIR=…"
 
 

@@ -22,7 +22,7 @@ DISTRIBUTION = "lambda-streaming"
 _FOR_THE_COMPUTER = "local"
 _LINES_SHOWN = 12
 _WITHOUT_WHEEL = re.compile(r"No matching distribution found for (?P<requirement>[^\n]+)")
-_CONFLICT = re.compile(r"The conflict is caused by:\n(?P<claims>(?:[ \t]+\S[^\n]*\n)+)")
+_CONFLICT = re.compile(r"The conflict is caused by:\n(?P<claims>(?:[ \t]+\S[^\n]*\n?)+)")
 _UNHASHED = "In --require-hashes mode, all requirements must have their versions pinned"
 
 
@@ -104,20 +104,29 @@ def install(
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     hashed = f" --hash=sha256:{digest}" if _pins_by_hash(requirements) else ""
     library.write_text(f"{named} @ {wheel.as_uri()}{hashed}\n", encoding="utf-8")
-    files = [library] if requirements is None else [requirements, library]
     command = (
         *_pip(interpreter, "install", "--target", str(into)),
         *(argument for tag in target.platforms for argument in ("--platform", tag)),
         *("--implementation", "cp", "--python-version", target.python),
         *("--no-compile", "--only-binary=:all:", "--no-warn-conflicts"),
-        *(argument for file in files for argument in ("--requirement", str(file))),
+        *(() if requirements is None else ("--requirement", str(requirements))),
     )
     # Paths in requirements are relative to where pip runs.
     folder = wheel.parent if requirements is None else requirements.parent
     try:
-        _run(command, folder)
+        _run((*command, "--requirement", str(library)), folder)
     except _PipFailedError as error:
-        raise _explained(str(error), target) from error
+        said = str(error)
+    else:
+        return
+    app_alone_resolves = False
+    if requirements is not None and _CONFLICT.search(said):
+        try:
+            _run((*command, "--dry-run"), folder)
+            app_alone_resolves = True
+        except _PipFailedError:
+            pass
+    raise explained(said, target, app_alone_resolves=app_alone_resolves)
 
 
 class _PipFailedError(RequirementError):
@@ -129,7 +138,8 @@ def _pip(interpreter: str, command: str, *arguments: str) -> tuple[str, ...]:
     # Isolated (-I): a module of the app could take the place of one of the standard library's.
     return (
         *(sys.executable, "-I", "-m", "pip", "--python", interpreter, command, *arguments),
-        *("--quiet", "--no-input", "--disable-pip-version-check"),
+        # Not quiet: it would not say who requires what does not go together.
+        *("--no-input", "--progress-bar", "off", "--disable-pip-version-check"),
     )
 
 
@@ -146,17 +156,20 @@ def _pins_by_hash(requirements: Path | None) -> bool:
     return requirements is not None and "--hash=" in requirements.read_text("utf-8")
 
 
-def _explained(said: str, target: Target) -> RequirementError:
-    last = "\n".join(f"  {line}" for line in said.splitlines()[-_LINES_SHOWN:])
-    if conflict := _CONFLICT.search(f"{said}\n"):
+def explained(said: str, target: Target, *, app_alone_resolves: bool) -> RequirementError:
+    """What a failed pip said, with whose fault it is and what to do. Versions that do not go
+    together are the app's own where its requirements alone do not resolve."""
+    errors = said[max(said.find("ERROR:"), 0) :]
+    last = "\n".join(f"  {line}" for line in errors.splitlines()[:_LINES_SHOWN])
+    if conflict := _CONFLICT.search(said):
         claims = conflict["claims"].rstrip()
         whose = (
             "The app's requirements conflict with the library's"
-            if DISTRIBUTION in claims
+            if app_alone_resolves
             else "The app's requirements conflict with each other"
         )
-        leave = " EXTRAS= leaves tracing out." if f"{DISTRIBUTION}[" in claims else ""
-        return RequirementError(f"{whose}:\n{claims}\nChange requirements.txt.{leave}")
+        leave = ", or the library's extras (EXTRAS=)" if app_alone_resolves else ""
+        return RequirementError(f"{whose}:\n{claims}\nChange requirements.txt{leave}.")
     if _UNHASHED in said:
         return RequirementError(
             "requirements.txt pins by hash, and does not pin what the library requires. Add that"
