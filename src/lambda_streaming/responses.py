@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 
 class StreamOutcome(enum.Enum):
@@ -111,3 +111,15 @@ class StreamingResponse:
 
 
 Result: TypeAlias = Response | BufferedResponse | StreamingResponse
+
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+def changed(result: AnyResult, **changes: Any) -> AnyResult:
+    """The answer with other values, as an instance of its class here: dataclasses.replace would
+    call the `__init__` of an app's own subclass, which may take other arguments."""
+    kinds = (Response, StreamingResponse, BufferedResponse)
+    kind = next(one for one in kinds if isinstance(result, one))
+    values = {one.name: getattr(result, one.name) for one in fields(kind)}
+    return cast(AnyResult, kind(**values | changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from lambda_streaming.bridge.scope import http_scope
 from lambda_streaming.bridge.types import AsgiApp
 from lambda_streaming.failure_answers import deadline_passed, server_error
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import PushedBody, Response, StreamingResponse
+from lambda_streaming.responses import PushedBody, Response, StreamingResponse, changed
 from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.runtime.invocation import deadline_of
 
@@ -201,7 +201,7 @@ class AsgiAdapter:
     @staticmethod
     def _in_place(answer: Response, call: Call, observer: Observer) -> Response:
         told("head_sent", lambda: observer.head_sent(answer.status))
-        return replace(answer, finish=call.finish)
+        return changed(answer, finish=call.finish)
 
 
 def _unobserved(_request: Request) -> Observer:

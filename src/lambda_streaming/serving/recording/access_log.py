@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome
+from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome, changed
 from lambda_streaming.runtime.framing import encoded
 from lambda_streaming.sse import to_json
 
@@ -54,7 +53,7 @@ class AccessLog:
             finally:
                 self._log.info(to_json(facts))
 
-        return replace(answer, finish=finish)
+        return changed(answer, finish=finish)
 
     def _ms_since(self, began: float) -> float:
         return round((self._steady_seconds() - began) * 1000, 3)

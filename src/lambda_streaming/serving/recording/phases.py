@@ -7,18 +7,18 @@ its answer does is the streaming phase, with a root span of its own, `response_s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial, wraps
-from typing import TypeVar, cast
+from typing import cast
 
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import (
-    BufferedResponse,
+    AnyResult,
     Finish,
     Response,
     Result,
     StreamingResponse,
     StreamOutcome,
+    changed,
 )
 from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import LambdaContext
@@ -26,8 +26,6 @@ from lambda_streaming.runtime.invoker import Handler, is_async
 from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.step import Trace
-
-AnyResult = TypeVar("AnyResult", bound=Response | BufferedResponse | StreamingResponse)
 
 ROOT = "response_stream"
 
@@ -86,7 +84,7 @@ class Phases:
         if self._tracers.joins:
             trace.make_current()
         finish = partial(self._finish, trace, self._steady_seconds(), result.finish)
-        return replace(result, finish=finish)
+        return changed(result, finish=finish)
 
     async def _finish(
         self,
