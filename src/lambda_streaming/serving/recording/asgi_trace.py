@@ -58,6 +58,7 @@ class _TracedRequest:
         self._called_ns = self._clock.wall_ns()
         self._head_ns: int | None = None
         self._body_ended_ns: int | None = None
+        self._is_complete = False
         self._error: BaseException | None = None
         self._trace = Trace(None)
         self._facts: dict[str, Scalar] = {"is_cold_start": tracers.invocations.is_first()}
@@ -85,7 +86,8 @@ class _TracedRequest:
     def first_byte(self) -> None:
         self._facts["first_byte_ms"] = self._ms_since(self._called_ns)
 
-    def body_ended(self, body_bytes: int, chunks: int) -> None:
+    def body_ended(self, body_bytes: int, chunks: int, is_complete: bool) -> None:
+        self._is_complete = is_complete
         self._body_ended_ns = self._clock.wall_ns()
         self._facts["bytes_sent"] = body_bytes
         self._facts["chunks_sent"] = chunks
@@ -96,7 +98,9 @@ class _TracedRequest:
     def app_returned(self, error: BaseException | None) -> None:
         self._error = error
         ended_ns = self._body_ended_ns
-        if ended_ns is not None and self._clock.wall_ns() - ended_ns > _BACKGROUND_NS:
+        if ended_ns is None or not self._is_complete:
+            return  # what an app does after the early end of its answer is its way out
+        if self._clock.wall_ns() - ended_ns > _BACKGROUND_NS:
             self._facts["background_ms"] = self._ms_since(ended_ns)
             self._record("asgi_background", ended_ns, error)
 
