@@ -16,6 +16,7 @@ from lambda_streaming.bridge.cycle import Cycle, is_disconnect
 from lambda_streaming.bridge.failures import DeadlineReached, IncompleteResponse
 from lambda_streaming.bridge.left_behind import LeftBehind, where_it_waits
 from lambda_streaming.bridge.observer import EndReason, Observer, told
+from lambda_streaming.bridge.scope import framework_route
 from lambda_streaming.bridge.types import AsgiApp, Scope
 from lambda_streaming.responses import StreamOutcome, Write
 from lambda_streaming.runtime.error_report import log_failure
@@ -120,6 +121,10 @@ class Call:
     def earliest(self, until: float | None) -> float | None:
         """Of this and the last moment."""
         return _earlier(until, self.last_moment)
+
+    @property
+    def route(self) -> str | None:
+        return framework_route(self._scope)
 
     def whereabouts(self) -> str:
         return "it is over" if self._task is None else where_it_waits(self._task)

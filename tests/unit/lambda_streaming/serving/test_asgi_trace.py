@@ -9,12 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Mount, Route
 
 from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.types import AsgiApp
@@ -26,6 +27,7 @@ from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.invocations import Invocations
 from lambda_streaming.tracing.settings import TracingSettings
 from tests.fakes.asgi import FakeRuntime
+from tests.fakes.asgi import hello as asgi_hello
 from tests.fakes.spans import SAMPLED, TracingWorld
 from tests.fakes.virtual_time import run_virtually
 
@@ -128,3 +130,53 @@ def test_a_planned_end_is_no_fault(end_reason: str, during: Callable[[FakeRuntim
     assert "asgi_background" not in spans
     assert [span.status.status_code for span in spans.values()] == [StatusCode.UNSET] * len(spans)
     assert not root.events
+
+
+async def hello(request: StarletteRequest) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+def framework() -> AsgiApp:
+    inner = FastAPI()
+    router = APIRouter(prefix="/orders")
+
+    @router.get("/{order_id}")
+    async def order(order_id: str) -> str:
+        return order_id
+
+    inner.include_router(router)
+    return Starlette(
+        routes=[
+            Route("/items/{item_id}", hello),
+            Mount("/v1", routes=[Mount("/{tenant}", routes=[Route("/items/{item_id}", hello)])]),
+            Mount("/api", inner),
+            Mount("/raw", asgi_hello),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/items/7", "/items/{item_id}"),
+        ("/v1/acme/items/7", "/v1/{tenant}/items/{item_id}"),
+        ("/api/orders/7", "/api/orders/{order_id}"),
+        ("/raw/some/thing", "/raw/{path}"),
+        ("/nothing/here", "(no route)"),
+    ],
+)
+def test_a_route_is_named_as_the_framework_names_it(path: str, route: str) -> None:
+    """With the mounts and the router that it is below; what was not found has one name."""
+    world = World()
+    root = world.ask(framework(), path)["asgi_request"]
+
+    assert root.attributes is not None
+    assert root.attributes["http.route"] == route
+    assert world.recorder.annotations["route"] == route
+
+
+def test_without_a_framework_the_path_is_named_without_what_may_be_a_secret() -> None:
+    root = World().ask(asgi_hello, f"/reset/{'a1' * 12}/v1")["asgi_request"]
+
+    assert root.attributes is not None
+    assert root.attributes["http.route"] == "/reset/{id}/v1"
