@@ -97,7 +97,7 @@ class AsgiAdapter:
         told("head_sent", lambda: observer.head_sent(head.status))
         whole_body = b"" if cycle.is_bodiless else cycle.whole_body
         if whole_body is not None and len(whole_body) <= _LARGE_BODY_BYTES:
-            return Response(whole_body, head.status, head.headers, head.cookies, call.finish)
+            return _whole(whole_body, head, call)
         body: PushedBody = call.deliver_whole
         if whole_body is None:
             body = partial(call.deliver, self._stream_bound(head))
@@ -109,6 +109,7 @@ class AsgiAdapter:
             call.finish,
             self._limits.stall_seconds,
             call.last_moment,
+            route=call.route,
         )
 
     async def buffer(
@@ -139,7 +140,7 @@ class AsgiAdapter:
         if head is None or not cycle.is_head_due or whole_body is None:
             return self._replaced(request, call, observer, in_time)
         told("head_sent", lambda: observer.head_sent(head.status))
-        return Response(whole_body, head.status, head.headers, head.cookies, call.finish)
+        return _whole(whole_body, head, call)
 
     def _start(self, request: Request) -> tuple[Call, Observer]:
         try:
@@ -201,7 +202,15 @@ class AsgiAdapter:
     @staticmethod
     def _in_place(answer: Response, call: Call, observer: Observer) -> Response:
         told("head_sent", lambda: observer.head_sent(answer.status))
+<<<<<<< HEAD
         return changed(answer, finish=call.finish)
+=======
+        return replace(answer, finish=call.finish, route=call.route)
+
+
+def _whole(body: bytes, head: Head, call: Call) -> Response:
+    return Response(body, head.status, head.headers, head.cookies, call.finish, call.route)
+>>>>>>> fixb
 
 
 def _unobserved(_request: Request) -> Observer:

@@ -57,7 +57,11 @@ class Closing:
         path = request.path.removeprefix(request.root_path)
         if request.method not in ("DELETE", "POST") or not path.startswith(ROUTE):
             return None
-        stream_id = path.removeprefix(ROUTE)
+        return replace(
+            await self._answer(request, path.removeprefix(ROUTE)), route=f"{ROUTE}{{id}}"
+        )
+
+    async def _answer(self, request: Request, stream_id: str) -> Response:
         if not _ID.fullmatch(stream_id):
             message = f"{ROUTE}ID needs the id of a stream, 16 to 64 letters, digits, - or _"
             return json_error(400, "invalid_stream_id", message, request)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome, changed
 from lambda_streaming.runtime.framing import encoded
+from lambda_streaming.serving.recording.routes import shortened
 from lambda_streaming.sse import to_json
 
 Answer = TypeVar("Answer", bound=Response | StreamingResponse)
@@ -35,7 +36,7 @@ class AccessLog:
             return answer
         facts: dict[str, object] = {
             "method": request.method,
-            "path": request.path,
+            "path": answer.route or shortened(request.path),
             "status": answer.status,
             "door": door,
             "first_ms": self._ms_since(began),

@@ -17,9 +17,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lambda_streaming.bridge.observer import EndReason
+from lambda_streaming.bridge.scope import framework_route
 from lambda_streaming.bridge.types import Scope
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.recording.instruments import Answer
+from lambda_streaming.serving.recording.routes import NO_ROUTE, shortened
 from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.failures import Failure
 from lambda_streaming.tracing.header import TraceHeader, parse_trace_header
@@ -28,9 +30,6 @@ from lambda_streaming.tracing.step import Keep, Scalar, Step, Trace
 ROOT = "asgi_request"
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_IDENTIFIER = re.compile(
-    r"/(\d+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,})(?=/|$)"
-)
 _BACKGROUND_NS = 5_000_000
 """Shorter work after the answer is the app returning."""
 
@@ -58,6 +57,7 @@ class _TracedRequest:
         self._called_ns = self._clock.wall_ns()
         self._head_ns: int | None = None
         self._body_ended_ns: int | None = None
+        self._is_complete = False
         self._error: BaseException | None = None
         self._trace = Trace(None)
         self._facts: dict[str, Scalar] = {"is_cold_start": tracers.invocations.is_first()}
@@ -85,7 +85,8 @@ class _TracedRequest:
     def first_byte(self) -> None:
         self._facts["first_byte_ms"] = self._ms_since(self._called_ns)
 
-    def body_ended(self, body_bytes: int, chunks: int) -> None:
+    def body_ended(self, body_bytes: int, chunks: int, is_complete: bool) -> None:
+        self._is_complete = is_complete
         self._body_ended_ns = self._clock.wall_ns()
         self._facts["bytes_sent"] = body_bytes
         self._facts["chunks_sent"] = chunks
@@ -96,7 +97,9 @@ class _TracedRequest:
     def app_returned(self, error: BaseException | None) -> None:
         self._error = error
         ended_ns = self._body_ended_ns
-        if ended_ns is not None and self._clock.wall_ns() - ended_ns > _BACKGROUND_NS:
+        if ended_ns is None or not self._is_complete:
+            return  # what an app does after the early end of its answer is its way out
+        if self._clock.wall_ns() - ended_ns > _BACKGROUND_NS:
             self._facts["background_ms"] = self._ms_since(ended_ns)
             self._record("asgi_background", ended_ns, error)
 
@@ -139,17 +142,14 @@ class _TracedRequest:
         return round((self._clock.wall_ns() - instant_ns) / 1e6, 3)
 
     def _route(self) -> str:
-        """As the framework calls it, which it tells only when it has looked; else the path with
-        numbers and ids replaced, since they would make a name of each request."""
-        scope = self._scope
-        for found in (
-            getattr(scope.get("route"), "path_format", None),  # Starlette, FastAPI
-            getattr(scope.get("route"), "path", None),
-            scope.get("path_template"),  # Litestar
-        ):
-            if isinstance(found, str) and found:
-                return found
-        return _IDENTIFIER.sub("/{id}", self._request.path)[:200]
+        """The framework's, which is known when it has looked. What nobody serves has one name: who
+        asks for it chooses the path."""
+        route = framework_route(self._scope)
+        if route is not None:
+            return route
+        if self._facts.get("http.status_code") == 404:
+            return NO_ROUTE
+        return shortened(self._request.path)
 
 
 def _client_span(request: Request) -> tuple[str, str] | None:
