@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTHON_VERSION ?= 3.13
 ARCH ?= arm64
+EXTRAS ?= tracing
 # Most tests wait for a stream: more of them at once than there are processors.
 TEST_WORKERS ?= 3
 DYNOXIDE_VERSION := 1.2.1
@@ -11,6 +12,11 @@ CHECKOV_VERSION := 3.3.30
 
 BENCH_OPTIONS = $(if $(ROWS),--rows "$(ROWS)") $(if $(BASE),--base "$(BASE)") \
   $(if $(JSON),--json "$(JSON)") $(if $(FULL),--full)
+
+# The service, or any app.
+PACKAGER = $(if $(APP),tools.app_package "$(APP)" --extras "$(EXTRAS)" \
+  $(if $(APP_DIR),--folder "$(APP_DIR)"),$(if $(APP_DIR),$(error $(WHICH_APP)),tools.package_zip))
+WHICH_APP := Say which app: make package APP=main:handler APP_DIR=$(APP_DIR)
 
 BIN := $(VENV)/bin
 RUN := PYTHONPATH=src $(BIN)/python
@@ -95,8 +101,8 @@ chaos: setup ## 200 interleavings, then 50 streams for 2 minutes with a kill a s
 	  $(BIN)/python -m pytest -s tests/e2e/test_interleavings.py tests/e2e/test_chaos.py
 
 .PHONY: package
-package: setup ## the function's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12, INTERPRETER=…, NO_BYTECODE=1)
-	@$(PATIENTLY) --output "Building the zip" $(BIN)/python -m tools.package_zip \
+package: setup ## the service's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12, …); any app's: APP=module:handler APP_DIR=… [EXTRAS=tracing]
+	@$(PATIENTLY) --output "Building the zip" $(BIN)/python -m $(PACKAGER) \
 	  --python $(PYTHON_VERSION) --architecture $(ARCH) \
 	  $(if $(INTERPRETER),--interpreter "$(INTERPRETER)") $(if $(NO_BYTECODE),--no-bytecode)
 

@@ -2,6 +2,7 @@
 
     python3.13 -I cold_start_modules.py list TREE            prints one path a line
     python3.13 -I cold_start_modules.py compile TREE < list  writes the bytecode beside the sources
+    python3.13 -I cold_start_modules.py try TREE < list      the same, without what does not compile
 
 Imports nothing of this project, as TREE is an unpacked zip and this interpreter has no packages.
 """
@@ -90,8 +91,9 @@ def compiled_during(load: Callable[[], None]) -> list[str]:
     return compiled
 
 
-def compile_in(tree: Path, names: list[str]) -> None:
-    """Write the bytecode, in a form that the interpreter takes without looking at the source.
+def compile_in(tree: Path, names: list[str], *, strict: bool) -> None:
+    """Write the bytecode, in a form that the interpreter takes without looking at the source. What
+    does not compile (a template, code for another Python) is an error where `strict`.
 
     The directory of a deployed function cannot be written and its file times are the zip's, so a
     time-stamped file would be taken for stale (https://peps.python.org/pep-0552/).
@@ -100,7 +102,8 @@ def compile_in(tree: Path, names: list[str]) -> None:
         py_compile.compile(
             str(tree / name),
             dfile=f"{_TASK_ROOT}/{name}",
-            doraise=True,
+            doraise=strict,
+            quiet=0 if strict else 2,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
 
@@ -114,4 +117,4 @@ if __name__ == "__main__":
         names = {path.relative_to(root) for path in needed if path.is_relative_to(root)}
         sys.stdout.write("".join(f"{name}\n" for name in sorted(map(str, names))))
     else:
-        compile_in(root, sys.stdin.read().split())
+        compile_in(root, sys.stdin.read().splitlines(), strict=task == "compile")

@@ -5,6 +5,7 @@ An interpreter of another version writes bytecode that the function's Python ign
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -20,6 +21,13 @@ class InterpreterNotFoundError(Exception):
 def host_architecture() -> str:
     """This machine's CPU, as Lambda names it."""
     return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower(), "x86_64")
+
+
+def bare_environment() -> dict[str, str]:
+    """The variables that an interpreter is started with, so that it is nobody's in particular."""
+    # Some interpreters find their own shared library by these variables alone.
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    return {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def interpreter_for(version: str, given: str | None = None) -> str:

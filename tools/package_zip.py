@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tools import cold_start_modules, zip_rules
-from tools.interpreters import InterpreterNotFoundError, host_architecture, interpreter_for
+from tools.interpreters import (
+    InterpreterNotFoundError,
+    bare_environment,
+    host_architecture,
+    interpreter_for,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
@@ -35,6 +40,7 @@ DEFAULT_PYTHON, DEFAULT_ARCHITECTURE = "3.13", "arm64"
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644  # Lambda's user is not the owner of these files
+_EXECUTABLE = 0o100755
 _LARGEST_SHOWN = 10
 
 
@@ -119,10 +125,7 @@ def own_files() -> list[PurePosixPath]:
 def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
     """Ship the bytecode of what a first stream loads; `loadable` is the tree for this CPU."""
     script = str(Path(cold_start_modules.__file__))
-    # Some interpreters find their own shared library by these variables alone.
-    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    environment["AWS_EC2_METADATA_DISABLED"] = "true"
+    environment = {**bare_environment(), "AWS_EC2_METADATA_DISABLED": "true"}
     listed = subprocess.run(
         [interpreter, "-I", script, "list", str(loadable)],
         check=True,
@@ -139,8 +142,11 @@ def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
     )
 
 
-def write_zip(tree: Path, output: Path) -> Package:
-    """Pack `tree` in sorted order with fixed times and modes."""
+def write_zip(
+    tree: Path, output: Path, *, part_of: Callable[[PurePosixPath], str] = zip_rules.part_of
+) -> Package:
+    """Pack `tree` in sorted order with fixed times and modes. `part_of` gives the names under which
+    sizes are added up."""
     output.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     parts: Counter[str] = Counter()
@@ -151,10 +157,11 @@ def write_zip(tree: Path, output: Path) -> Package:
             content = (tree / name).read_bytes()
             entry = zipfile.ZipInfo(str(name), _ZIP_EPOCH)
             entry.create_system = 3  # Unix, so that the mode counts
-            entry.external_attr = _READABLE << 16
+            mode = _EXECUTABLE if (tree / name).stat().st_mode & stat.S_IXUSR else _READABLE
+            entry.external_attr = mode << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
             digest.update(f"{hashlib.sha256(content).hexdigest()} {name}\n".encode())
-            parts[zip_rules.part_of(name)] += entry.compress_size
+            parts[part_of(name)] += entry.compress_size
             unzipped += len(content)
             bytecode += name.suffix == ".pyc"
     return Package(

@@ -33,36 +33,46 @@ class FakeModel:
     async def ask(self, prompt: str) -> list[str]:
         """Returns when the model begins to answer."""
         await self._sleep(0.4)
-        answer = (
+        words = (
             f"You asked: “{prompt}” I am not a model, only a function that sends one word at a"
             " time. Each word leaves Lambda as an event of its own, as soon as it is there. If"
             " the connection is lost, your browser comes back with the id of the last event, and"
             " any execution environment goes on from there. Put your own model in my place."
-        )
-        first, *others = answer.split()
-        return [first, *(f" {word}" for word in others)]
+        ).split()
+        return [words[0], *(f" {word}" for word in words[1:])]
 
     async def speak(self, tokens: list[str]) -> AsyncIterator[str]:
         for token in tokens:
-            await self._sleep(0.02 + 0.01 * len(token))
+            await self._sleep(0.015 + 0.005 * len(token))
             yield token
 
 
-MODEL = FakeModel()
+class Chat:
+    def __init__(self, model: FakeModel) -> None:
+        self._model = model
 
+    def __call__(self, request: Request) -> EventStream | Response:
+        """The handler phase: what it refuses has a status of its own."""
+        route = request.method, request.path.removeprefix(request.root_path)
+        if route == ("GET", "/"):
+            return Response(PAGE, headers={"content-type": "text/html; charset=utf-8"})
+        if route != ("GET", "/answer"):
+            return Response("Not Found\n", 404, {"content-type": "text/plain; charset=utf-8"})
+        prompt = request.query.get("prompt", "").strip()
+        if not 0 < len(prompt) <= MAX_PROMPT_CHARACTERS:
+            limit = f"prompt must have 1 to {MAX_PROMPT_CHARACTERS} characters"
+            raise BadRequest("invalid_prompt", limit)
+        return EventStream(self._events(prompt, tokens_sent(request)), retry_ms=1_000)
 
-def chat(request: Request) -> EventStream | Response:
-    """The handler phase: what it refuses has a status of its own."""
-    route = request.method, request.path.removeprefix(request.root_path)
-    if route == ("GET", "/"):
-        return Response(PAGE, headers={"content-type": "text/html; charset=utf-8"})
-    if route != ("GET", "/answer"):
-        return Response("Not Found\n", 404, {"content-type": "text/plain; charset=utf-8"})
-    prompt = request.query.get("prompt", "").strip()
-    if not 0 < len(prompt) <= MAX_PROMPT_CHARACTERS:
-        limit = f"prompt must have 1 to {MAX_PROMPT_CHARACTERS} characters"
-        raise BadRequest("invalid_prompt", limit)
-    return EventStream(events(prompt, tokens_sent(request)))
+    async def _events(self, prompt: str, sent: int) -> AsyncIterator[ServerSentEvent]:
+        """The streaming phase. A step is a span of the trace, and is not held across a `yield`."""
+        with step("model_call", prompt_characters=len(prompt), tokens_sent=sent):
+            tokens = await self._model.ask(prompt)
+        number = sent
+        async for token in self._model.speak(tokens[sent:]):
+            number += 1
+            yield ServerSentEvent(token, id=number)
+        yield ServerSentEvent({"tokens": len(tokens)}, event="done", id=len(tokens))
 
 
 def tokens_sent(request: Request) -> int:
@@ -72,15 +82,4 @@ def tokens_sent(request: Request) -> int:
     return int(position)
 
 
-async def events(prompt: str, sent: int) -> AsyncIterator[ServerSentEvent]:
-    """The streaming phase. A step is a span of the trace; it must not be held across a `yield`."""
-    with step("model_call", prompt_characters=len(prompt), tokens_sent=sent):
-        tokens = await MODEL.ask(prompt)
-    number = sent
-    async for token in MODEL.speak(tokens[sent:]):
-        number += 1
-        yield ServerSentEvent(token, id=number)
-    yield ServerSentEvent({"tokens": len(tokens)}, event="done", id=len(tokens))
-
-
-handler = streaming(chat)
+handler = streaming(Chat(FakeModel()))

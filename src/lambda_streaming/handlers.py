@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.lifespan import Lifespan
@@ -16,13 +16,12 @@ from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import Response, StreamingResponse
-from lambda_streaming.runtime.invocation import FunctionEnvironment
-from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.answering import Answering, App
 from lambda_streaming.serving.apps import MakeApp, Plan, composed
 from lambda_streaming.serving.life_cycle import AppLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents, check_handlers
 from lambda_streaming.serving.plain_calls import PlainCalls
+from lambda_streaming.serving.process import run_service
 from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings, check_arguments
 from lambda_streaming.serving.take_over import LambdaHandler, arm
@@ -41,7 +40,7 @@ class AppHandler(LambdaHandler):
     answers with the JSON object of the event's front door, without tracing."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(lambda: _serve(plan))
+        super().__init__(lambda: run_service(lambda: composed(plan, os.environ)))
         self._calls = PlainCalls(lambda: _untraced(plan))
 
     def answer(self, event: Any, context: object) -> Any:
@@ -313,17 +312,6 @@ def _armed(plan: Plan) -> AppHandler:
     handler = AppHandler(plan)
     arm(handler, os.environ, sys.argv, frame.f_globals["__name__"])
     return handler
-
-
-def _serve(plan: Plan) -> NoReturn:
-    service = composed(plan, os.environ)
-    run(
-        service.handler,
-        environment=FunctionEnvironment.from_environ(os.environ),
-        life_cycle=service.life_cycle,
-        slots=service.slots,
-        empty_body=service.empty_body,
-    )
 
 
 def _untraced(plan: Plan) -> tuple[Answering, AppLifeCycle]:

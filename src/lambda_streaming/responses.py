@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 
 class StreamOutcome(enum.Enum):
@@ -45,6 +45,8 @@ class Response:
     cookies: Sequence[str] = ()
     """Each is the value of one Set-Cookie header."""
     finish: Finish | None = field(default=None, repr=False)
+    route: str | None = None
+    """What the log calls the request's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class StreamingResponse:
     `until` runs beside the body, which ends when it returns (CLOSED).
     `stall_seconds` bounds the time in which the Runtime API accepts no byte. `write_deadline` is an
     instant on the monotonic clock after which a blocked write is given up at once.
+    `route` is what the log calls the request's path.
     """
 
     body: Body = field(repr=False)
@@ -102,6 +105,7 @@ class StreamingResponse:
     stall_seconds: float = 30.0
     write_deadline: float | None = None
     until: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    route: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.body, bytes | str):
@@ -111,3 +115,15 @@ class StreamingResponse:
 
 
 Result: TypeAlias = Response | BufferedResponse | StreamingResponse
+
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+def changed(result: AnyResult, **changes: Any) -> AnyResult:
+    """The answer with other values, as an instance of its class here: dataclasses.replace would
+    call the `__init__` of an app's own subclass, which may take other arguments."""
+    kinds = (Response, StreamingResponse, BufferedResponse)
+    kind = next(one for one in kinds if isinstance(result, one))
+    values = {one.name: getattr(result, one.name) for one in fields(kind)}
+    return cast(AnyResult, kind(**values | changes))

@@ -86,7 +86,8 @@ class Settings:
 
     `serves_sentiment`: the function is the service's, with its tables and sample data; any other
     app gets neither. `requirements` are those of an app that has an environment of its own. When a
-    Python file below `watched` changes, the execution environments are replaced.
+    Python file below `watched` changes, the execution environments are replaced. `url_cors`: the
+    Function URL has a CORS configuration, as the service's has; an app's where its setting says so.
     """
 
     port: int = DEFAULT_PORT
@@ -103,6 +104,7 @@ class Settings:
     console_hosts: tuple[str, ...] = ()
     state_file: Path | None = None
     serves_sentiment: bool = True
+    url_cors: bool = True
     requirements: Path | None = None
     watched: Path | None = None
     function: FunctionSettings = field(default_factory=FunctionSettings)
@@ -175,10 +177,16 @@ class Settings:
             console_hosts=read.hosts("LOCAL_CONSOLE_HOSTS"),
             state_file=read.new_file("LOCAL_STATE_FILE"),
             serves_sentiment=serves_sentiment,
+            url_cors=serves_sentiment or _has_url_cors(function),
             requirements=requirements,
             watched=function.task_root if reloads else None,
             function=function,
         )
+
+
+def _has_url_cors(function: FunctionSettings) -> bool:
+    """By the library's setting, read as the library reads it."""
+    return function.configured.get("STREAMING_URL_CORS", "").lower() == "true"
 
 
 def _default_task_root(app: str) -> Path:

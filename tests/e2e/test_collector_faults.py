@@ -81,7 +81,7 @@ def test_the_client_sees_the_same_blocks_and_the_same_end(
         seconds_from_end_block_to_end(healthy) + 0.1
     )
     assert following.first_byte_at is not None
-    assert following.first_byte_at - asked_at <= FLUSH_SECONDS + 0.5
+    assert following.first_byte_at - asked_at <= FLUSH_SECONDS + 2  # a machine may be busy
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
-"""The work of the tour's `/fibonacci/{n}/numbers`, in a function without a framework."""
+"""The work of two routes of the tour in a function without a framework: `/fibonacci/6/numbers`, and
+`/trace-test`."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from examples.tour.fibonacci import lines
-from lambda_streaming import Request, StreamingResponse, streaming
+from lambda_streaming import Request, StreamingResponse, streaming, trace_report
 
 
-def numbers(request: Request) -> StreamingResponse:
+def plain(request: Request) -> StreamingResponse | dict[str, Any]:
+    if request.path == "/trace-test":
+        return trace_report()
     return StreamingResponse(lines(6), headers={"content-type": "text/plain"})
 
 
-handler = streaming(numbers)
+handler = streaming(plain)

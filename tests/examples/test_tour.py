@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from fastapi import Request
 from starlette.testclient import TestClient
 
-from examples.tour.app import ALLOWED_ORIGINS, app, handler
+from examples.tour.app import ALLOWED_ORIGINS, app, create_app, handler
+from lambda_streaming import asgi
 from local_aws.background import BackgroundStack
-from tests.examples.ways import Way, served, way_to
-from tests.fakes.events import bare_event
+from tests.examples.ways import Way, served, wait_until_free, way_to
+from tests.fakes.events import bare_event, function_url_event, rest_api_event
 from tests.fakes.local import wait_until
 
 ON_LAMBDA = ("function_url", "rest_api")
@@ -162,9 +166,7 @@ def test_elsewhere_it_says_that_it_is_local() -> None:
     assert set(found.values()) == {"local", None}
 
 
-@pytest.mark.parametrize("way", ["test_client", "rest_api"], indirect=True)
 def test_a_page_of_an_allowed_origin_may_call_it(way: Way) -> None:
-    """The local Function URL has CORS of its own, which replaces the app's."""
     (origin,) = ALLOWED_ORIGINS
     asked = {"origin": origin, "access-control-request-method": "POST"}
 
@@ -188,6 +190,50 @@ def test_an_invocation_without_a_front_door_is_answered_in_plain_python() -> Non
     assert json.loads(answer["body"]) == {"status": "healthy"}
     asked = handler(bare_event(path="/api/items/99999"))
     assert (asked["statusCode"], json.loads(asked["body"])["error"]["code"]) == (404, "not_found")
+
+
+def test_an_invocation_through_lambdas_api_is_answered_as_json(stack: BackgroundStack) -> None:
+    """`aws lambda invoke --payload …`"""
+    wait_until_free(stack)
+    function = stack.stack.settings.function.name
+    answer = httpx.post(
+        f"{stack.door_url('invoke_api')}/2015-03-31/functions/{function}/invocations",
+        json={"httpMethod": "GET", "path": "/fibonacci/15", "headers": {}},
+        trust_env=False,
+    )
+
+    assert answer.status_code == 200
+    assert json.loads(answer.json()["body"]) == {"n": 15, "fibonacci": 610}
+
+
+def test_an_exception_is_a_500_of_the_same_form_which_does_not_tell_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = create_app()
+
+    @broken.get("/broken")
+    def fail() -> None:
+        raise LookupError("secret")
+
+    answer = asgi(broken)(function_url_event("GET", "/broken"))
+
+    assert answer["statusCode"] == 500
+    assert json.loads(answer["body"])["error"]["code"] == "internal_server_error"
+    assert "secret" not in answer["body"]
+    assert any("LookupError" in str(record.exc_info or record.message) for record in caplog.records)
+
+
+def test_powertools_reads_the_event_of_a_request() -> None:
+    """No classes of the library's own stand around an event."""
+    asked = create_app()
+
+    @asked.get("/stage")
+    def stage_of(request: Request) -> str | None:
+        return APIGatewayProxyEvent(request.scope["aws.event"]).request_context.stage
+
+    answer = asgi(asked)(rest_api_event(path="/stage"))
+
+    assert json.loads(answer["body"]) == rest_api_event()["requestContext"]["stage"]
 
 
 def test_each_request_leaves_one_line_with_its_ids_and_without_its_query(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -27,7 +26,6 @@ def served(handler: str, **environ: str) -> Iterator[BackgroundStack]:
             "LOCAL_TASK_ROOT": str(REPOSITORY_ROOT),
             "LOCAL_RELOAD": "0",
             "LOCAL_CONCURRENCY": "1",
-            "STREAMING_INVOKE_MODE": "stream",
             **environ,
         }
     )
@@ -62,8 +60,3 @@ def wait_until_free(stack: BackgroundStack) -> None:
         lambda: all(one.phase is Phase.FROZEN for one in stack.environments),
         "the environment is free",
     )
-
-
-def records(stack: BackgroundStack, trace_id: str) -> dict[str, Any]:
-    """What both tracers have sent of a trace until now, by name."""
-    return {record.name: record for record in stack.traces.records(trace_id)}

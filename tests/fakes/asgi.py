@@ -97,7 +97,7 @@ class Observed:
     def first_byte(self) -> None:
         self.told.append(("first_byte",))
 
-    def body_ended(self, body_bytes: int, chunks: int) -> None:
+    def body_ended(self, body_bytes: int, chunks: int, is_complete: bool) -> None:
         self.told.append(("body_ended", body_bytes, chunks))
 
     def app_returned(self, error: BaseException | None) -> None:

@@ -47,14 +47,20 @@ class TracedFunction:
 
 @contextmanager
 def managed_function(
-    folder: Path, handler: str, environ: Mapping[str, str], *, slots: int = 1
+    folder: Path,
+    handler: str,
+    environ: Mapping[str, str],
+    *,
+    slots: int = 1,
+    python: Path | str = sys.executable,
 ) -> Iterator[ManagedFunction]:
-    """`folder` holds the module that `handler` names, and is the working directory."""
+    """`folder` holds the module that `handler` names, and is the working directory. `python` has
+    awslambdaric."""
     with (
         FakeRuntimeApi(slots=slots) as api,
         TemporaryFile() as output,  # a pipe that nobody reads would stop the function
         subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", handler],
+            [python, "-m", "awslambdaric", handler],
             cwd=folder,
             env={
                 "PATH": os.environ["PATH"],

@@ -110,6 +110,10 @@ def brought_by(extras: Iterable[str]) -> set[str]:
     return {name for name, _ in found}
 
 
+OF_THE_MANAGED_RUNTIME = {"boto3"}
+"""https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies"""
+
+
 @pytest.mark.parametrize(
     ("package", "extras"),
     [("lambda_streaming", EXTRAS.keys() - {"local"}), ("local_aws", {"local"})],
@@ -124,7 +128,8 @@ def test_the_extras_bring_everything_that_is_imported(package: str, extras: set[
             path.read_text(encoding="utf-8"), ".".join(path.relative_to(source).parts[:-1])
         )
     }
-    foreign = imported - sys.stdlib_module_names - {"lambda_streaming", "local_aws"}
+    own = {"lambda_streaming", "local_aws"}
+    foreign = imported - sys.stdlib_module_names - own - OF_THE_MANAGED_RUNTIME
     distributions = installed.packages_distributions()
     brought = brought_by(extras)
     missing = [

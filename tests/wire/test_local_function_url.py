@@ -198,6 +198,17 @@ async def test_cross_origin_rules_are_the_urls_own(running: LocalLambda) -> None
     assert response.headers["access-control-expose-headers"] == "x-amzn-trace-id,x-amzn-requestid"
 
 
+async def test_without_cors_of_the_url_the_functions_own_reaches_the_client() -> None:
+    own = '{"headers":{"Access-Control-Allow-Origin":"http://mine"}}' + "\0" * 8
+    async with local_lambda(url_cors=False) as running:
+        asks = {"Origin": "http://mine", "Access-Control-Request-Method": "GET"}
+        preflight = await running.http.options(script(*answer(own, "x")), headers=asks)
+        response = await running.run(*answer(own, "x"), Origin="http://mine")
+    for allowed in (preflight, response):
+        assert allowed.headers.get_list("access-control-allow-origin") == ["http://mine"]
+        assert "access-control-expose-headers" not in allowed.headers
+
+
 async def test_the_function_sees_the_request_as_payload_2(running: LocalLambda) -> None:
     response = await running.http.post(
         "/a%20path?x=1&x=2&y=%C3%A9",

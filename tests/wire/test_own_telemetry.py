@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -21,6 +24,45 @@ def aws() -> Iterator[str]:
     _, port = server.get_host_and_port()
     yield f"http://127.0.0.1:{port}"
     server.stop()
+
+
+@dataclass
+class Listening:
+    """Stands for AWS where only what it is asked with counts."""
+
+    url: str
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            seen.headers.append({name.lower(): value for name, value in self.headers.items()})
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
+            body = b'{"TableNames": []}'
+            self.send_response(200)
+            self.send_header("content-type", "application/x-amz-json-1.0")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    seen = Listening(f"http://127.0.0.1:{server.server_port}")
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield seen
+    server.shutdown()
+    serving.join()
+    server.server_close()
 
 
 def spans_of(app: TracedApp, root: str = "asgi_request") -> list[Span]:
@@ -111,3 +153,50 @@ def test_tracing_off_records_nothing(aws: str) -> None:
 
     assert answer.prelude["statusCode"] == 200
     assert found == []
+
+
+@pytest.mark.parametrize("tracing", ["join", "own", "off"])
+def test_aws_requests_take_the_trace_header_with_them(listening: Listening, tracing: str) -> None:
+    """Other services join the trace by it, and Lambda recognises a loop."""
+    with running("instrumented_app", {"AWS_STANDIN": listening.url, "TRACING": tracing}) as app:
+        header = trace_header(7) + ";Lineage=1:2:3"
+        app.ask(url_event("/"), trace=header)
+
+    (headers,) = listening.headers
+    assert headers["x-amzn-trace-id"] == header
+
+
+@pytest.mark.parametrize("trouble", ["failing", "hanging"])
+def test_a_provider_that_does_not_export_keeps_no_invocation_waiting(
+    aws: str, trouble: str
+) -> None:
+    own = {
+        "AWS_STANDIN": aws,
+        "OWN_TELEMETRY": f"provider,{trouble}",
+        "STREAMING_FLUSH_SECONDS": "0.3",
+    }
+    with running("instrumented_app", own) as app:
+        waits = []
+        for _ in range(3):
+            answer = app.ask(url_event("/loop"))
+            assert answer.ended_at is not None
+            waits.append(app.api.polls()[-1].at - answer.ended_at)
+            assert app.handler_phase()["annotations"]["status"] == 200
+
+    assert max(waits) < 2
+
+
+def test_without_tracing_a_line_still_has_its_request_id(aws: str) -> None:
+    with running("instrumented_app", {"AWS_STANDIN": aws, "TRACING": "off"}) as app:
+        app.ask(url_event("/loop"))
+        said = app.running.function.end()
+
+    (line,) = [line for line in said.splitlines() if "asked for the loop" in line]
+    assert "request-1" in line
+
+
+def test_the_loop_that_an_app_finds_at_its_import_serves_it(aws: str) -> None:
+    with running("instrumented_app", {"AWS_STANDIN": aws}) as app:
+        answer = app.ask(url_event("/loop"))
+
+    assert json.loads(answer.payload) == {"same": True}

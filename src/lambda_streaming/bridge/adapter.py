@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from lambda_streaming.bridge.scope import http_scope
 from lambda_streaming.bridge.types import AsgiApp
 from lambda_streaming.failure_answers import deadline_passed, server_error
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import PushedBody, Response, StreamingResponse
+from lambda_streaming.responses import PushedBody, Response, StreamingResponse, changed
 from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.runtime.invocation import deadline_of
 
@@ -97,7 +97,7 @@ class AsgiAdapter:
         told("head_sent", lambda: observer.head_sent(head.status))
         whole_body = b"" if cycle.is_bodiless else cycle.whole_body
         if whole_body is not None and len(whole_body) <= _LARGE_BODY_BYTES:
-            return Response(whole_body, head.status, head.headers, head.cookies, call.finish)
+            return _whole(whole_body, head, call)
         body: PushedBody = call.deliver_whole
         if whole_body is None:
             body = partial(call.deliver, self._stream_bound(head))
@@ -109,6 +109,7 @@ class AsgiAdapter:
             call.finish,
             self._limits.stall_seconds,
             call.last_moment,
+            route=call.route,
         )
 
     async def buffer(
@@ -139,7 +140,7 @@ class AsgiAdapter:
         if head is None or not cycle.is_head_due or whole_body is None:
             return self._replaced(request, call, observer, in_time)
         told("head_sent", lambda: observer.head_sent(head.status))
-        return Response(whole_body, head.status, head.headers, head.cookies, call.finish)
+        return _whole(whole_body, head, call)
 
     def _start(self, request: Request) -> tuple[Call, Observer]:
         try:
@@ -201,7 +202,15 @@ class AsgiAdapter:
     @staticmethod
     def _in_place(answer: Response, call: Call, observer: Observer) -> Response:
         told("head_sent", lambda: observer.head_sent(answer.status))
-        return replace(answer, finish=call.finish)
+<<<<<<< HEAD
+        return changed(answer, finish=call.finish)
+=======
+        return replace(answer, finish=call.finish, route=call.route)
+
+
+def _whole(body: bytes, head: Head, call: Call) -> Response:
+    return Response(body, head.status, head.headers, head.cookies, call.finish, call.route)
+>>>>>>> fixb
 
 
 def _unobserved(_request: Request) -> Observer:

@@ -16,6 +16,7 @@ from lambda_streaming.bridge.cycle import Cycle, is_disconnect
 from lambda_streaming.bridge.failures import DeadlineReached, IncompleteResponse
 from lambda_streaming.bridge.left_behind import LeftBehind, where_it_waits
 from lambda_streaming.bridge.observer import EndReason, Observer, told
+from lambda_streaming.bridge.scope import framework_route
 from lambda_streaming.bridge.types import AsgiApp, Scope
 from lambda_streaming.responses import StreamOutcome, Write
 from lambda_streaming.runtime.error_report import log_failure
@@ -83,8 +84,17 @@ class Call:
             self._error = error
         finally:
             self.returned = True
-            told("app_returned", lambda: self._observer.app_returned(self._error))
+            told("app_returned", lambda: self._observer.app_returned(self._own_error()))
             self._wake()
+
+    def _own_error(self) -> BaseException | None:
+        """What the app raised, but for what it was ended with."""
+        error = self._error
+        if isinstance(error, asyncio.CancelledError) and self._cancellations:
+            return None
+        if error is not None and not self.cycle.is_complete and is_disconnect(error):
+            return None
+        return error
 
     # What the answer is made from
 
@@ -111,6 +121,10 @@ class Call:
     def earliest(self, until: float | None) -> float | None:
         """Of this and the last moment."""
         return _earlier(until, self.last_moment)
+
+    @property
+    def route(self) -> str | None:
+        return framework_route(self._scope)
 
     def whereabouts(self) -> str:
         return "it is over" if self._task is None else where_it_waits(self._task)
@@ -215,8 +229,10 @@ class Call:
         await self._until(self._has_returned, self._monotonic() + seconds)
 
     def _end(self, outcome: StreamOutcome) -> None:
-        if not self._is_failure_told and self._error is not None:
-            self._log_late_failure(self._error)
+        # Of background work, or of an app that answers an exception and then raises it, as
+        # Starlette does.
+        if not self._is_failure_told and (error := self._own_error()) is not None:
+            log_failure(logger, "Exception in ASGI application, after its answer", error)
         self._log_other_length()
         reason = self.cycle.end_reason or _end_reason(outcome)
         told("ended", lambda: self._observer.ended(reason))
@@ -224,13 +240,6 @@ class Call:
         # Tracebacks and callbacks lead back here: keep no circles of references.
         self._error = self._task = None
         self.cycle.release()
-
-    def _log_late_failure(self, error: BaseException) -> None:
-        """Of background work, or of an app that answers an exception and then raises it, as
-        Starlette does."""
-        was_cancelled = self._cancellations and isinstance(error, asyncio.CancelledError)
-        if not was_cancelled and (self.cycle.is_complete or not is_disconnect(error)):
-            log_failure(logger, "Exception in ASGI application, after its answer", error)
 
     def _log_other_length(self) -> None:
         cycle = self.cycle

@@ -268,11 +268,14 @@ class Cycle:
             self._hold.cancel()
         if not self._body_over:
             self._body_over = True
-            told("body_ended", lambda: self._observer.body_ended(self.body_bytes, self.chunks))
+            told("body_ended", self._tell_end_of_body)
         self._may_send.set()
         self._delivered.set()
         self._over.set()
         self._changed()
+
+    def _tell_end_of_body(self) -> None:
+        self._observer.body_ended(self.body_bytes, self.chunks, self.is_complete)
 
     def _release_head(self) -> None:
         if self._hold is not None:

@@ -55,12 +55,13 @@ class Observer(Protocol):
     def first_byte(self) -> None:
         """The first block of the body was accepted."""
 
-    def body_ended(self, body_bytes: int, chunks: int) -> None:
+    def body_ended(self, body_bytes: int, chunks: int, is_complete: bool) -> None:
         """The body is complete or cut off, after so many bytes that were accepted. `app_returned`
         may come before it: an answer that is one block is sent while the app may return."""
 
     def app_returned(self, error: BaseException | None) -> None:
-        """The app returned, or raised the error. What it did after `body_ended` was background
+        """The app returned, or raised the error: None where it raised what ended it, a
+        ClientDisconnected or its cancellation. What it did after a complete body was background
         work."""
 
     def ended(self, reason: EndReason) -> None:
@@ -77,7 +78,7 @@ class NoObserver:
     def began(self, scope: Scope) -> None: ...
     def head_sent(self, status: int) -> None: ...
     def first_byte(self) -> None: ...
-    def body_ended(self, body_bytes: int, chunks: int) -> None: ...
+    def body_ended(self, body_bytes: int, chunks: int, is_complete: bool) -> None: ...
     def app_returned(self, error: BaseException | None) -> None: ...
     def ended(self, reason: EndReason) -> None: ...
 

@@ -1,4 +1,5 @@
-"""A Request as the scope of ASGI's `http` connections. Pure."""
+"""A Request as the scope of ASGI's `http` connections, and the route that a framework notes there.
+Pure."""
 
 from __future__ import annotations
 
@@ -40,6 +41,36 @@ def http_scope(request: Request, *, state: Mapping[str, Any], deadline: float | 
         "aws.context": request.context,
         "aws.deadline": deadline,
     }
+
+
+def framework_route(scope: Scope) -> str | None:
+    """With the paths of the mounts that it is below; None before the framework has looked, where it
+    found none, and without a framework.
+
+    Starlette, and with it FastAPI, keeps the innermost match in the request's own scope, and adds
+    to its `root_path` what each mount consumed (starlette/routing.py, Mount.matches, 1.10).
+    """
+    route = scope.get("route")
+    name = getattr(route, "path_format", None) or getattr(route, "path", None)
+    if isinstance(name, str) and name:
+        if hasattr(route, "methods"):
+            return _mounted_below(scope) + name
+        return _mounted_below(scope) + "/{path}"  # a mount itself, whose app tells nothing
+    litestars = scope.get("path_template")
+    return litestars if isinstance(litestars, str) and litestars else None
+
+
+def _mounted_below(scope: Scope) -> str:
+    """What the mounts consumed, with the names of their parameters in the place of the values."""
+    root_path, outer = scope.get("root_path", ""), scope.get("app_root_path")
+    if not isinstance(outer, str) or not isinstance(root_path, str):
+        return ""
+    consumed = root_path.removeprefix(outer)
+    values = scope.get("path_params")
+    if not isinstance(values, Mapping):
+        return consumed
+    names = {str(value): f"{{{name}}}" for name, value in values.items()}
+    return "/".join(names.get(segment, segment) for segment in consumed.split("/"))
 
 
 def _headers(pairs: Iterable[tuple[str, str]], body_bytes: int) -> list[tuple[bytes, bytes]]:

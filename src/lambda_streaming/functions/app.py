@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
@@ -17,7 +17,7 @@ from lambda_streaming.failure_answers import deadline_passed, json_error, server
 from lambda_streaming.functions.collecting import BodyTooLarge, OutOfTime, collected
 from lambda_streaming.functions.event_stream import EventStream, Lifetime, event_stream_response
 from lambda_streaming.requests import BadRequest, Request
-from lambda_streaming.responses import Response, StreamingResponse
+from lambda_streaming.responses import Response, StreamingResponse, changed
 from lambda_streaming.runtime.error_report import is_cancelled, log_failure
 from lambda_streaming.runtime.invocation import deadline_of
 from lambda_streaming.runtime.invoker import in_thread, is_async
@@ -101,7 +101,7 @@ class FunctionApp:
         match result:
             case StreamingResponse():
                 if result.write_deadline is None:
-                    return replace(result, write_deadline=_deadline(request))
+                    return changed(result, write_deadline=_deadline(request))
                 return result
             case Response():
                 return result

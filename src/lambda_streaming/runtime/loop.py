@@ -38,10 +38,12 @@ def run(
     environment: FunctionEnvironment,
     life_cycle: LifeCycle,
     slots: int = 1,
+    event_loop: asyncio.AbstractEventLoop | None = None,
     empty_body: bytes = EMPTY_BODY,
 ) -> NoReturn:
     """Serves invocations until the process ends, on the main thread; up to `slots` at once.
-    `empty_body` is sent in place of a streamed body without content, as chunks.
+    `empty_body` is sent in place of a streamed body without content, as chunks. `event_loop` is one
+    that does not run yet.
 
     Raises before the first `/next` only: ValueError for an environment variable that cannot be
     used, RuntimeError on another thread, RuntimeApiError for a failed `/restore/next`, and whatever
@@ -54,7 +56,7 @@ def run(
         )
     endpoint = parse_endpoint(environment.api)
     require_main_thread()
-    event_loop = asyncio.new_event_loop()
+    event_loop = event_loop or asyncio.new_event_loop()
     termination = Termination(event_loop)
     loop = RuntimeLoop(
         handler,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
+from lambda_streaming.clock import SystemClock
 from lambda_streaming.doors.answering import AnswerOptions
 from lambda_streaming.doors.options import DoorOptions
 from lambda_streaming.runtime.invoker import LifeCycle
@@ -15,8 +17,10 @@ from lambda_streaming.serving.life_cycle import AppLifeCycle, UntracedLifeCycle
 from lambda_streaming.serving.other_events import OtherEvents
 from lambda_streaming.serving.process import Service
 from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
+from lambda_streaming.serving.request_ids import add_request_ids
 from lambda_streaming.serving.settings import AppSettings, unknown_settings
 from lambda_streaming.tracing.diagnosis.report import is_tracing_installed
+from lambda_streaming.tracing.invocations import Invocations
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +69,7 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
         logger.warning("%s is set and has no effect: %s", name, hint)
     instruments: Instruments = NoInstruments()
-    around: Callable[[AppLifeCycle], LifeCycle] = UntracedLifeCycle
+    around: Callable[[AppLifeCycle], LifeCycle] = partial(_untraced, environ)
     if plan.tracing != "off" and is_tracing_installed():
         # An app without tracing does not pay for it at its cold start.
         from lambda_streaming.serving.recording.traced_apps import traced_app
@@ -74,3 +78,9 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
     app, life_cycle = plan.make_app(settings, instruments)
     handle = plan.answering(app, settings).handle
     return Service(handle, around(life_cycle), empty_body=settings.empty_body)
+
+
+def _untraced(environ: MutableMapping[str, str], app: AppLifeCycle) -> LifeCycle:
+    invocations = Invocations()
+    add_request_ids(invocations)
+    return UntracedLifeCycle(invocations, environ=environ, clock=SystemClock(), app=app)

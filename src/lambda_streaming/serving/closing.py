@@ -19,12 +19,11 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
 
 from lambda_streaming.failure_answers import json_error
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import Response, StreamingResponse
+from lambda_streaming.responses import Response, StreamingResponse, changed
 from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,11 @@ class Closing:
         path = request.path.removeprefix(request.root_path)
         if request.method not in ("DELETE", "POST") or not path.startswith(ROUTE):
             return None
-        stream_id = path.removeprefix(ROUTE)
+        return replace(
+            await self._answer(request, path.removeprefix(ROUTE)), route=f"{ROUTE}{{id}}"
+        )
+
+    async def _answer(self, request: Request, stream_id: str) -> Response:
         if not _ID.fullmatch(stream_id):
             message = f"{ROUTE}ID needs the id of a stream, 16 to 64 letters, digits, - or _"
             return json_error(400, "invalid_stream_id", message, request)
@@ -75,7 +78,7 @@ class Closing:
         stream_id = request.query.get(PARAMETER, "")
         if not _ID.fullmatch(stream_id):
             return answer
-        return replace(answer, until=lambda: self._until_left(stream_id))
+        return changed(answer, until=lambda: self._until_left(stream_id))
 
     async def _until_left(self, stream_id: str) -> None:
         while True:

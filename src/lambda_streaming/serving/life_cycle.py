@@ -46,46 +46,25 @@ class AppLifeCycle:
 
 
 class UntracedLifeCycle(LifeCycle):
-    """The app's part alone."""
-
-    def __init__(self, app: AppLifeCycle) -> None:
-        self._app = app
-
-    async def start(self) -> None:
-        await self._app.start()
-
-    async def restore(self) -> None:
-        await self._app.restore()
-
-    async def shut_down(self) -> None:
-        await run_guarded("the app's shut_down", self._app.shut_down)
-
-
-class TracedLifeCycle(LifeCycle):
-    """Begins and ends each invocation for the tracing, and exports its spans after its answer.
+    """Tells the app of its process and the log of its invocations, and nobody else.
 
     `environ` is where other code finds the trace header (os.environ).
     """
 
     def __init__(
         self,
-        tracing: Tracing,
         invocations: Invocations,
         *,
         environ: MutableMapping[str, str],
         clock: Clock,
         app: AppLifeCycle,
     ) -> None:
-        self._tracing = tracing
         self._environ = environ
         self._clock = clock
         self._app = app
         self._invocations = invocations
         self._running = 0
         self._rests_since_ms = clock.wall_ms()
-        # Of its own, so that hung AWS requests cannot keep a flush waiting.
-        self._exporting = ThreadPoolExecutor(1, thread_name_prefix="flush")
-        self._latest_export: tuple[threading.Event, asyncio.Future[None]] | None = None
 
     async def start(self) -> None:
         await self._app.start()
@@ -102,28 +81,57 @@ class TracedLifeCycle(LifeCycle):
             self._app.thaw((self._clock.wall_ms() - self._rests_since_ms) / 1000)
 
     def _show(self, trace_header: str | None) -> None:
-        """Code that reads the trace header from the environment may do so until the answer exists,
-        and while no other invocation could be meant."""
+        """Code that reads the trace header from the environment may do so while no other invocation
+        could be meant."""
         if trace_header is not None:
             try:
                 self._environ[_TRACE_VARIABLE] = trace_header
             except ValueError as error:  # its text may repeat the header, which is not for the log
                 _log.error("the trace header cannot be used: %s", type(error).__name__)
 
+    async def settle(self) -> None:
+        self._running -= 1
+        self._rests_since_ms = self._clock.wall_ms()
+        self._invocations.end()
+
+    async def shut_down(self) -> None:
+        await run_guarded("the app's shut_down", self._app.shut_down)
+
+
+class TracedLifeCycle(UntracedLifeCycle):
+    """Begins and ends each invocation for the tracing, too, and exports its spans after its answer.
+
+    The environment shows the trace header until the answer exists: what comes then is in the trace
+    by its context.
+    """
+
+    def __init__(
+        self,
+        tracing: Tracing,
+        invocations: Invocations,
+        *,
+        environ: MutableMapping[str, str],
+        clock: Clock,
+        app: AppLifeCycle,
+    ) -> None:
+        super().__init__(invocations, environ=environ, clock=clock, app=app)
+        self._tracing = tracing
+        # Of its own, so that hung AWS requests cannot keep a flush waiting.
+        self._exporting = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._latest_export: tuple[threading.Event, asyncio.Future[None]] | None = None
+
     def handler_ended(self) -> None:
         self._environ.pop(_TRACE_VARIABLE, None)
 
     async def settle(self) -> None:
-        if self._tracing.has_work:
-            # Cancelled only when the process exits: what is logged until then still belongs to this
-            # invocation.
-            await self._export()
         try:
+            if self._tracing.has_work:
+                # Cancelled only when the process exits: what is logged until then still belongs to
+                # this invocation.
+                await self._export()
             self._count_losses()
         finally:
-            self._running -= 1
-            self._rests_since_ms = self._clock.wall_ms()
-            self._invocations.end()
+            await super().settle()
 
     async def shut_down(self) -> None:
         await asyncio.gather(

@@ -20,6 +20,8 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import quote
+from weakref import WeakSet
 
 from lambda_streaming.tracing.failures import (
     CONDITION_FAILED,
@@ -32,6 +34,9 @@ from lambda_streaming.tracing.failures import (
 from lambda_streaming.tracing.step import AwsRequest, current_step, current_trace
 
 _MARK = "_records_each_request_once"
+
+_IN_TRACE_HEADER = "-=;:+&[]{}\"',"
+"""What botocore leaves unquoted in it (botocore/handlers.py, add_recursion_detection_header)."""
 
 _is_exporting: ContextVar[bool] = ContextVar("is_exporting", default=False)
 
@@ -58,12 +63,18 @@ def unrecorded() -> Iterator[None]:
 
 
 def record_aws_requests(
-    recorder: Recorder | None, now_ns: Callable[[], int], client_class: Any = None
+    recorder: Recorder | None,
+    now_ns: Callable[[], int],
+    client_class: Any = None,
+    trace_header: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Record every botocore request of this process from now on. Idempotent.
 
     Without a recorder, requests of the handler phase are not recorded. `client_class` is botocore's
-    BaseClient.
+    BaseClient. `trace_header` is of the invocation that the calling code belongs to: requests take
+    it with them, as botocore does where it finds it in the environment, so that other services join
+    the trace and Lambda recognises a loop
+    (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html).
     """
     if client_class is None:
         from botocore.client import BaseClient
@@ -73,8 +84,17 @@ def record_aws_requests(
     if getattr(call, _MARK, False):
         return
     record = None if recorder is None else recorder.record_subsegment
+    known: WeakSet[Any] = WeakSet()
+
+    def add_trace_header(params: dict[str, Any], **_more: Any) -> None:
+        header = None if _is_exporting.get() else trace_header()
+        if header is not None:
+            params["headers"].setdefault("X-Amzn-Trace-Id", quote(header, safe=_IN_TRACE_HEADER))
 
     def make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
+        if client not in known:
+            known.add(client)
+            client.meta.events.register_first("before-call", add_trace_header)
         step, trace = current_step(), current_trace()
         owner = step if step is not None else trace
         if trace is not None and trace.holds_app_spans and _is_instrumented_otherwise():

@@ -56,6 +56,11 @@ class Invocations:
         invocation = self.current()
         return invocation is not None and invocation.is_first
 
+    def trace_header(self) -> str | None:
+        """What requests of the current invocation take with them."""
+        invocation = self.current()
+        return None if invocation is None else invocation.header.normalised()
+
     def current(self) -> RunningInvocation | None:
         invocation = _of_context.get()
         if invocation is None and len(running := self._running) == 1:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lambda_streaming.clock import Clock
+from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.tracing.budget.policy import SpanBudget, UnlimitedBudget
 from lambda_streaming.tracing.export.buffer import FULL_DETAIL_BATCH_SPANS, SpanBuffer
 from lambda_streaming.tracing.export.one_try import (
@@ -58,6 +60,8 @@ class Tracing:
         self._running: RunningTraces | None = None
         self._app_provider: TracerProvider | None = None
         """Ours, where the app has none."""
+        self._foreign_flush: threading.Thread | None = None
+        self._has_told_slow_provider = False
         self._make_other_exporter = make_exporter
         self.defect: str | None = None
         """The name of the exception that keeps OpenTelemetry from making spans here."""
@@ -161,10 +165,36 @@ class Tracing:
 
     def flush(self) -> None:
         """Blocks until what has ended is exported, or the time for it is up."""
-        foreign = self._foreign_provider()
+        seconds = self._settings.flush_seconds
+        ends_at = self._clock.steady_seconds() + seconds
+        foreign = self._flush_of_the_apps_own(seconds)
         self.buffer.flush()
         if foreign is not None:
-            foreign.force_flush(round(self._settings.flush_seconds * 1000))
+            foreign.join(max(0.0, ends_at - self._clock.steady_seconds()))
+            if foreign.is_alive() and not self._has_told_slow_provider:
+                self._has_told_slow_provider = True
+                _log.warning(
+                    "the app's own TracerProvider takes longer than %g s to export: the next"
+                    " invocation does not wait for it",
+                    seconds,
+                )
+
+    def _flush_of_the_apps_own(self, seconds: float) -> threading.Thread | None:
+        """A thread of its own: OpenTelemetry's batch processor heeds no time limit."""
+        provider = self._foreign_provider()
+        if provider is None:
+            return None
+        if self._foreign_flush is None or not self._foreign_flush.is_alive():
+
+            def flush() -> None:
+                try:
+                    provider.force_flush(round(seconds * 1000))
+                except Exception as error:
+                    log_failure(_log, "the app's own TracerProvider failed to export", error)
+
+            self._foreign_flush = threading.Thread(target=flush, name="app-flush", daemon=True)
+            self._foreign_flush.start()
+        return self._foreign_flush
 
     def _foreign_provider(self) -> Any:
         """The app's own TracerProvider, if it has set one that can be told to export."""

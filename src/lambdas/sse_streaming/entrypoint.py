@@ -18,7 +18,8 @@ from aws_xray_sdk.core import xray_recorder
 
 from lambda_streaming.clock import SystemClock
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.process import Service, serve, tell_invocations_apart
+from lambda_streaming.serving.process import Service, serve
+from lambda_streaming.serving.recording.tracers import tell_invocations_apart
 from lambda_streaming.tracing.diagnosis.checks import Diagnosis
 from lambda_streaming.tracing.diagnosis.settings import DiagnosisSettings
 from lambda_streaming.tracing.invocations import Invocations

@@ -78,6 +78,7 @@ class LambdaService:
             "function_url",
             FunctionUrl(
                 self.invoker,
+                has_cors=settings.url_cors,
                 timeout_seconds=settings.timeout_seconds,
                 show_disconnect=settings.show_disconnect,
                 say=self._say,

@@ -3,7 +3,10 @@ OWN_TELEMETRY names."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import time
 from typing import Any
 
 import boto3
@@ -25,6 +28,10 @@ if "provider" in wanted:
     class OwnProvider(TracerProvider):
         def force_flush(self, timeout_millis: int = 30000) -> bool:
             os.write(1, b"own provider flushed\n")
+            if "failing" in wanted:
+                raise OSError("no collector")
+            if "hanging" in wanted:
+                time.sleep(30)
             return True
 
     trace.set_tracer_provider(OwnProvider())
@@ -51,6 +58,15 @@ async def look_up(request: Request) -> JSONResponse:
     return JSONResponse({"traceparent": request.headers.get("traceparent")})
 
 
+# As old apps do: it is the loop that serves them, too.
+at_import = asyncio.get_event_loop_policy().get_event_loop()
+
+
+async def loop(request: Request) -> JSONResponse:
+    logging.getLogger("app").warning("asked for the loop")
+    return JSONResponse({"same": asyncio.get_running_loop() is at_import})
+
+
 async def many(request: Request) -> JSONResponse:
     for number in range(300):
         with tracer.start_as_current_span(f"outer-{number}"), tracer.start_as_current_span("inner"):
@@ -59,6 +75,6 @@ async def many(request: Request) -> JSONResponse:
 
 
 handler = asgi(
-    Starlette(routes=[Route("/", look_up), Route("/many", many)]),
+    Starlette(routes=[Route("/", look_up), Route("/many", many), Route("/loop", loop)]),
     tracing=os.environ.get("TRACING", "join"),  # type: ignore[arg-type]
 )

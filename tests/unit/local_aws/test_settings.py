@@ -137,6 +137,16 @@ def test_a_project_brings_its_folder_its_requirements_and_its_variables(tmp_path
     assert own.requirements is None, "an interpreter that is named has what it has"
 
 
+def test_an_apps_function_url_has_cors_where_its_setting_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "variables"
+    file.write_text("STREAMING_URL_CORS=true\n", encoding="utf-8")
+    app = {"APP": "main:h"}
+    assert not Settings.from_environ(app).url_cors
+    assert Settings.from_environ({**app, "STREAMING_URL_CORS": "true"}).url_cors
+    assert Settings.from_environ({**app, "ENV_FILE": str(file)}).url_cors
+    assert Settings.from_environ({}).url_cors, "the service's has"
+
+
 def test_the_service_by_its_name_is_the_service() -> None:
     settings = Settings.from_environ({"APP": "lambdas.sse_streaming.entrypoint:handler"})
     assert settings.serves_sentiment

@@ -55,6 +55,27 @@ def test_a_zip_can_be_built_without_that_python() -> None:
     assert "--no-bytecode" not in printed
 
 
+def test_the_services_zip_is_built_where_no_app_is_named() -> None:
+    plain = "-m tools.package_zip --python 3.13 --architecture arm64"
+    printed = printed_by_make("package").rpartition("tools.patiently")[2]
+    assert printed.split() == f'--output "Building the zip" .venv/bin/python {plain}'.split()
+
+
+def test_the_zip_of_an_app_is_built_where_one_is_named() -> None:
+    printed = printed_by_make("package", "APP=main:create()", "APP_DIR=../my shop", "ARCH=x86_64")
+    told = '-m tools.app_package "main:create()" --extras "tracing" --folder "../my shop"'
+    assert f"{told} --python 3.13 --architecture x86_64" in " ".join(printed.split())
+    assert "tools.package_zip" not in printed
+    assert '--extras "" ' in printed_by_make("package", "APP=main:app", "EXTRAS=")
+    assert "--folder" not in printed_by_make("package", "APP=examples.chat.app:handler")
+
+
+def test_a_folder_without_an_app_is_not_packaged() -> None:
+    done = run_make("--dry-run", "package", "APP_DIR=../shop", path=os.environ["PATH"])
+    assert done.returncode != 0
+    assert "Say which app: make package APP=main:handler APP_DIR=../shop" in done.stderr
+
+
 def test_the_bench_is_told_what_to_measure() -> None:
     printed = printed_by_make("bench", "ROWS=loop,cold", "BASE=main", "JSON=bench.json", "FULL=1")
     assert '-m tests.bench --rows "loop,cold" --base "main" --json "bench.json" --full' in printed

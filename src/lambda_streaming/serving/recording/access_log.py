@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome
+from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome, changed
 from lambda_streaming.runtime.framing import encoded
+from lambda_streaming.serving.recording.routes import shortened
 from lambda_streaming.sse import to_json
 
 Answer = TypeVar("Answer", bound=Response | StreamingResponse)
@@ -36,7 +36,7 @@ class AccessLog:
             return answer
         facts: dict[str, object] = {
             "method": request.method,
-            "path": request.path,
+            "path": answer.route or shortened(request.path),
             "status": answer.status,
             "door": door,
             "first_ms": self._ms_since(began),
@@ -54,7 +54,7 @@ class AccessLog:
             finally:
                 self._log.info(to_json(facts))
 
-        return replace(answer, finish=finish)
+        return changed(answer, finish=finish)
 
     def _ms_since(self, began: float) -> float:
         return round((self._steady_seconds() - began) * 1000, 3)

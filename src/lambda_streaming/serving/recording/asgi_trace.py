@@ -17,84 +17,60 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lambda_streaming.bridge.observer import EndReason
+from lambda_streaming.bridge.scope import framework_route
 from lambda_streaming.bridge.types import Scope
-from lambda_streaming.clock import Clock
 from lambda_streaming.requests import Request
 from lambda_streaming.serving.recording.instruments import Answer
+from lambda_streaming.serving.recording.routes import NO_ROUTE, shortened
+from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.failures import Failure
-from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.header import TraceHeader, parse_trace_header
 from lambda_streaming.tracing.step import Keep, Scalar, Step, Trace
-from lambda_streaming.tracing.tracer import Tracing
 
 ROOT = "asgi_request"
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_IDENTIFIER = re.compile(
-    r"/(\d+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,})(?=/|$)"
-)
 _BACKGROUND_NS = 5_000_000
 """Shorter work after the answer is the app returning."""
 
 
 class AsgiTracing:
-    """`bind_log` is told which span log lines belong to. With `joins` the app's own OpenTelemetry
-    is in the same trace."""
-
-    def __init__(
-        self,
-        handler_phase: HandlerPhase,
-        tracing: Tracing,
-        clock: Clock,
-        *,
-        bind_log: Callable[[str | None], None],
-        annotate: Callable[[str, Scalar], None],
-        is_cold_start: Callable[[], bool],
-        joins: bool,
-    ) -> None:
-        self._handler_phase = handler_phase
-        self._bind_log = bind_log
-        self.tracing = tracing
-        self.clock = clock
-        self.annotate = annotate
-        self.is_cold_start = is_cold_start
-        self.joins = joins
+    def __init__(self, tracers: Tracers) -> None:
+        self._tracers = tracers
 
     async def run(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
-        with self._handler_phase.recorded() as span_id:
-            self._bind_log(span_id)
+        with self._tracers.handler_phase.recorded() as span_id:
+            self._tracers.bind_log(span_id)
             return await call()
 
     def observe(self, request: Request) -> _TracedRequest:
-        return _TracedRequest(request, self, self._bind_log)
+        return _TracedRequest(request, self._tracers)
 
 
 class _TracedRequest:
     """The observer of one request."""
 
-    def __init__(
-        self, request: Request, tracing: AsgiTracing, bind_log: Callable[[str | None], None]
-    ) -> None:
+    def __init__(self, request: Request, tracers: Tracers) -> None:
         self._request = request
-        self._tracing = tracing
-        self._bind_log = bind_log
-        self._clock = tracing.clock
+        self._tracers = tracers
+        self._clock = tracers.clock
         self._called_ns = self._clock.wall_ns()
         self._head_ns: int | None = None
         self._body_ended_ns: int | None = None
+        self._is_complete = False
         self._error: BaseException | None = None
         self._trace = Trace(None)
-        self._facts: dict[str, Scalar] = {"is_cold_start": tracing.is_cold_start()}
+        self._facts: dict[str, Scalar] = {"is_cold_start": tracers.invocations.is_first()}
         self._scope: Scope = {}
 
     def began(self, scope: Scope) -> None:
         self._scope = scope
         header = parse_trace_header(getattr(self._request.context, "trace_header", None))
-        joins = self._tracing.joins
+        joins = self._tracers.joins
         link = _client_span(self._request) if joins else None
-        self._trace = trace = self._tracing.tracing.start(ROOT, header, link_to=link)
+        self._trace = trace = self._tracers.tracing.start(ROOT, header, link_to=link)
         trace.enter_streaming_phase()
-        self._bind_log(trace.span_id)
+        self._tracers.bind_log(trace.span_id)
         if joins:
             trace.make_current()
             _show(header, trace.span_id, scope)
@@ -102,14 +78,15 @@ class _TracedRequest:
     def head_sent(self, status: int) -> None:
         self._head_ns = self._clock.wall_ns()
         self._facts["http.status_code"] = self._facts["http.response.status_code"] = status
-        self._tracing.annotate("status", status)
-        self._tracing.annotate("route", self._route())
+        self._tracers.annotate("status", status)
+        self._tracers.annotate("route", self._route())
         self._record("asgi_handler", self._called_ns)
 
     def first_byte(self) -> None:
         self._facts["first_byte_ms"] = self._ms_since(self._called_ns)
 
-    def body_ended(self, body_bytes: int, chunks: int) -> None:
+    def body_ended(self, body_bytes: int, chunks: int, is_complete: bool) -> None:
+        self._is_complete = is_complete
         self._body_ended_ns = self._clock.wall_ns()
         self._facts["bytes_sent"] = body_bytes
         self._facts["chunks_sent"] = chunks
@@ -120,7 +97,9 @@ class _TracedRequest:
     def app_returned(self, error: BaseException | None) -> None:
         self._error = error
         ended_ns = self._body_ended_ns
-        if ended_ns is not None and self._clock.wall_ns() - ended_ns > _BACKGROUND_NS:
+        if ended_ns is None or not self._is_complete:
+            return  # what an app does after the early end of its answer is its way out
+        if self._clock.wall_ns() - ended_ns > _BACKGROUND_NS:
             self._facts["background_ms"] = self._ms_since(ended_ns)
             self._record("asgi_background", ended_ns, error)
 
@@ -163,17 +142,14 @@ class _TracedRequest:
         return round((self._clock.wall_ns() - instant_ns) / 1e6, 3)
 
     def _route(self) -> str:
-        """As the framework calls it, which it tells only when it has looked; else the path with
-        numbers and ids replaced, since they would make a name of each request."""
-        scope = self._scope
-        for found in (
-            getattr(scope.get("route"), "path_format", None),  # Starlette, FastAPI
-            getattr(scope.get("route"), "path", None),
-            scope.get("path_template"),  # Litestar
-        ):
-            if isinstance(found, str) and found:
-                return found
-        return _IDENTIFIER.sub("/{id}", self._request.path)[:200]
+        """The framework's, which is known when it has looked. What nobody serves has one name: who
+        asks for it chooses the path."""
+        route = framework_route(self._scope)
+        if route is not None:
+            return route
+        if self._facts.get("http.status_code") == 404:
+            return NO_ROUTE
+        return shortened(self._request.path)
 
 
 def _client_span(request: Request) -> tuple[str, str] | None:

@@ -7,28 +7,25 @@ its answer does is the streaming phase, with a root span of its own, `response_s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial, wraps
-from typing import TypeVar, cast
+from typing import cast
 
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import (
-    BufferedResponse,
+    AnyResult,
     Finish,
     Response,
     Result,
     StreamingResponse,
     StreamOutcome,
+    changed,
 )
 from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
-from lambda_streaming.tracing.handler_phase import HandlerPhase
+from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.step import Trace
-from lambda_streaming.tracing.tracer import Tracing
-
-AnyResult = TypeVar("AnyResult", bound=Response | BufferedResponse | StreamingResponse)
 
 ROOT = "response_stream"
 
@@ -37,23 +34,13 @@ _SETTLE_SECONDS = 1.0
 
 
 class Phases:
-    """`bind_log` is told which span log lines belong to from then on. With `joins` spans of the
-    app's own OpenTelemetry are children of the root."""
+    """Records the handlers of one process."""
 
-    def __init__(
-        self,
-        handler_phase: HandlerPhase,
-        tracing: Tracing,
-        *,
-        bind_log: Callable[[str | None], None],
-        steady_seconds: Callable[[], float],
-        joins: bool = False,
-    ) -> None:
-        self._handler_phase = handler_phase
-        self._tracing = tracing
-        self._bind_log = bind_log
-        self._steady_seconds = steady_seconds
-        self._joins = joins
+    def __init__(self, tracers: Tracers) -> None:
+        self._tracers = tracers
+        self._handler_phase = tracers.handler_phase
+        self._bind_log = tracers.bind_log
+        self._steady_seconds = tracers.clock.steady_seconds
 
     async def run(
         self, call: Callable[[], Awaitable[Response | StreamingResponse]], request: Request
@@ -90,14 +77,14 @@ class Phases:
     def _with_streaming_phase(self, result: AnyResult, trace_header: str | None) -> AnyResult:
         if not isinstance(result, StreamingResponse):
             return result
-        trace = self._tracing.start(ROOT, parse_trace_header(trace_header))
+        trace = self._tracers.tracing.start(ROOT, parse_trace_header(trace_header))
         self._bind_log(trace.span_id)
         # The body runs in the context of its handler.
         trace.enter_streaming_phase()
-        if self._joins:
+        if self._tracers.joins:
             trace.make_current()
         finish = partial(self._finish, trace, self._steady_seconds(), result.finish)
-        return replace(result, finish=finish)
+        return changed(result, finish=finish)
 
     async def _finish(
         self,

@@ -7,21 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 
 from lambda_streaming.bridge.observer import Observer
-from lambda_streaming.clock import Clock, SystemClock
 from lambda_streaming.requests import Request
 from lambda_streaming.runtime.invoker import LifeCycle
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.process import heed_switch, tell_invocations_apart
 from lambda_streaming.serving.recording.asgi_trace import AsgiTracing
 from lambda_streaming.serving.recording.instruments import Answer, Instruments
 from lambda_streaming.serving.recording.phases import Phases
+from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.diagnosis.report import Report, reports_with, with_state
-from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.header import parse_trace_header
-from lambda_streaming.tracing.invocations import Invocations
-from lambda_streaming.tracing.settings import TracingSettings
-from lambda_streaming.tracing.step import Scalar
-from lambda_streaming.tracing.tracer import Tracing
 
 
 def traced_app(
@@ -32,60 +26,24 @@ def traced_app(
 
     Raises SettingsError for environment variables that cannot be used.
     """
-    # Of the extra `tracing`: without it this module can be imported all the same.
-    from aws_lambda_powertools import Logger
-    from aws_xray_sdk.core import xray_recorder
-
-    tracing_settings = TracingSettings.from_environ(environ)
-    heed_switch(environ)
-    clock, invocations = SystemClock(), Invocations()
-    correlation = tell_invocations_apart(
-        invocations,
-        logger=Logger(service=tracing_settings.service_name),
-        recorder=xray_recorder,
-        clock=clock,
-    )
-    tracing = Tracing(tracing_settings, environ, clock, joins_app_spans=joins)
-    handler_phase = HandlerPhase(xray_recorder, tracing_settings.service_name, invocations, environ)
-
-    def annotate(name: str, value: Scalar) -> None:
-        subsegment = xray_recorder.current_subsegment()
-        if subsegment is not None:
-            subsegment.put_annotation(name, value)
-
+    tracers = Tracers.of_process(environ, joins=joins)
     instruments = TracedInstruments(
-        Phases(
-            handler_phase,
-            tracing,
-            bind_log=correlation.bind_span,
-            steady_seconds=clock.steady_seconds,
-            joins=joins,
-        ),
-        AsgiTracing(
-            handler_phase,
-            tracing,
-            clock,
-            bind_log=correlation.bind_span,
-            annotate=annotate,
-            is_cold_start=invocations.is_first,
-            joins=joins,
-        ),
-        partial(_report, tracing_settings, environ, tracing, clock),
+        Phases(tracers), AsgiTracing(tracers), partial(_report, tracers, environ)
     )
 
     def around(app: AppLifeCycle) -> LifeCycle:
-        return TracedLifeCycle(tracing, invocations, environ=environ, clock=clock, app=app)
+        return TracedLifeCycle(
+            tracers.tracing,
+            tracers.invocations,
+            environ=environ,
+            clock=tracers.clock,
+            app=app,
+        )
 
     return instruments, around
 
 
-def _report(
-    settings: TracingSettings,
-    environ: Mapping[str, str],
-    tracing: Tracing,
-    clock: Clock,
-    trace_header: str | None,
-) -> Report:
+def _report(tracers: Tracers, environ: Mapping[str, str], trace_header: str | None) -> Report:
     # Few processes are ever asked.
     from lambda_streaming.tracing.diagnosis.checks import Diagnosis
     from lambda_streaming.tracing.diagnosis.instrumentations import (
@@ -96,7 +54,10 @@ def _report(
 
     version = environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
     diagnosis = Diagnosis(
-        DiagnosisSettings(settings, version, has_app_telemetry=True), environ, tracing, clock
+        DiagnosisSettings(tracers.settings, version, has_app_telemetry=True),
+        environ,
+        tracers.tracing,
+        tracers.clock,
     )
     report = with_state(diagnosis.report(parse_trace_header(trace_header)))
     report["instrumentations"] = instrumentations(installed_instrumentors(), sys.modules)

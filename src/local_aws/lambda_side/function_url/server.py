@@ -22,11 +22,13 @@ class FunctionUrl:
         self,
         invoker: Invoker,
         *,
+        has_cors: bool,
         timeout_seconds: float,
         show_disconnect: bool,
         say: Callable[[str], None],
     ) -> None:
         self._invoker = invoker
+        self._has_cors = has_cors
         self._timeout_seconds = timeout_seconds
         self._show_disconnect = show_disconnect
         self._say = say
@@ -36,7 +38,8 @@ class FunctionUrl:
 
     async def answer(self, http: HttpConnection, request: HttpRequest) -> None:
         headers = request.joined_headers
-        if cors.is_preflight(request.method, headers):
+        asked_by = headers if self._has_cors else {}
+        if cors.is_preflight(request.method, asked_by):
             await http.respond(200, cors.preflight_headers(), b"")
             return
         arrival = self._invoker.arrival(headers.get("x-amzn-trace-id"))
@@ -49,13 +52,13 @@ class FunctionUrl:
         try:
             invocation, environment = self._invoker.begin(arrival, event)
         except ConcurrencyLimitError:
-            await refuse(http, 429, trace=arrival.trace, request_headers=headers)
+            await refuse(http, 429, trace=arrival.trace, request_headers=asked_by)
             return
         why = await StreamedResponse(
             http,
             invocation,
             environment,
-            UrlAnswer(http, headers),
+            UrlAnswer(http, asked_by),
             method=request.method,
             hang_seconds=self._timeout_seconds,
             show_disconnect=self._show_disconnect,

@@ -47,7 +47,7 @@ def test_a_prelude_is_json_without_nul_or_there_is_none(headers: dict[str, str])
     assert b"\0" not in document
     assert document.isascii()
     assert json.loads(document)["headers"] == {
-        name: value.strip(" ") for name, value in headers.items()
+        name: value.strip(" \t") for name, value in headers.items()
     }
 
 

@@ -46,6 +46,7 @@ async def test_a_wish_is_left(method: str, root_path: str) -> None:
 
     assert answer is not None
     assert json.loads(answer.body) == {"stream_id": ID, "ends_within_seconds": 6.0}
+    assert answer.route == "/.streams/{id}"
     assert table.left == {ID}
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from lambda_streaming.runtime.invocation import Invocation
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.process import RequestIds
+from lambda_streaming.serving.request_ids import RequestIds
 from lambda_streaming.tracing.export.one_try import Outcome
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.invocations import Invocations

@@ -15,8 +15,10 @@ from lambda_streaming.responses import Response, Result, StreamingResponse, Stre
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
 from lambda_streaming.serving.recording.phases import Phases
+from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.handler_phase import HandlerPhase
 from lambda_streaming.tracing.invocations import Invocations
+from lambda_streaming.tracing.settings import TracingSettings
 from lambda_streaming.tracing.step import current_trace
 from tests.fakes.spans import SAMPLED, TracingWorld
 
@@ -44,11 +46,17 @@ class World:
         self.tracing = TracingWorld()
         self.recorder = Recorder()
         self.bound: list[str | None] = []
+        invocations = Invocations()
         self.phases = Phases(
-            HandlerPhase(self.recorder, "orders", Invocations(), {}),
-            self.tracing.tracing,
-            bind_log=self.bound.append,
-            steady_seconds=self.tracing.clock.steady_seconds,
+            Tracers(
+                TracingSettings("orders"),
+                invocations,
+                HandlerPhase(self.recorder, "orders", invocations, {}),
+                self.tracing.tracing,
+                self.tracing.clock,
+                self.recorder,
+                self.bound.append,
+            )
         )
 
     async def answer(self, handler: Handler) -> Result:

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -124,13 +125,16 @@ def test_any_context_will_do(context: object) -> None:
     )
 
 
-class ManagedContext:
-    """The managed runtime's, which knows no deadline but how much time is left."""
+class WithTimeLeft:
+    """The managed runtime's context, which knows no deadline but how much time is left."""
 
     aws_request_id = "request-1"
 
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+
     def get_remaining_time_in_millis(self) -> int:
-        return 200
+        return int((self._ends_at - time.monotonic()) * 1000)
 
 
 @pytest.mark.parametrize("kind", ["asgi", "streaming"])
@@ -151,10 +155,28 @@ def test_an_answer_ends_before_the_deadline_of_the_managed_runtimes_context(kind
         else streaming(lambda request: StreamingResponse(endless()))
     )
 
-    status, document = answered(handler, HEALTH, ManagedContext())
+    status, document = answered(handler, HEALTH, WithTimeLeft(0.2))
 
     assert status == 504
     assert document["error"]["code"] == "deadline"
+
+
+class Teapot(Response):
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 418)
+
+
+class Words(StreamingResponse):
+    def __init__(self, *words: str) -> None:
+        super().__init__(words, headers={"content-type": "text/plain"})
+
+
+@pytest.mark.parametrize("answer", [Teapot("tea"), Words("te", "a")])
+def test_an_apps_own_kind_of_answer_may_be_made_from_other_arguments(answer: Any) -> None:
+    assert answered(streaming(lambda request: answer), HEALTH, WithTimeLeft(60)) == (
+        answer.status,
+        "tea",
+    )
 
 
 def test_an_exception_is_a_500_and_the_next_call_is_answered() -> None:

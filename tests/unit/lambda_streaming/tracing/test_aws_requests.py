@@ -47,6 +47,7 @@ class World:
         class Client:
             meta = SimpleNamespace(
                 region_name="eu-west-1",
+                events=SimpleNamespace(register_first=lambda *_: None),
                 service_model=SimpleNamespace(service_id="DynamoDB", endpoint_prefix="dynamodb"),
             )
 
