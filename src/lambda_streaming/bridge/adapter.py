@@ -202,15 +202,11 @@ class AsgiAdapter:
     @staticmethod
     def _in_place(answer: Response, call: Call, observer: Observer) -> Response:
         told("head_sent", lambda: observer.head_sent(answer.status))
-<<<<<<< HEAD
-        return changed(answer, finish=call.finish)
-=======
-        return replace(answer, finish=call.finish, route=call.route)
+        return changed(answer, finish=call.finish, route=call.route)
 
 
 def _whole(body: bytes, head: Head, call: Call) -> Response:
     return Response(body, head.status, head.headers, head.cookies, call.finish, call.route)
->>>>>>> fixb
 
 
 def _unobserved(_request: Request) -> Observer:

@@ -57,7 +57,7 @@ class Closing:
         path = request.path.removeprefix(request.root_path)
         if request.method not in ("DELETE", "POST") or not path.startswith(ROUTE):
             return None
-        return replace(
+        return changed(
             await self._answer(request, path.removeprefix(ROUTE)), route=f"{ROUTE}{{id}}"
         )
 
