@@ -102,7 +102,7 @@ def event_stream_response(
     stream: EventStream, lifetime: Lifetime, *, stall_seconds: float, random: Random
 ) -> StreamingResponse:
     """The answer that delivers the events."""
-    body = _EventStreamBody(stream, lifetime, random)
+    body = EventStreamBody(stream, lifetime, random)
     own = {name.lower() for name, _ in _pairs(stream.headers)}
     headers = [(name, value) for name, value in _HEADERS.items() if name not in own]
     return StreamingResponse(
@@ -128,7 +128,7 @@ def encoded_event(event: object) -> bytes:
     raise TypeError(f"an event is a ServerSentEvent, a mapping or a str, not {kind}")
 
 
-class _EventStreamBody:
+class EventStreamBody:
     """The body as an async function: takes events and writes them."""
 
     def __init__(self, stream: EventStream, lifetime: Lifetime, random: Random) -> None:
