@@ -27,17 +27,18 @@ from lambda_streaming.functions.event_stream import (
     event_stream_response,
 )
 from lambda_streaming.functions.producing import BoundedBody
+from lambda_streaming.functions.sendable import Answer, sendable
 from lambda_streaming.requests import BadRequest, Request
-from lambda_streaming.responses import Response, StreamingResponse, changed
-from lambda_streaming.runtime.error_report import is_cancelled, log_failure
+from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome, changed
+from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run_guarded
 from lambda_streaming.runtime.invocation import deadline_of
 from lambda_streaming.runtime.invoker import in_thread, is_async
+from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
 
 Function: TypeAlias = Callable[[Request], Any]
-Answer: TypeAlias = Response | StreamingResponse
 
 
 class Run(Protocol):
@@ -126,7 +127,7 @@ class FunctionApp:
 
     async def _begun(self, request: Request, bounds: _Bounds) -> Answer:
         try:
-            return await self._run(lambda: self._answer(request, bounds), request)
+            answer = await self._run(lambda: self._answer(request, bounds), request)
         except DeadlineReached as error:
             logger.error("%s", error)
             return deadline_passed(request)
@@ -135,6 +136,16 @@ class FunctionApp:
                 raise
             log_failure(logger, "the handler failed", error)
             return server_error(request)
+        try:
+            answer = sendable(answer)
+        except (ValueError, TypeError) as error:
+            logger.error("the answer was not sent: %s", error)
+            await _give_up(answer, error)
+            return server_error(request)
+        if request.method == "HEAD" and isinstance(answer, StreamingResponse):
+            await close_body(answer.body)
+            return Response(b"", answer.status, answer.headers, answer.cookies, answer.finish)
+        return answer
 
     async def _answer(self, request: Request, bounds: _Bounds) -> Answer:
         timeout = asyncio.timeout_at(bounds.last_moment)
@@ -180,3 +191,10 @@ class FunctionApp:
             # A short timeout is not all margin.
             margin_seconds = max(0.0, min(margin_seconds, (deadline - now) / 2))
         return _Bounds(deadline, margin_seconds)
+
+
+async def _give_up(answer: Answer, error: Exception) -> None:
+    if isinstance(answer, StreamingResponse):
+        await close_body(answer.body)
+    if (finish := answer.finish) is not None:
+        await run_guarded("finish", lambda: finish(StreamOutcome.FAILED, error))

@@ -15,8 +15,15 @@ import pytest
 
 from lambda_streaming.failure_answers import DeadlineReached
 from lambda_streaming.functions.app import Function, FunctionApp, StreamLimits
+from lambda_streaming.functions.event_stream import EventStream
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import Response, StreamingResponse, Write
+from lambda_streaming.responses import (
+    Response,
+    StreamingResponse,
+    StreamOutcome,
+    Write,
+    changed,
+)
 from lambda_streaming.runtime.errors import ConnectionLostError
 from lambda_streaming.runtime.response_stream import close_body
 from tests.fakes.virtual_time import run_virtually
@@ -256,3 +263,94 @@ def test_a_whole_answer_that_is_not_complete_in_time_is_a_504(
 
     assert (answer.status, at) == (504, answered_at)
     assert "the body did not end before the function's deadline" in caplog.text
+
+
+# What cannot be sent
+
+
+LONG = "x" * 20_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Response("x", headers={"x-count": 7}), "header x-count must be a str"),  # type: ignore[arg-type]
+        (Response("x", 999), "status must be a final HTTP status"),
+        (Response("x", headers={"x-long": LONG}), "the longest is x-long with 20000"),
+        (Response("x", cookies=[LONG]), "the longest is Set-Cookie with 20000"),
+        (Response(None), "the body of a Response is bytes or a str, not NoneType"),  # type: ignore[arg-type]
+        (Response("\ud800"), "surrogates not allowed"),
+        (StreamingResponse(None), "an iterable or a function of `write`, not NoneType"),  # type: ignore[arg-type]
+        (StreamingResponse(["x"], "200"), "status must be an int"),  # type: ignore[arg-type]
+    ],
+)
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_an_answer_that_cannot_be_sent_is_a_500_and_the_log_says_why(
+    answer: Any, told: str, is_streamed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The invocation would fail, and its client get a 502."""
+    outcomes: list[StreamOutcome] = []
+
+    async def finish(outcome: StreamOutcome, error: BaseException | None) -> None:
+        outcomes.append(outcome)
+
+    async def function(request: Request) -> Any:
+        return changed(answer, finish=finish)
+
+    async def answered() -> Any:
+        if is_streamed:
+            return await app(function).stream(request())
+        return await app(function).buffer(request(), limit_bytes=100)
+
+    instead, _ = timed(answered)
+
+    assert (instead.status, instead.body) == (500, "Internal Server Error")
+    assert told in caplog.text
+    assert LONG not in caplog.text
+    assert outcomes == [StreamOutcome.FAILED]
+
+
+def test_headers_and_cookies_that_can_be_read_once_are_sent() -> None:
+    async def function(request: Request) -> Response:
+        return Response("x", headers=iter([("a", "1")]), cookies=iter(["c=d"]))  # type: ignore[arg-type]
+
+    answer, _ = timed(lambda: app(function).stream(request()))
+
+    assert (answer.headers, answer.cookies) == ((("a", "1"),), ("c=d",))
+
+
+def test_a_body_of_octets_that_may_change_is_copied() -> None:
+    body: Any = bytearray(b"x")
+
+    async def function(request: Request) -> Response:
+        return Response(body)
+
+    answer, _ = timed(lambda: app(function).stream(request()))
+
+    assert isinstance(answer, Response)
+    assert type(answer.body) is bytes
+
+
+class Closable:
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        raise AssertionError("nobody gets a body")
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("kind", [StreamingResponse, EventStream])
+def test_a_head_request_is_answered_with_the_head_alone(kind: Callable[[Any], Any]) -> None:
+    body = Closable()
+
+    async def function(request: Request) -> Any:
+        return kind(body)
+
+    answer, _ = timed(lambda: app(function).stream(request(method="HEAD")))
+
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.body) == (200, b"")
+    assert body.closed == 1
