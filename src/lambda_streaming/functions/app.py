@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
+from lambda_streaming.durations import check_seconds
 from lambda_streaming.failure_answers import (
     DeadlineReached,
     deadline_passed,
@@ -58,6 +59,11 @@ class StreamLimits:
     max_stream_seconds: float = 300.0
     deadline_margin_seconds: float = 2.0
     stall_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        check_seconds("max_stream_seconds", self.max_stream_seconds)
+        check_seconds("deadline_margin_seconds", self.deadline_margin_seconds, may_be_zero=True)
+        check_seconds("stall_seconds", self.stall_seconds)
 
 
 @dataclass(frozen=True, slots=True)
