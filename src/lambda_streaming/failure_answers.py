@@ -8,6 +8,12 @@ from lambda_streaming.requests import Request
 from lambda_streaming.responses import Response
 
 
+class DeadlineReached(Exception):
+    """A handler or its stream was cut off because the invocation's deadline came near."""
+
+    public_type = "Deadline"
+
+
 def server_error(request: Request, detail: str | None = None) -> Response:
     """uvicorn's answer to an exception; as JSON for clients that prefer it."""
     message = "Internal Server Error"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -97,11 +99,7 @@ def asgi(
     Raises UnusableApp for what is no ASGI 3 app, TypeError or ValueError for an argument.
     """
     _refuse(unknown)
-    _check_seconds(
-        background_seconds=background_seconds,
-        deadline_margin_seconds=deadline_margin_seconds,
-        stall_seconds=stall_seconds,
-    )
+    limits = Limits(background_seconds, deadline_margin_seconds, stall_seconds, max_stream_seconds)
     if root_path is not None and api_gateway_base_path is not None:
         raise TypeError("root_path and api_gateway_base_path are the same: give one of them")
 
@@ -111,12 +109,7 @@ def asgi(
         adapter = AsgiAdapter(
             loaded,
             state=started.state,
-            limits=Limits(
-                background_seconds,
-                deadline_margin_seconds,
-                stall_seconds,
-                settings.max_stream_seconds,
-            ),
+            limits=replace(limits, max_stream_seconds=settings.max_stream_seconds),
             observe=instruments.observe,
         )
         return _RecordedAsgi(adapter, instruments), _AsgiLifeCycle(started, on_restore)
@@ -184,16 +177,19 @@ def streaming(
     _refuse(unknown)
     if not callable(function):
         raise TypeError(f"streaming() takes a function of a Request, not {function!r}")
-    _check_seconds(deadline_margin_seconds=deadline_margin_seconds, stall_seconds=stall_seconds)
+    _refuse_generator(function)
     from lambda_streaming.functions.app import FunctionApp, StreamLimits  # ASGI apps need it not
 
+    limits = StreamLimits(
+        StreamLimits().max_stream_seconds if max_stream_seconds is None else max_stream_seconds,
+        deadline_margin_seconds,
+        stall_seconds,
+    )
+
     def make_app(settings: AppSettings, instruments: Instruments) -> tuple[App, AppLifeCycle]:
-        limits = StreamLimits(
-            settings.max_stream_seconds or StreamLimits().max_stream_seconds,
-            deadline_margin_seconds,
-            stall_seconds,
-        )
-        app = FunctionApp(function, limits, SystemRandom(), instruments.run)
+        bounds = settings.max_stream_seconds or limits.max_stream_seconds
+        own_limits = replace(limits, max_stream_seconds=bounds)
+        app = FunctionApp(function, own_limits, SystemRandom(), instruments.run)
         return app, _FunctionLifeCycle(on_restore)
 
     plan = _plan(
@@ -281,10 +277,16 @@ def _refuse(unknown: Mapping[str, object]) -> None:
         raise TypeError(f"unexpected keyword argument {next(iter(unknown))!r}")
 
 
-def _check_seconds(**given: float | None) -> None:
-    for name, seconds in given.items():
-        if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
-            raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds!r}")
+def _refuse_generator(function: Function) -> None:
+    """What a generator function returns is its body, and says nothing of its head."""
+    for called in (function, getattr(function, "__call__", None)):  # noqa: B004 (of an object)
+        if inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called):
+            name = getattr(function, "__name__", "events")
+            raise TypeError(
+                f"streaming() takes a function that returns its answer, and {name} is a generator"
+                f" function: write streaming(lambda request: EventStream({name}(request))), or"
+                f" StreamingResponse({name}(request)) for blocks of a body"
+            )
 
 
 def _load(app: AsgiApp | str) -> AsgiApp:

@@ -15,6 +15,7 @@ from lambda_streaming.bridge.left_behind import LeftBehind
 from lambda_streaming.bridge.observer import EndReason, NoObserver, Observe, Observer, told
 from lambda_streaming.bridge.scope import http_scope
 from lambda_streaming.bridge.types import AsgiApp
+from lambda_streaming.durations import check_seconds
 from lambda_streaming.failure_answers import deadline_passed, server_error
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import PushedBody, Response, StreamingResponse, changed
@@ -49,14 +50,12 @@ class Limits:
     max_stream_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("background_seconds", "deadline_margin_seconds"):
-            seconds = getattr(self, name)
-            if seconds is not None and not seconds >= 0:
-                raise ValueError(f"{name} must not be below 0, as {seconds!r} is")
-        for name in ("stall_seconds", "max_stream_seconds"):
-            seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
-                raise ValueError(f"{name} must be above 0, not {seconds!r}")
+        if self.background_seconds is not None:
+            check_seconds("background_seconds", self.background_seconds, may_be_zero=True)
+        check_seconds("deadline_margin_seconds", self.deadline_margin_seconds, may_be_zero=True)
+        check_seconds("stall_seconds", self.stall_seconds)
+        if self.max_stream_seconds is not None:
+            check_seconds("max_stream_seconds", self.max_stream_seconds)
 
 
 class AsgiAdapter:

@@ -13,11 +13,12 @@ import math
 from collections.abc import Callable
 
 from lambda_streaming.bridge.cycle import Cycle, is_disconnect
-from lambda_streaming.bridge.failures import DeadlineReached, IncompleteResponse
+from lambda_streaming.bridge.failures import IncompleteResponse
 from lambda_streaming.bridge.left_behind import LeftBehind, where_it_waits
 from lambda_streaming.bridge.observer import EndReason, Observer, told
 from lambda_streaming.bridge.scope import framework_route
 from lambda_streaming.bridge.types import AsgiApp, Scope
+from lambda_streaming.failure_answers import DeadlineReached
 from lambda_streaming.responses import StreamOutcome, Write
 from lambda_streaming.runtime.error_report import log_failure
 

@@ -19,12 +19,9 @@ from lambda_streaming.bridge.observer import EndReason, Observer, told
 from lambda_streaming.bridge.types import Message
 from lambda_streaming.responses import StreamOutcome, Write
 from lambda_streaming.runtime.errors import ConnectionLostError
-from lambda_streaming.runtime.framing import prelude_chunks
+from lambda_streaming.runtime.framing import check_head
 
 HOLD_HEAD_SECONDS = 0.25
-
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
-_MAX_PRELUDE_BYTES = 16 * 1024
 
 _BODILESS = frozenset({204, 304})
 
@@ -56,13 +53,7 @@ class Head:
             else:
                 headers.append((text, _text(value, f"header {text}")))
         head = cls(message["status"], tuple(headers), tuple(cookies))
-        prelude_bytes = len(prelude_chunks(head.status, head.headers, head.cookies))
-        if prelude_bytes > _MAX_PRELUDE_BYTES:
-            longest = max((*headers, *(("Set-Cookie", one) for one in cookies)), key=_length)
-            raise ValueError(
-                f"the headers are larger than {_MAX_PRELUDE_BYTES} bytes; the longest is "
-                f"{longest[0]} with {len(longest[1])}"
-            )
+        check_head(head.status, head.headers, head.cookies)
         return head
 
     def first(self, name: str) -> str | None:
@@ -78,10 +69,6 @@ class Head:
     def is_event_stream(self) -> bool:
         media_type = (self.first("content-type") or "").partition(";")[0]
         return media_type.strip().lower() == "text/event-stream"
-
-
-def _length(field: tuple[str, str]) -> int:
-    return len(field[1])
 
 
 def _text(octets: object, what: str) -> str:

@@ -3,11 +3,5 @@
 from __future__ import annotations
 
 
-class DeadlineReached(Exception):
-    """A stream was cut off because the invocation's deadline came near."""
-
-    public_type = "Deadline"
-
-
 class IncompleteResponse(Exception):
     """The app returned before the end of its answer."""

@@ -102,12 +102,13 @@ def event_stream_response(
     stream: EventStream, lifetime: Lifetime, *, stall_seconds: float, random: Random
 ) -> StreamingResponse:
     """The answer that delivers the events."""
-    body = _EventStreamBody(stream, lifetime, random)
-    own = {name.lower() for name, _ in _pairs(stream.headers)}
+    body = EventStreamBody(stream, lifetime, random)
+    given = _pairs(stream.headers)
+    own = {name.lower() for name, _ in given if isinstance(name, str)}
     headers = [(name, value) for name, value in _HEADERS.items() if name not in own]
     return StreamingResponse(
         body,
-        headers=[*headers, *_pairs(stream.headers)],
+        headers=[*headers, *given],
         finish=body.finish,
         stall_seconds=stall_seconds,
         write_deadline=lifetime.deadline,
@@ -128,7 +129,7 @@ def encoded_event(event: object) -> bytes:
     raise TypeError(f"an event is a ServerSentEvent, a mapping or a str, not {kind}")
 
 
-class _EventStreamBody:
+class EventStreamBody:
     """The body as an async function: takes events and writes them."""
 
     def __init__(self, stream: EventStream, lifetime: Lifetime, random: Random) -> None:
@@ -137,6 +138,7 @@ class _EventStreamBody:
         self._random = random
         self._reason = "completed"
         self._is_over = False
+        self._is_closed = False
         self._interruptions = 0
         self._waiting: asyncio.Task[None] | None = None
         """The task that waits for an event, and that may be interrupted there: never in a write,
@@ -187,7 +189,7 @@ class _EventStreamBody:
                 try:
                     event = await anext(members)
                 except StopAsyncIteration:
-                    return False
+                    return self._is_over  # some sources return on their cancellation
                 except asyncio.CancelledError:
                     if task.cancelling() > self._interruptions:  # by somebody else
                         raise
@@ -201,6 +203,13 @@ class _EventStreamBody:
             return True
         finally:
             await close_body(members if isinstance(events, AsyncIterable) else events)
+            self._is_closed = True
+
+    async def aclose(self) -> None:
+        """Of an answer that was not begun, too."""
+        if not self._is_closed:
+            self._is_closed = True
+            await close_body(self._stream.events)
 
     def _end_now(self) -> None:
         self._is_over = True

@@ -77,6 +77,10 @@ the prelude until the function's timeout
 (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/95)."""
 
 
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+_MAX_PRELUDE_BYTES = 16 * 1024
+
+
 def encoded(block: bytes | str) -> bytes:
     return block.encode() if isinstance(block, str) else block
 
@@ -93,6 +97,20 @@ def prelude_chunks(status: int, headers: Headers | None, cookies: Sequence[str])
     kept = {name: joined(values) for name, values in fields.items()}
     document = {"statusCode": status, "headers": kept, "cookies": all_cookies}
     return chunk(json.dumps(document, separators=(",", ":")).encode()) + _DELIMITER_CHUNK
+
+
+def check_head(status: int, headers: Headers | None, cookies: Sequence[str]) -> None:
+    """Raises ValueError or TypeError, naming the header, for a head that cannot be sent. `headers`
+    are read more than once."""
+    if len(prelude_chunks(status, headers, cookies)) <= _MAX_PRELUDE_BYTES:
+        return
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    fields = [*pairs, *(("Set-Cookie", cookie) for cookie in cookies)]
+    name, value = max(fields, key=lambda field: len(field[1]))
+    raise ValueError(
+        f"the headers are larger than {_MAX_PRELUDE_BYTES} bytes; the longest is {name} with "
+        f"{len(value)}"
+    )
 
 
 def check_status(status: object) -> None:

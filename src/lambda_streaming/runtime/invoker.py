@@ -216,9 +216,14 @@ async def in_thread(threads: Executor | None, call: Callable[[], T]) -> T:
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
     result, error = await loop.run_in_executor(threads, context.run, run)
-    for variable, value in context.items():
-        if variable.get(_UNSET) is not value:
-            variable.set(value)
+    adopt(context)
     if error is not None:
         raise error
     return cast(T, result)
+
+
+def adopt(context: contextvars.Context) -> None:
+    """Sets here the context variables that were set there, in a copy of this context."""
+    for variable, value in context.items():
+        if variable.get(_UNSET) is not value:
+            variable.set(value)

@@ -91,5 +91,5 @@ def _close(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
 async def _answered(answering: Answering, event: Mapping[str, Any], context: object) -> Any:
     answer, finish = await answering.answer(event, context)
     if finish is not None:
-        await finish(StreamOutcome.COMPLETED, None)
+        await run_guarded("finish", lambda: finish(StreamOutcome.COMPLETED, None))
     return answer

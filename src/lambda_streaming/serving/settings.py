@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lambda_streaming.doors.door import InvokeMode
+from lambda_streaming.durations import check_seconds
 from lambda_streaming.environ import EnvironReader, unknown_names
 from lambda_streaming.runtime.framing import EMPTY_BODY
 
@@ -86,8 +87,8 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     root_path, seconds = given.get("root_path"), given.get("max_stream_seconds")
     if not isinstance(root_path, str | None):
         raise ValueError(f"root_path must be a str, not {root_path!r}")
-    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-        raise ValueError(f"max_stream_seconds must be a number above 0, not {seconds!r}")
+    if seconds is not None:
+        check_seconds("max_stream_seconds", seconds)
 
 
 def _statuses(read: EnvironReader) -> tuple[range, ...]:

@@ -18,6 +18,7 @@ from lambda_streaming.functions.event_stream import (
 )
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.errors import ConnectionLostError
+from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.sse import InvalidEvent
 from tests.fakes.virtual_time import run_virtually
 
@@ -327,3 +328,56 @@ def test_one_event_in_the_place_of_many_is_refused(events: Any) -> None:
 def test_a_heartbeat_needs_a_time() -> None:
     with pytest.raises(ValueError, match="heartbeat_seconds"):
         EventStream(ticks(0), heartbeat_seconds=0)
+
+
+def test_headers_may_be_pairs_that_can_be_read_once() -> None:
+    answer = response(EventStream(ticks(0), headers=iter([("Cache-Control", "no-store")])))
+
+    assert list(answer.headers or ())[-1] == ("Cache-Control", "no-store")
+    assert "no-cache, no-transform" not in dict(answer.headers or ()).values()
+
+
+def test_a_source_that_returns_on_its_cancellation_ends_with_the_same_event() -> None:
+    async def tidy() -> AsyncIterator[Event]:
+        try:
+            while True:
+                await asyncio.sleep(1000)
+                yield "late"
+        except asyncio.CancelledError:
+            return
+
+    client = Client()
+    deliver(EventStream(tidy(), heartbeat_seconds=1000), client, seconds=60)
+
+    assert client.written[-1].startswith(b"event: end\n")
+
+
+class Source:
+    """Events that say how often they were closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return ticks(0)
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["first comment not taken", "not begun"])
+def test_the_events_of_an_answer_that_never_began_are_closed(is_lost: bool) -> None:
+    source = Source()
+    client = Client()
+    client.is_lost = is_lost
+
+    async def run() -> None:
+        body: Any = response(EventStream(source)).body
+        if is_lost:
+            with pytest.raises(ConnectionLostError):
+                await body(client)
+        await close_body(body)
+        await close_body(body)
+
+    virtually(run())
+    assert source.closed == 1

@@ -21,6 +21,7 @@ from lambda_streaming import EventStream, Request, Response, StreamingResponse, 
 from lambda_streaming.bridge.lifespan import LifespanError
 from lambda_streaming.bridge.types import Receive, Scope, Send
 from lambda_streaming.handlers import AppHandler
+from lambda_streaming.responses import Write
 from lambda_streaming.serving.answering import ErrorStatus
 from lambda_streaming.serving.other_events import UnhandledEventError
 from tests.fakes.asgi import block, start
@@ -105,6 +106,29 @@ def test_a_streamed_body_is_collected_and_its_work_after_the_answer_is_done() ->
 
     assert answered(asgi(app, lifespan="off"), HEALTH) == (200, "one two")
     assert done == ["background"]
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_work_after_the_answer_that_fails_is_logged_and_the_answer_stays(
+    is_streamed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(write: Write) -> None:
+        await write("all")
+        await write.end()
+        raise LookupError("in the background")
+
+    async def finish(outcome: object, error: BaseException | None) -> None:
+        raise error or LookupError("in the background")
+
+    def answer(request: Request) -> Any:
+        text = {"content-type": "text/plain"}
+        if is_streamed:
+            return StreamingResponse(body, headers=text, finish=finish)
+        return Response("all", headers=text, finish=finish)
+
+    assert answered(streaming(answer), HEALTH) == (200, "all")
+    assert "finish failed" in caplog.text
+    assert "in the background" in caplog.text
 
 
 def test_an_event_stream_is_collected_too() -> None:

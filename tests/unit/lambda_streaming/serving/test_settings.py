@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Iterator
+from functools import partial, wraps
 from typing import Any
 
 import pytest
 
-from lambda_streaming import asgi, streaming
+from lambda_streaming import EventStream, asgi, streaming
 from lambda_streaming.bridge.types import Receive, Scope, Send
 from lambda_streaming.doors.door import InvokeMode
 from lambda_streaming.environ import SettingsError
@@ -100,9 +102,17 @@ def test_every_setting_of_the_library_is_known() -> None:
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"invoke_mode": "RESPONSE_STREAM"}, "invoke_mode must be one of auto, stream, buffer"),
     ({"root_path": 7}, "root_path must be a str"),
-    ({"max_stream_seconds": 0}, "max_stream_seconds must be a number above 0"),
-    ({"max_stream_seconds": "5m"}, "max_stream_seconds must be a number above 0, not '5m'"),
+    ({"max_stream_seconds": 0}, "max_stream_seconds must be a number of seconds, above 0"),
+    (
+        {"max_stream_seconds": "5m"},
+        "max_stream_seconds must be a number of seconds, above 0, not '5m'",
+    ),
     ({"deadline_margin_seconds": -1}, "deadline_margin_seconds must be a number of seconds"),
+    ({"max_stream_seconds": -1}, "max_stream_seconds must be a number of seconds"),
+    ({"max_stream_seconds": True}, "max_stream_seconds must be a number of seconds"),
+    ({"deadline_margin_seconds": None}, "deadline_margin_seconds must be a number of seconds"),
+    ({"stall_seconds": 0}, "stall_seconds must be a number of seconds, above 0, not 0"),
+    ({"stall_seconds": None}, "stall_seconds must be a number of seconds"),
     ({"stall_seconds": "30"}, "stall_seconds must be a number of seconds"),
     ({"stall_seconds": float("nan")}, "stall_seconds must be a number of seconds"),
     ({"trusted_hops": -1}, "trusted_hops must be 0 or more"),
@@ -141,6 +151,36 @@ def test_an_argument_of_asgi_alone_is_refused_where_it_is_written(
 
 
 # Settings at work
+
+
+async def tokens(request: Request) -> AsyncIterator[str]:
+    yield "token"
+
+
+def lines(request: Request) -> Iterator[str]:
+    yield "line"
+
+
+class Tokens:
+    async def __call__(self, request: Request) -> AsyncIterator[str]:
+        yield "token"
+
+
+@pytest.mark.parametrize("function", [tokens, lines, Tokens(), partial(tokens)])
+def test_a_generator_function_is_refused_with_the_line_to_write(function: Any) -> None:
+    name = getattr(function, "__name__", "events")
+    with pytest.raises(TypeError) as refused:
+        streaming(function)
+
+    assert f"streaming(lambda request: EventStream({name}(request)))" in str(refused.value)
+
+
+def test_what_wraps_a_generator_function_may_make_an_answer_of_it() -> None:
+    @wraps(tokens)
+    def wrapped(request: Request) -> EventStream:
+        return EventStream(tokens(request))
+
+    streaming(wrapped)
 
 
 def event(path: str) -> dict[str, Any]:
