@@ -9,5 +9,12 @@ class DeadlineReached(Exception):
     public_type = "Deadline"
 
 
+class StreamTooLong(Exception):
+    """A body was open for `max_stream_seconds`, and is none that may end anywhere, as an event
+    stream may."""
+
+    public_type = "MaxStream"
+
+
 class IncompleteResponse(Exception):
     """The app returned before the end of its answer."""
