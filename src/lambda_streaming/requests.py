@@ -81,15 +81,22 @@ class Request:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """Of the cookie header (RFC 6265, section 4.2); empty where it cannot be read."""
-        from http.cookies import CookieError, SimpleCookie  # most requests have none
-
-        parsed = SimpleCookie()
-        try:
-            parsed.load(self.headers.get("cookie", ""))
-        except CookieError:
+        """Of the cookie header, as browsers write it: what is odd in one cookie hurts no other.
+        SimpleCookie stops at the first that RFC 2109 does not know."""
+        header = self.headers.get("cookie")
+        if not header:
             return {}
-        return {name: morsel.value for name, morsel in parsed.items()}
+        # Starlette and Django take their quotes off in this way, too.
+        from http.cookies import _unquote
+
+        cookies: dict[str, str] = {}
+        for part in header.split(";"):
+            name, equals, value = part.partition("=")
+            if not equals:  # a value without a name (RFC 6265bis, section 5.6)
+                name, value = "", name
+            if name.strip() or value.strip():
+                cookies[name.strip()] = _unquote(value.strip())
+        return cookies
 
     @property
     def last_event_id(self) -> str | None:

@@ -308,3 +308,29 @@ async def test_a_function_that_always_writes_lets_the_loop_run(
         async with serving(api, handler_of(body, finished)):
             await until_idle(api, 2)
     assert finished.outcomes == [StreamOutcome.LOST]
+
+
+async def test_what_watches_for_the_end_is_over_when_finish_is_called() -> None:
+    """Else it freezes with the environment, and ASGI's bridge warns of a task left behind."""
+    watches: set[str] = set()
+
+    async def watch() -> None:
+        watches.add("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            watches.add("over")
+
+    async def body(write: Write) -> None:
+        await write(b"all")
+
+    async def finish(outcome: StreamOutcome, error: BaseException | None) -> None:
+        seen.append(set(watches))
+
+    seen: list[set[str]] = []
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        response = StreamingResponse(body, finish=finish, until=watch)
+        async with serving(api, lambda event, context: response):
+            await until_idle(api, 2)
+    assert seen == [{"begun", "over"}]

@@ -16,7 +16,7 @@ from lambda_streaming.bridge.observer import EndReason, NoObserver, Observe, Obs
 from lambda_streaming.bridge.scope import http_scope
 from lambda_streaming.bridge.types import AsgiApp
 from lambda_streaming.durations import check_seconds
-from lambda_streaming.failure_answers import deadline_passed, server_error
+from lambda_streaming.failure_answers import deadline_passed, json_error, server_error
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import PushedBody, Response, StreamingResponse, changed
 from lambda_streaming.runtime.error_report import log_failure
@@ -41,7 +41,8 @@ class Limits:
 
     `background_seconds` bounds the work after an answer; everything ends
     `deadline_margin_seconds` before the deadline. `max_stream_seconds` bounds a body that is
-    streamed: None means 300 for text/event-stream, and nothing for others.
+    streamed: None means 300 for text/event-stream, which ends cleanly then, and nothing for others,
+    whose end is an error.
     """
 
     background_seconds: float | None = None
@@ -129,7 +130,9 @@ class AsgiAdapter:
             await call.terminate()
             raise
         head = cycle.head
-        if not in_time and not call.is_past_last_moment():
+        if not in_time and not call.is_past_last_moment() and head is not None:
+            if not head.is_event_stream:
+                return self._too_long(request, call, observer)
             cycle.cut_off(EndReason.MAX_STREAM)
         whole_body = b"" if cycle.is_bodiless else cycle.whole_body
         if whole_body is not None and len(whole_body) > limit_bytes:
@@ -187,6 +190,12 @@ class AsgiAdapter:
             answer = deadline_passed(request)
             call.cycle.disconnect(EndReason.DEADLINE)
         return self._in_place(answer, call, observer)
+
+    def _too_long(self, request: Request, call: Call, observer: Observer) -> Response:
+        logger.error("the body did not end within max_stream_seconds: %s", call.whereabouts())
+        call.cycle.disconnect(EndReason.MAX_STREAM)
+        message = "the app did not end its answer within its max_stream_seconds"
+        return self._in_place(json_error(504, "max_stream", message, request), call, observer)
 
     def _too_large(
         self, request: Request, call: Call, observer: Observer, limit_bytes: int

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 
 from lambda_streaming.bridge.cycle import Cycle, is_disconnect
-from lambda_streaming.bridge.failures import IncompleteResponse
+from lambda_streaming.bridge.failures import IncompleteResponse, StreamTooLong
 from lambda_streaming.bridge.left_behind import LeftBehind, where_it_waits
 from lambda_streaming.bridge.observer import EndReason, Observer, told
 from lambda_streaming.bridge.scope import framework_route
@@ -154,6 +154,9 @@ class Call:
                 await self._end_app(GRACE_SECONDS, self._margin_seconds)
                 raise DeadlineReached("the stream was cut off before the function's deadline")
             cycle.disconnect(EndReason.MAX_STREAM)
+            if cycle.head is None or not cycle.head.is_event_stream:
+                await self._end_app(GRACE_SECONDS)
+                raise StreamTooLong("the body was cut off after max_stream_seconds")
             await write.end()
         except asyncio.CancelledError:
             outcome = write.stopped_by or StreamOutcome.SHUTDOWN

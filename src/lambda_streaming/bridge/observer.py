@@ -24,7 +24,8 @@ class EndReason(enum.Enum):
     DEADLINE = "deadline"
     """The invocation's deadline came near."""
     MAX_STREAM = "max_stream"
-    """The body was open for `max_stream_seconds`: it ended as if the app had ended it."""
+    """The body was open for `max_stream_seconds`: an event stream ended as if the app had ended it,
+    any other body with an error."""
     TOO_LARGE = "too_large"
     """The body was larger than a buffered answer may be."""
     STALLED = "stalled"

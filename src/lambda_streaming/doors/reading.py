@@ -242,12 +242,13 @@ def _without_port(entry: str) -> str:
 
 
 def lists_as_pairs(value: object) -> list[tuple[str, str]]:
-    """A map of lists, of headers or of query parameters."""
+    """A map of lists, of headers or of query parameters. A null is no value."""
     return [
         (name, str(one))
         for name, values in mapping(value).items()
         if isinstance(values, list)
         for one in values
+        if one is not None
     ]
 
 

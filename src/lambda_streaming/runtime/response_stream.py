@@ -41,6 +41,10 @@ T = TypeVar("T")
 _BLOCKS_PER_LOOP_PASS = 64
 _END = object()
 
+_WATCH_SECONDS = 0.05
+"""For what `until` does when it is cancelled; after SIGTERM 120 ms are left for everything
+(runtime/termination.py)."""
+
 
 class ResponseStream:
     """One streamed answer. To be run once."""
@@ -92,6 +96,7 @@ class ResponseStream:
         finally:
             if watch is not None:
                 watch.cancel()
+                await asyncio.wait((watch,), timeout=_WATCH_SECONDS)
         self._task.result()
         # The traceback of the error leads back to this object: keep no cycle of them.
         error, self._error = self._error, None

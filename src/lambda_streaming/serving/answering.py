@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NoReturn, Protocol
 
 from lambda_streaming.doors.answering import (
     LAMBDAS_MAX_BYTES,
@@ -33,7 +35,7 @@ from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.serving.closing import Closing, DynamoWishes
 from lambda_streaming.serving.other_events import OtherEvents, handle_event
-from lambda_streaming.serving.recording.access_log import AccessLog
+from lambda_streaming.serving.recording.access_log import AccessLog, Answer, Line
 from lambda_streaming.serving.settings import AppSettings
 from lambda_streaming.sse import to_json
 
@@ -73,7 +75,7 @@ class Answering:
         self._door_options = door_options or DoorOptions()
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
-        self._access_log = AccessLog(steady_seconds)
+        self._access_log = AccessLog(steady_seconds, settings.log_level)
         self._has_warned = False
         table = settings.close_table
         self._closing = Closing(DynamoWishes(table)) if closing is None and table else closing
@@ -89,21 +91,19 @@ class Answering:
             door = recognise(document)
         except (Refused, NotHttp) as error:
             return await self._answer_other(error, document, context)
+        line = self._access_log.begin(door.NAME)
         if not streams(door, self._settings.invoke_mode):
-            payload, finish = await self._buffered(door, document, context)
+            payload, finish = await self._buffered(door, document, context, line)
             return BufferedResponse(as_json(payload), finish=finish)
         try:
-            request = self._door_options.apply(door.read_request(document, context))
+            request = line.request = self._door_options.apply(door.read_request(document, context))
         except BadRequest as error:
-            return _bad_request(error, context)
-        began = self._access_log.begin()
-        if (closing := await self._close(request)) is not None:
-            return closing
-        answer = await self._checked(await self._app.stream(request))
+            return line.of(_bad_request(error, context))
+        answer = await self._asked(self._app.stream, request, line)
         if self._closing is not None and isinstance(answer, StreamingResponse):
             answer = self._closing.watched(answer, request)
         self._warn_of_two_origins(answer)
-        return self._access_log.logged(answer, request, door.NAME, began)
+        return line.of(answer)
 
     async def answer(
         self, document: Mapping[str, Any], context: object
@@ -115,31 +115,45 @@ class Answering:
         except (Refused, NotHttp) as error:
             other = await self._answer_other(error, event, context)
             return json.loads(other.payload), None
-        return await self._buffered(door, event, context)
+        return await self._buffered(door, event, context, self._access_log.begin(door.NAME))
 
     async def _buffered(
-        self, door: Door, document: dict[str, Any], context: object
+        self, door: Door, document: dict[str, Any], context: object, line: Line
     ) -> tuple[dict[str, Any], Finish | None]:
         request = Request("GET", "/", "/", context=context)
+        response: Response
         try:
-            request = self._door_options.apply(door.read_request(document, context))
+            request = line.request = self._door_options.apply(door.read_request(document, context))
         except BadRequest as error:
             response = _bad_request(error, context)
         else:
-            began = self._access_log.begin()
-            closing = await self._close(request)
-            response = closing or await self._app.buffer(request, limit_bytes=LAMBDAS_MAX_BYTES)
-            await self._checked(response)
-            response = self._access_log.logged(response, request, door.NAME, began)
+            ask = partial(self._app.buffer, limit_bytes=LAMBDAS_MAX_BYTES)
+            response = await self._asked(ask, request, line)
         try:
-            return door.answer(response, document, self._answer_options), response.finish
+            payload = door.answer(response, document, self._answer_options)
+            return payload, line.of(response).finish
         except AnswerTooLarge as error:
             logger.error("the answer was not sent: %s", error)
             instead = server_error(request, str(error))
         except (ValueError, TypeError) as error:  # a status or header that cannot be sent
             logger.error("the answer was not sent: %s", error)
             instead = server_error(request)
-        return door.answer(instead, document, AnswerOptions()), response.finish
+        sent = replace(instead, finish=response.finish, route=response.route)
+        return door.answer(sent, document, AnswerOptions()), line.of(sent).finish
+
+    async def _asked(
+        self, ask: Callable[[Request], Awaitable[Answer]], request: Request, line: Line
+    ) -> Answer | Response:
+        """The app's answer, or the close route's."""
+        try:
+            closing = None if self._closing is None else await self._closing.answer(request)
+            answer = await ask(request) if closing is None else closing
+        except BaseException as error:
+            line.unanswered(error)
+            raise
+        if closing is None and self._settings.is_error(answer.status):
+            await _fail(line.of(answer))
+        return answer
 
     async def _answer_other(
         self, why: Refused | NotHttp, document: dict[str, Any], context: object
@@ -153,9 +167,6 @@ class Answering:
         result = await handle_event(self._other_events, source, document, context)
         return BufferedResponse(to_json(result).encode())
 
-    async def _close(self, request: Request) -> Response | None:
-        return None if self._closing is None else await self._closing.answer(request)
-
     def _warn_of_two_origins(self, answer: Response | StreamingResponse) -> None:
         """Browsers refuse an answer with two Access-Control-Allow-Origin."""
         if self._settings.url_cors and not self._has_warned and _names_origin(answer):
@@ -165,19 +176,18 @@ class Answering:
                 " Access-Control-Allow-Origin. Remove one of them"
             )
 
-    async def _checked(self, result: Response | StreamingResponse) -> Response | StreamingResponse:
-        """Raises ErrorStatus, with the work after the answer done."""
-        if not self._settings.is_error(result.status):
-            return result
-        error = ErrorStatus(
-            f"the app answered {result.status}, which STREAMING_ERROR_STATUS counts as a failed"
-            " invocation"
-        )
-        if isinstance(result, StreamingResponse):
-            await close_body(result.body)
-        if result.finish is not None:
-            await result.finish(StreamOutcome.FAILED, error)
-        raise error
+
+async def _fail(answer: Response | StreamingResponse) -> NoReturn:
+    """Does what has to follow an answer that nobody is sent. Raises ErrorStatus."""
+    error = ErrorStatus(
+        f"the app answered {answer.status}, which STREAMING_ERROR_STATUS counts as a failed"
+        " invocation"
+    )
+    if isinstance(answer, StreamingResponse):
+        await close_body(answer.body)
+    if answer.finish is not None:
+        await answer.finish(StreamOutcome.FAILED, error)
+    raise error
 
 
 def _names_origin(answer: Response | StreamingResponse) -> bool:

@@ -18,12 +18,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any, Protocol, TypeAlias
 
 from lambda_streaming.failure_answers import json_error
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import Response, StreamingResponse, changed
+from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
@@ -33,8 +35,22 @@ ROUTE = "/.streams/"
 LOOK_SECONDS = 5.0
 
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_PREFLIGHT = Response(
+    status=204,
+    headers={
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": "DELETE, POST",
+        "access-control-allow-headers": "*",
+        "access-control-max-age": "86400",
+    },
+)
+"""A page of another origin may ask, as anybody may who knows an id."""
+
 _KEPT_SECONDS = 3600
 """Longer than any invocation runs."""
+
+
+Until: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Wishes(Protocol):
@@ -55,11 +71,15 @@ class Closing:
     async def answer(self, request: Request) -> Response | None:
         """The answer to a request to close a stream; None for any other request."""
         path = request.path.removeprefix(request.root_path)
-        if request.method not in ("DELETE", "POST") or not path.startswith(ROUTE):
+        if not path.startswith(ROUTE):
             return None
-        return changed(
-            await self._answer(request, path.removeprefix(ROUTE)), route=f"{ROUTE}{{id}}"
-        )
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            answer = _PREFLIGHT
+        elif request.method in ("DELETE", "POST"):
+            answer = await self._answer(request, path.removeprefix(ROUTE))
+        else:
+            return None
+        return changed(answer, route=f"{ROUTE}{{id}}")
 
     async def _answer(self, request: Request, stream_id: str) -> Response:
         if not _ID.fullmatch(stream_id):
@@ -78,7 +98,21 @@ class Closing:
         stream_id = request.query.get(PARAMETER, "")
         if not _ID.fullmatch(stream_id):
             return answer
-        return changed(answer, until=lambda: self._until_left(stream_id))
+        own = answer.until
+        return changed(answer, until=lambda: self._until_either(stream_id, own))
+
+    async def _until_either(self, stream_id: str, own: Until | None) -> None:
+        """Returns when the client's wish is there, or when the app's own `until` returns."""
+        looks = self._until_left(stream_id)
+        tasks = {asyncio.get_running_loop().create_task(looks, context=_untraced())}
+        if own is not None:
+            tasks.add(asyncio.ensure_future(_unless_it_fails(own)))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def _until_left(self, stream_id: str) -> None:
         while True:
@@ -88,6 +122,24 @@ class Closing:
                     return
             except Exception as error:  # the stream goes on; it is bounded otherwise, too
                 logger.warning("whether to close a stream is unknown: %s", type(error).__name__)
+
+
+def _untraced() -> Context:
+    """The looks are no part of the app's trace, whose budget they would spend, nor X-Ray's."""
+    from lambda_streaming.tracing.step import Trace  # not at a cold start
+
+    context = Context()
+    context.run(Trace(None).enter_streaming_phase)
+    return context
+
+
+async def _unless_it_fails(until: Until) -> None:
+    """The app's own `until`; one that fails ends nothing."""
+    try:
+        await until()
+    except Exception as error:
+        log_failure(logger, "what watches for the end of a stream failed", error)
+        await asyncio.get_running_loop().create_future()
 
 
 class DynamoWishes:
@@ -116,6 +168,9 @@ class DynamoWishes:
             TableName=self._table,
             Key={"stream_id": {"S": stream_id}},
             ProjectionExpression="stream_id",
+            # Else a look may miss a wish that is there, and the stream ends one look later than
+            # the page was told.
+            ConsistentRead=True,
         )
         return "Item" in found
 

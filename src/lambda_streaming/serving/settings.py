@@ -14,6 +14,8 @@ from lambda_streaming.runtime.framing import EMPTY_BODY
 
 _STATUSES = re.compile(r"\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?(,\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?)*")
 _LIFESPANS = ("auto", "on", "off")
+_LOG_LEVELS = ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL")
+"""In the order in which Powertools' Logger heeds the first two; the last is Lambda's."""
 _EMPTY_BODIES = {"byte": EMPTY_BODY, "none": b""}
 
 PREFIX = "STREAMING_"
@@ -25,7 +27,7 @@ class AppSettings:
     by 300 seconds. An answer with one of `error_statuses` counts as a failed invocation. `url_cors`
     says that the Function URL answers for CORS itself. `close_table` is where pages leave the wish
     that their stream be closed, `empty_body` what is sent in place of a streamed body without
-    content, as chunks.
+    content, as chunks. `log_level` is the one that the function's environment asks for.
     """
 
     invoke_mode: InvokeMode = InvokeMode.AUTO
@@ -36,6 +38,7 @@ class AppSettings:
     url_cors: bool = False
     close_table: str | None = None
     empty_body: bytes = EMPTY_BODY
+    log_level: str | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], given: Mapping[str, Any]) -> AppSettings:
@@ -59,6 +62,7 @@ class AppSettings:
             url_cors=read.flag(f"{PREFIX}URL_CORS"),
             empty_body=_EMPTY_BODIES[read.choice(f"{PREFIX}EMPTY_BODY", tuple(_EMPTY_BODIES))],
             close_table=read.optional(f"{PREFIX}CLOSE_TABLE"),
+            log_level=next(filter(None, map(read.optional, _LOG_LEVELS)), None),
         )
 
     def is_error(self, status: int) -> bool:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambda_streaming.environ import EnvironReader, SettingsError
 
+logger = logging.getLogger(__name__)
+
 _OTLP_ENDPOINT = "http://localhost:4318"
+
+_INSTRUMENTS = re.compile(
+    "otel|instrument|datadog|newrelic|dynatrace|splunk|signalfx|lumigo|instana|elasticapm"
+    "|appdynamics"
+)
+"""Parts of the names of wrappers that instrument: /opt/otel-handler, /opt/datadog_wrapper, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +39,20 @@ class TracingSettings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> TracingSettings:
         """Raises SettingsError for a bad value, and for what would split the trace in two."""
-        return cls.read(EnvironReader(environ))
+        settings = cls.read(EnvironReader(environ))
+        if wrapper := environ.get("AWS_LAMBDA_EXEC_WRAPPER"):
+            logger.warning(
+                "AWS_LAMBDA_EXEC_WRAPPER=%s: if this wrapper instruments the process, its requests"
+                " are traced twice",
+                wrapper,
+            )
+        return settings
 
     @classmethod
     def read(cls, read: EnvironReader) -> TracingSettings:
-        if (problem := exec_wrapper_problem(read)) is not None:
-            raise SettingsError(problem)
+        wrapper = read.optional("AWS_LAMBDA_EXEC_WRAPPER") or ""
+        if _INSTRUMENTS.search(wrapper.lower()):
+            raise SettingsError(_WRAPPER_PROBLEM)
         return cls(
             service_name=_service_name(read),
             otlp_endpoint=read.base_url("OTEL_EXPORTER_OTLP_ENDPOINT", _OTLP_ENDPOINT),
@@ -44,6 +62,12 @@ class TracingSettings:
             slow_ms=read.number("STREAMING_TRACE_SLOW_MS", 500, 0, 3_600_000),
             flush_seconds=read.number("STREAMING_FLUSH_SECONDS", 1.5, 0.05, 60),
         )
+
+
+_WRAPPER_PROBLEM = (
+    "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar only; a"
+    " wrapper would instrument the process a second time"
+)
 
 
 def _service_name(read: EnvironReader) -> str:
@@ -59,10 +83,5 @@ def _service_name(read: EnvironReader) -> str:
 
 
 def exec_wrapper_problem(read: EnvironReader) -> str | None:
-    """Why the function must not start, if a wrapper script would instrument the process too."""
-    if read.optional("AWS_LAMBDA_EXEC_WRAPPER") is None:
-        return None
-    return (
-        "AWS_LAMBDA_EXEC_WRAPPER is set: remove it. The collector layer is a sidecar only; a"
-        " wrapper would instrument the process a second time"
-    )
+    """Why the service must not start: it has no use for any wrapper script."""
+    return None if read.optional("AWS_LAMBDA_EXEC_WRAPPER") is None else _WRAPPER_PROBLEM

@@ -202,9 +202,9 @@ def test_an_event_stream_ends_cleanly_after_300_seconds() -> None:
     assert observed.told[-1] == ("ended", EndReason.MAX_STREAM)
 
 
-def test_max_stream_seconds_ends_any_stream_and_the_client_does_not_wait_for_the_app() -> None:
+def test_the_client_of_an_event_stream_does_not_wait_for_the_app() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(start())
+        await send(start(200, EVENT_STREAM))
         await send(block(b"one", True))
         await asyncio.sleep(500)
 
@@ -212,6 +212,32 @@ def test_max_stream_seconds_ends_any_stream_and_the_client_does_not_wait_for_the
 
     assert delivered.outcome is StreamOutcome.COMPLETED
     assert (delivered.ended_at, delivered.finished_at) == (20.0, 21.0)
+
+
+async def half_a_table(scope: Scope, receive: Receive, send: Send) -> None:
+    await send(start(200, (b"content-type", b"text/csv")))
+    await send(block(b"half", True))
+    await asyncio.sleep(500)
+
+
+def test_any_other_body_that_is_cut_off_is_no_whole_one() -> None:
+    observed = Observed()
+    delivered = answer(half_a_table, observed=observed, max_stream_seconds=20)
+
+    assert (delivered.outcome, delivered.body) == (StreamOutcome.FAILED, b"half")
+    assert delivered.error_type == "Function.MaxStream"
+    assert observed.told[-1] == ("ended", EndReason.MAX_STREAM)
+
+
+def test_a_buffered_body_that_is_cut_off_is_a_504(caplog: pytest.LogCaptureFixture) -> None:
+    observed = Observed()
+    delivered = answer(half_a_table, buffers=True, observed=observed, max_stream_seconds=20)
+
+    assert delivered.status == 504
+    assert b'"code":"max_stream"' in delivered.body
+    assert ("head_sent", 504) in observed.told
+    assert observed.told[-1] == ("ended", EndReason.MAX_STREAM)
+    assert "half_a_table" in caplog.text, "the log says where it waits"
 
 
 @pytest.mark.parametrize("deadline", [None, 10.0])

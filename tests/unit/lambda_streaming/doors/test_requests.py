@@ -11,9 +11,10 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import cookie_parser
 
 from lambda_streaming.doors.recognise import recognise
-from lambda_streaming.requests import BadRequest, Request
+from lambda_streaming.requests import BadRequest, Pairs, Request
 from tests.fakes.events import (
     alb_event,
     bare_event,
@@ -256,6 +257,36 @@ def test_cookies_that_http_2_cut_apart_are_one_header(make_event: EventFactory) 
     event["multiValueHeaders"]["Cookie"] = ["a=1", "b=2"]
 
     assert read(event).headers.all("cookie") == ["a=1; b=2"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "a=1; b[0]=x; c=2",
+        'a={"k": [1, 2]}; session=1',
+        'a="quo\\"ted"; =b; ; c; session=1',
+        "a=1=2; bad name=x; caf\u00e9=1; a=3",
+    ],
+)
+def test_cookies_are_read_as_starlette_reads_them(header: str) -> None:
+    """One odd cookie loses none of the others."""
+    headers = Pairs([("cookie", header)])
+
+    assert Request("GET", "/", "/", headers=headers).cookies == cookie_parser(header)
+
+
+@with_lists
+@pytest.mark.parametrize("values", [[None, "a"], ["a", None]])
+def test_a_null_in_a_list_is_no_value(make_event: EventFactory, values: list[Any]) -> None:
+    event = make_event()
+    event["multiValueHeaders"]["X-Thing"] = values
+    event["multiValueQueryStringParameters"] = {"thing": values}
+
+    request = read(event)
+
+    assert request.headers.all("x-thing") == ["a"]
+    assert request.query.all("thing") == ["a"]
 
 
 @every_door

@@ -12,6 +12,7 @@ import pytest
 from lambda_streaming.requests import Pairs, Request
 from lambda_streaming.responses import StreamingResponse
 from lambda_streaming.serving.closing import Closing
+from lambda_streaming.tracing.step import Trace, current_trace
 from tests.fakes.virtual_time import run_virtually
 
 ID = "0123456789abcdef"
@@ -50,7 +51,10 @@ async def test_a_wish_is_left(method: str, root_path: str) -> None:
     assert table.left == {ID}
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", f"/.streams/{ID}"), ("DELETE", "/items/1")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", f"/.streams/{ID}"), ("OPTIONS", f"/.streams/{ID}"), ("DELETE", "/items/1")],
+)
 async def test_other_requests_are_the_apps(method: str, path: str) -> None:
     assert await Closing(Table()).answer(request(method, path)) is None
 
@@ -95,6 +99,70 @@ def test_a_named_stream_ends_when_its_end_was_asked_for() -> None:
         return loop.time()
 
     assert run_virtually_with_threads(run()) == 15.0
+
+
+def ended_at(own: Any, left_after_seconds: float) -> float:
+    """When a stream ends whose app has an `until` of its own."""
+    table = Table()
+
+    async def run() -> float:
+        response = StreamingResponse(body(), until=own)
+        answer = Closing(table).watched(response, request("GET", "/", stream_id=ID))
+        assert answer.until is not None
+        loop = asyncio.get_running_loop()
+        loop.call_later(left_after_seconds, table.leave, ID)
+        await answer.until()
+        assert len(asyncio.all_tasks()) == 1
+        return loop.time()
+
+    return float(run_virtually_with_threads(run()))
+
+
+async def after_seven_seconds() -> None:
+    await asyncio.sleep(7)
+
+
+async def fails() -> None:
+    raise OSError("no answer")
+
+
+@pytest.mark.parametrize(
+    ("own", "left_after_seconds", "at"),
+    [(after_seven_seconds, 100, 7.0), (after_seven_seconds, 1, 5.0), (fails, 1, 5.0)],
+)
+def test_the_apps_own_until_ends_its_stream_too(
+    own: Any, left_after_seconds: float, at: float
+) -> None:
+    assert ended_at(own, left_after_seconds) == at
+
+
+async def test_the_looks_are_no_part_of_the_apps_trace() -> None:
+    """In the handler phase each would be a subsegment of X-Ray's."""
+    Trace("1-5759e988-bd862e3fe1be46a994272793").enter_streaming_phase()
+    seen: list[Trace | None] = []
+
+    class Looked(Table):
+        def is_left(self, stream_id: str) -> bool:
+            seen.append(current_trace())
+            return True
+
+    closing = Closing(Looked(), look_seconds=0)
+    answer = closing.watched(StreamingResponse(body()), request("GET", "/", stream_id=ID))
+    assert answer.until is not None
+    await answer.until()
+
+    assert [trace and trace.is_streaming for trace in seen] == [True]
+    assert [trace and trace.trace_id for trace in seen] == [None]
+
+
+async def test_a_browser_that_asks_first_may_close() -> None:
+    headers = Pairs({"origin": "https://shop", "access-control-request-method": "DELETE"}.items())
+    path = f"/.streams/{ID}"
+    answer = await Closing(Table()).answer(Request("OPTIONS", path, path, headers=headers))
+
+    assert answer is not None
+    assert answer.status == 204
+    assert dict(answer.headers or ())["access-control-allow-origin"] == "*"
 
 
 def run_virtually_with_threads(main: Any) -> Any:

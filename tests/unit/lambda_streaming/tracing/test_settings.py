@@ -36,6 +36,22 @@ def test_what_cannot_work_is_named(environ: dict[str, str], said: str) -> None:
         TracingSettings.from_environ(environ)
 
 
+@pytest.mark.parametrize(
+    "wrapper", ["/opt/otel-instrument", "/opt/datadog_wrapper", "/opt/newrelic_wrapper"]
+)
+def test_a_wrapper_that_instruments_fails_the_init(wrapper: str) -> None:
+    with pytest.raises(SettingsError, match="remove it"):
+        TracingSettings.from_environ({"AWS_LAMBDA_EXEC_WRAPPER": wrapper})
+
+
+def test_any_other_wrapper_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """It may load secrets, or set limits."""
+    environ = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/secrets.sh"}
+
+    assert TracingSettings.from_environ(environ) == TracingSettings("function")
+    assert "AWS_LAMBDA_EXEC_WRAPPER=/opt/secrets.sh" in caplog.text
+
+
 def test_every_setting_is_read() -> None:
     environ = {
         "AWS_LAMBDA_FUNCTION_NAME": "f",
