@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lambda_streaming.clock import Clock
-from lambda_streaming.runtime.error_report import run_guarded
+from lambda_streaming.runtime.error_report import log_failure, run_guarded
 from lambda_streaming.runtime.invocation import Invocation
 from lambda_streaming.runtime.invoker import LifeCycle
 
@@ -124,14 +124,15 @@ class TracedLifeCycle(UntracedLifeCycle):
         self._environ.pop(_TRACE_VARIABLE, None)
 
     async def settle(self) -> None:
+        # Cancelled only when the process exits: what is logged until then still belongs to this
+        # invocation. Whatever else goes wrong here, the invocation is over.
         try:
             if self._tracing.has_work:
-                # Cancelled only when the process exits: what is logged until then still belongs to
-                # this invocation.
                 await self._export()
             self._count_losses()
-        finally:
-            await super().settle()
+        except Exception as error:
+            log_failure(_log, "exporting spans failed", error)
+        await super().settle()
 
     async def shut_down(self) -> None:
         await asyncio.gather(
