@@ -233,6 +233,20 @@ def test_an_app_needs_no_handler_of_its_own(tmp_path: Path, name: str, dot: str)
         assert_taken_over(running)
 
 
+def test_the_garbage_collector_rests_while_an_app_is_imported(tmp_path: Path) -> None:
+    """What an import makes stays: afterwards it is left out of every collection."""
+    counts = "(rested, gc.isenabled(), gc.get_freeze_count() > 1_000)"
+    apps = "import gc\nrested = not gc.isenabled()\n" + ASGI.replace(
+        '"body": BODY', f'"body": str({counts}).encode()'
+    )
+    modules = {
+        "main.py": "from lambda_streaming import asgi\nhandler = asgi('apps:app', tracing='off')\n",
+        "apps.py": apps,
+    }
+    with function(tmp_path, modules, "main.handler") as running:
+        assert answer_of(running).payload == b"(True, True, True)"
+
+
 # Errors
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, cast
 
 from lambda_streaming.bridge.types import AsgiApp
@@ -43,8 +41,7 @@ def imported(name: str) -> object:
         hint = "" if colon else f', such as "{module_name or "main"}:app"'
         raise UnusableApp(f'"{name}" is no name of an app: write "module:attribute"{hint}')
     try:
-        with _without_garbage_collection():
-            found: Any = importlib.import_module(module_name)
+        found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # of a module that this one imports
@@ -59,19 +56,6 @@ def imported(name: str) -> object:
             raise UnusableApp(f'"{name}": {attribute} cannot be called; write it without "()"')
         return found()
     return found
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """An import makes thousands of objects that stay: looking through them again and again takes a
-    sixth of the CPU time of importing FastAPI and boto3."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _check_signature(app: Callable[..., object], name: str) -> None:

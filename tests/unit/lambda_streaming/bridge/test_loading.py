@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -65,26 +64,6 @@ def test_what_the_module_itself_lacks_is_its_own_error(module: Path) -> None:
 
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
         load_app("served_broken:app")
-
-
-@pytest.mark.parametrize("source", ["", "raise OSError"])
-@pytest.mark.parametrize("is_enabled", [True, False])
-def test_garbage_is_not_collected_while_an_app_is_imported(
-    is_enabled: bool, source: str, module: Path
-) -> None:
-    """And is again afterwards, where it was before."""
-    (gc.enable if is_enabled else gc.disable)()
-    module.with_name("served_broken.py").write_text(
-        f"import gc\nwas_enabled = gc.isenabled()\napp = 7\n{source}"
-    )
-    try:
-        with pytest.raises((UnusableApp, OSError)):
-            load_app("served_broken:app")
-        assert gc.isenabled() is is_enabled
-        if not source:
-            assert sys.modules["served_broken"].was_enabled is False
-    finally:
-        gc.enable()
 
 
 class WithMethod:

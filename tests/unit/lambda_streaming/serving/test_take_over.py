@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import sys
 from types import ModuleType
 from typing import NoReturn
 
 import pytest
 
+from lambda_streaming.serving.process import run_service
 from lambda_streaming.serving.take_over import LambdaHandler, StartupError, arm
 
 IN_LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
@@ -103,3 +105,16 @@ def test_an_attribute_error_in_starting_keeps_its_cause() -> None:
 def test_a_call_outside_of_lambdas_runtime_says_what_to_do() -> None:
     with pytest.raises(RuntimeError, match=r"was called by .*test_take_over.*handler setting"):
         LambdaHandler(serve)({}, None)
+
+
+def test_what_cannot_be_composed_leaves_the_garbage_collector_as_it_was() -> None:
+    frozen = gc.get_freeze_count()
+
+    def compose() -> NoReturn:
+        assert not gc.isenabled()
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        run_service(compose)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen
