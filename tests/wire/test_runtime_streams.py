@@ -10,7 +10,8 @@ import threading
 import time
 import tracemalloc
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -539,3 +540,25 @@ async def test_memory_is_flat_over_many_chunks() -> None:
             tracemalloc.stop()
         assert api.answers()[0].complete
     assert peaks[-1] - peaks[0] < 100_000
+
+
+async def test_the_iterator_that_a_body_makes_is_closed_before_finish() -> None:
+    """Left to the event loop, its `finally` would run beside the next invocation."""
+    seen: list[str] = []
+
+    class Blocks:
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            try:
+                yield 7  # no block: the stream fails while the iterator waits in this `yield`
+            finally:
+                await asyncio.sleep(0.02)
+                seen.append("closed")
+
+    async def finish(outcome: StreamOutcome, error: BaseException | None) -> None:
+        seen.append("finished")
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, lambda *_: StreamingResponse(Blocks(), finish=finish)):
+            await until_idle(api, 2)
+    assert seen == ["closed", "finished"]

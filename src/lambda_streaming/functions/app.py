@@ -35,6 +35,7 @@ from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run
 from lambda_streaming.runtime.invocation import deadline_of
 from lambda_streaming.runtime.invoker import in_thread, is_async
 from lambda_streaming.runtime.response_stream import close_body
+from lambda_streaming.runtime.threads import DaemonThreads
 from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class FunctionApp:
     ) -> None:
         self._function = function
         self._is_async = is_async(function)
+        self._threads = DaemonThreads("function")
         self._limits = limits
         self._random = random
         self._run = run
@@ -186,7 +188,7 @@ class FunctionApp:
     async def _call(self, request: Request) -> Any:
         if self._is_async:
             return await self._function(request)
-        result = await in_thread(None, lambda: self._function(request))
+        result = await in_thread(self._threads, lambda: self._function(request))
         return await result if isinstance(result, Awaitable) else result
 
     def _bounds(self, request: Request) -> _Bounds:

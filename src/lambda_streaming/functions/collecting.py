@@ -9,7 +9,6 @@ from lambda_streaming.functions.producing import Production
 from lambda_streaming.responses import Finish, Response, StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.runtime.framing import encoded
-from lambda_streaming.runtime.response_stream import close_body
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ async def collected(
             if error is None and production.error is not None:
                 error = production.error
                 log_failure(logger, "the work after the body failed", error)
-            await _close(response, outcome, error)
+            await _close(production, response, outcome, error)
 
     try:
         async with asyncio.timeout_at(last_moment):
@@ -74,10 +73,10 @@ async def collected(
         raise late from None
     except asyncio.CancelledError:
         await production.cancel(_SHUTDOWN_SECONDS)
-        await _close(response, StreamOutcome.SHUTDOWN, None)
+        await _close(production, response, StreamOutcome.SHUTDOWN, None)
         raise
     if not collector.has_ended and (failure := production.error) is not None:
-        await _close(response, StreamOutcome.FAILED, failure)
+        await _close(production, response, StreamOutcome.FAILED, failure)
         production.result()
     return Response(
         bytes(collector.body), response.status, response.headers, response.cookies, finish
@@ -85,9 +84,12 @@ async def collected(
 
 
 async def _close(
-    response: StreamingResponse, outcome: StreamOutcome, error: BaseException | None
+    production: Production,
+    response: StreamingResponse,
+    outcome: StreamOutcome,
+    error: BaseException | None,
 ) -> None:
-    await close_body(response.body)
+    await production.close()
     if response.finish is not None:
         await response.finish(outcome, error)
 

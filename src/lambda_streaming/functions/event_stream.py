@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, cast
 
 from lambda_streaming.responses import Headers, StreamingResponse, StreamOutcome, Write
 from lambda_streaming.runtime.errors import ConnectionLostError
-from lambda_streaming.runtime.response_stream import ThreadedIterator, close_body
+from lambda_streaming.runtime.response_stream import Iteration, close_body
 from lambda_streaming.sse import encode_comment, encode_event, to_json
 
 CONTENT_TYPE = "text/event-stream"
@@ -181,9 +181,9 @@ class EventStreamBody:
     async def _deliver(self, write: Write, heartbeats: _Heartbeats) -> bool:
         """Whether the time was up before the events were."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        events = self._stream.events
-        members = aiter(events) if isinstance(events, AsyncIterable) else ThreadedIterator(events)
+        events = Iteration(self._stream.events)
         try:
+            members = aiter(events)
             while not self._is_over:
                 self._waiting = task
                 try:
@@ -202,8 +202,8 @@ class EventStreamBody:
                 heartbeats.wrote()
             return True
         finally:
-            await close_body(members if isinstance(events, AsyncIterable) else events)
-            self._is_closed = True
+            await events.aclose()
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Of an answer that was not begun, too."""

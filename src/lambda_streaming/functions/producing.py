@@ -13,7 +13,7 @@ from lambda_streaming.responses import Body, StreamOutcome, Write
 from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.runtime.errors import ConnectionLostError
 from lambda_streaming.runtime.invoker import adopt
-from lambda_streaming.runtime.response_stream import ThreadedIterator, close_body
+from lambda_streaming.runtime.response_stream import Iteration, close_body
 
 logger = logging.getLogger(__name__)
 
@@ -26,23 +26,23 @@ class Production:
     """Begins at once. What the body raises is kept in `error`."""
 
     def __init__(self, body: Body, write: Write) -> None:
+        self._body = body
+        self._blocks: Iteration[bytes | str] | None = None
         self._write = _Gate(write)
         self._context = contextvars.copy_context()
         self._cancellations = 0
         self.error: BaseException | None = None
-        self.task = asyncio.get_running_loop().create_task(self._run(body), context=self._context)
+        self.task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
 
-    async def _run(self, body: Body) -> None:
-        write = self._write
+    async def _run(self) -> None:
+        body, write = self._body, self._write
         try:
-            if isinstance(body, AsyncIterable):
-                async for block in body:
+            if isinstance(body, AsyncIterable) or not callable(body):
+                self._blocks = Iteration(body)
+                async for block in self._blocks:
                     await write(block)
-            elif callable(body):
-                await body(write)
             else:
-                async for block in ThreadedIterator(body):
-                    await write(block)
+                await body(write)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit would end the event loop
@@ -77,6 +77,12 @@ class Production:
         while not self.task.done():
             await self.cancel(_GRACE_SECONDS)
 
+    async def close(self) -> None:
+        """Closes the body that is over."""
+        if self._blocks is not None:
+            await self._blocks.aclose()
+        await close_body(self._body)
+
     def result(self) -> None:
         """Of a body that is over: raises what it raised, sets the context variables it set."""
         adopt(self._context)
@@ -109,10 +115,12 @@ class BoundedBody:
         production.result()
 
     async def aclose(self) -> None:
-        if self._production is not None:
-            await self._production.end()
-            self._production = None
-        await close_body(self._body)
+        production, self._production = self._production, None
+        if production is None:
+            await close_body(self._body)
+            return
+        await production.end()
+        await production.close()
 
 
 class _Gate:

@@ -32,6 +32,7 @@ from lambda_streaming.runtime.framing import (
     last_chunk_with_trailers,
 )
 from lambda_streaming.runtime.http_parser import Reply
+from lambda_streaming.runtime.threads import DaemonThreads
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class ResponseStream:
         self._replied = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
         self._writer: Writer | None = None
+        self._blocks: Iteration[bytes | str] | None = None
         self.is_empty = True
         self._body_ended = False
         self.takes_blocks = True
@@ -137,6 +139,8 @@ class ResponseStream:
             self._release_writer()
             if self._stopped or self._reply is None or not self._reply.keep_alive:
                 self._connection.close()
+            if self._blocks is not None:
+                await self._blocks.aclose()
             await close_body(self._response.body)
             self._writer = None  # which has a reference to this object: keep no circle of them
 
@@ -160,13 +164,12 @@ class ResponseStream:
         """Sends block by block; returns the chunk that is to end the body."""
         body = self._response.body
         try:
-            if isinstance(body, AsyncIterable):
-                await self._send_blocks(body)
-            elif callable(body):
+            if isinstance(body, AsyncIterable) or not callable(body):
+                self._blocks = Iteration(body)
+                await self._send_blocks(self._blocks)
+            else:
                 self._writer = Writer(self)
                 await body(self._writer)
-            else:
-                await self._send_blocks(ThreadedIterator(body))
         except ConnectionLostError:
             raise
         except BaseException as error:
@@ -388,18 +391,48 @@ async def close_body(body: object) -> None:
         await run_guarded("closing the body", lambda: asyncio.to_thread(body.close))
 
 
-class ThreadedIterator(AsyncIterator[T]):
-    """An iterable's members, each made on a worker thread. Not an async generator: the event loop
-    closes one that was not run to its end later, in a task of its own."""
+class Iteration(AsyncIterable[T]):
+    """One pass over a body. Closing it closes the iterator, where that is not the body itself."""
 
-    def __init__(self, members: Iterable[T]) -> None:
-        self._members = iter(members)
+    def __init__(self, body: AsyncIterable[T] | Iterable[T]) -> None:
+        self._body = body
+        self._members: AsyncIterator[T] | None = None
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        body = self._body
+        self._members = aiter(body) if isinstance(body, AsyncIterable) else _ThreadedIterator(body)
+        return self._members
+
+    async def aclose(self) -> None:
+        members, self._members = self._members, None
+        if members is not None and members is not self._body:
+            await close_body(members)
+
+
+class _ThreadedIterator(AsyncIterator[T]):
+    """An iterable's members, each made on a thread that no other call waits for. Not an async
+    generator: the event loop closes one that was not run to its end later, in a task of its own."""
+
+    def __init__(self, iterable: Iterable[T]) -> None:
+        self._iterable = iterable
+        self._members = iter(iterable)
+        self._threads = DaemonThreads("body")
 
     async def __anext__(self) -> T:
-        member: Any = await asyncio.to_thread(next, self._members, _END)
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        member: Any = await loop.run_in_executor(
+            self._threads, lambda: context.run(next, self._members, _END)
+        )
         if member is _END:
+            self._threads.shutdown()
             raise StopAsyncIteration
         return cast("T", member)
+
+    async def aclose(self) -> None:
+        self._threads.shutdown()
+        if self._members is not self._iterable:
+            await close_body(self._members)
 
 
 def _resolve(writable: asyncio.Future[None]) -> None:

@@ -99,6 +99,28 @@ def test_a_function_on_a_thread_is_not_waited_for_either() -> None:
     assert asyncio.run(run()) == 504
 
 
+def test_functions_that_never_return_keep_no_later_one_waiting() -> None:
+    go_on = threading.Event()
+    is_blocked = True
+
+    def function(request: Request) -> int:
+        return go_on.wait(20) if is_blocked else 7
+
+    async def run() -> int:
+        nonlocal is_blocked
+        functions = app(function)
+        for _ in range(40):
+            deadline = asyncio.get_running_loop().time() + 0.01
+            await functions.stream(request(deadline))
+        is_blocked = False
+        deadline = asyncio.get_running_loop().time() + 20
+        answer = await functions.stream(request(deadline))
+        go_on.set()
+        return answer.status
+
+    assert asyncio.run(run()) == 200
+
+
 def test_what_a_function_makes_of_its_cancellation_changes_nothing() -> None:
     async def stubborn(request: Request) -> str:
         try:
