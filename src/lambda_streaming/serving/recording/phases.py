@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial, wraps
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import (
@@ -53,6 +53,12 @@ class Phases:
             self._bind_log(span_id)
             result = await call()
         return self._with_streaming_phase(result, getattr(request.context, "trace_header", None))
+
+    async def run_event(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Runs what handles an event that is no request: all of it is the handler phase."""
+        with self._handler_phase.recorded() as span_id:
+            self._bind_log(span_id)
+            return await call()
 
     def traced(self, handler: Handler) -> Handler:
         """The handler, sync or async, with both its phases recorded."""
