@@ -17,7 +17,7 @@ from lambda_streaming.failure_answers import deadline_passed, json_error, server
 from lambda_streaming.functions.collecting import BodyTooLarge, OutOfTime, collected
 from lambda_streaming.functions.event_stream import EventStream, Lifetime, event_stream_response
 from lambda_streaming.requests import BadRequest, Request
-from lambda_streaming.responses import Response, StreamingResponse
+from lambda_streaming.responses import EVENT_STREAM_SECONDS, Response, StreamingResponse
 from lambda_streaming.runtime.error_report import is_cancelled, log_failure
 from lambda_streaming.runtime.invocation import deadline_of
 from lambda_streaming.runtime.invoker import in_thread, is_async
@@ -43,7 +43,7 @@ async def untraced(call: Callable[[], Awaitable[Answer]], request: Request) -> A
 class StreamLimits:
     """`max_stream_seconds` bounds an EventStream; other bodies end by themselves."""
 
-    max_stream_seconds: float = 300.0
+    max_stream_seconds: float = EVENT_STREAM_SECONDS
     deadline_margin_seconds: float = 2.0
     stall_seconds: float = 30.0
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from lambda_streaming.doors.answering import (
-    LAMBDAS_MAX_BYTES,
     AnswerOptions,
     AnswerTooLarge,
     as_json,
@@ -24,6 +23,7 @@ from lambda_streaming.doors.recognise import Refused, recognise
 from lambda_streaming.failure_answers import json_error, server_error
 from lambda_streaming.requests import BadRequest, Request
 from lambda_streaming.responses import (
+    BUFFERED_LIMIT_BYTES,
     BufferedResponse,
     Finish,
     Response,
@@ -130,7 +130,7 @@ class Answering:
         except BadRequest as error:
             response = _bad_request(error, context)
         else:
-            ask = partial(self._app.buffer, limit_bytes=LAMBDAS_MAX_BYTES)
+            ask = partial(self._app.buffer, limit_bytes=BUFFERED_LIMIT_BYTES)
             response = await self._asked(ask, request, line)
         try:
             payload = door.answer(response, document, self._answer_options)
