@@ -7,6 +7,14 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+BUFFERED_LIMIT_BYTES = 6 * 1024 * 1024 - 64 * 1024
+"""Lambda takes 6 MB from a buffered answer
+(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); its headers, and what the
+runtime puts around it, need a part of them."""
+
+EVENT_STREAM_SECONDS = 300.0
+"""AWS hides that a client left: every abandoned event stream is billed until it ends."""
+
 
 class StreamOutcome(enum.Enum):
     """How a streamed body ended; what `StreamingResponse.finish` is told."""

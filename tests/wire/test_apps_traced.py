@@ -138,6 +138,15 @@ def test_a_request_without_a_door_gets_json(fastapi: TracedApp) -> None:
     assert json.loads(document["body"]) == {"item_id": 3}
 
 
+def test_an_event_that_is_no_request_is_handled_in_the_handler_phase(fastapi: TracedApp) -> None:
+    answer = fastapi.ask(b'{"Records": [{"eventSource": "aws:sqs", "body": "x"}]}')
+
+    assert json.loads(answer.body) == 1
+    handler = fastapi.handler_phase()
+    wait_until(lambda: len(fastapi.subsegments()) == 2, "both arrive", seconds=5)
+    assert fastapi.subsegments()["## fastapi_app.count"]["parent_id"] == handler["id"]
+
+
 def test_a_function_of_twenty_lines_streams_and_is_one_trace() -> None:
     with running("plain_function") as function:
         answer = function.ask(url_event("/", "POST", '{"prompt": "one two"}'))

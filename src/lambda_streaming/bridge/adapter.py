@@ -18,18 +18,18 @@ from lambda_streaming.bridge.types import AsgiApp
 from lambda_streaming.durations import check_seconds
 from lambda_streaming.failure_answers import deadline_passed, json_error, server_error
 from lambda_streaming.requests import Request
-from lambda_streaming.responses import PushedBody, Response, StreamingResponse, changed
+from lambda_streaming.responses import (
+    BUFFERED_LIMIT_BYTES,
+    EVENT_STREAM_SECONDS,
+    PushedBody,
+    Response,
+    StreamingResponse,
+    changed,
+)
 from lambda_streaming.runtime.error_report import log_failure
 from lambda_streaming.runtime.invocation import deadline_of
 
 logger = logging.getLogger(__name__)
-
-BUFFERED_LIMIT_BYTES = 6 * 1024 * 1024 - 64 * 1024
-"""Of 6 MB for an answer, the rest is for its headers
-(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
-
-EVENT_STREAM_SECONDS = 300.0
-"""AWS hides that a client left: every abandoned event stream is billed until it ends."""
 
 _LARGE_BODY_BYTES = 1024 * 1024
 """From here on a slow client keeps the end of a body waiting, in which it may stall."""

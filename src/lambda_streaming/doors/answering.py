@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lambda_streaming.doors import reading
-from lambda_streaming.responses import Response
+from lambda_streaming.responses import BUFFERED_LIMIT_BYTES, Response
 from lambda_streaming.runtime.framing import answer_fields, check_status, encoded, joined
-
-LAMBDAS_MAX_BYTES = 6 * 1024 * 1024 - 64 * 1024
-"""Lambda takes 6 MB from a buffered answer
-(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); what the runtime puts
-around the answer needs a part of them."""
 
 _TEXT_TYPES = frozenset(
     {
@@ -175,7 +170,7 @@ def within(document: dict[str, Any], max_bytes: int, limit: str) -> dict[str, An
 def within_lambdas_limit(document: dict[str, Any]) -> dict[str, Any]:
     return within(
         document,
-        LAMBDAS_MAX_BYTES,
+        BUFFERED_LIMIT_BYTES,
         "that fit into a buffered answer: stream it, with STREAMING_INVOKE_MODE=stream, at a"
         " Function URL (InvokeMode RESPONSE_STREAM) or a REST API (responseTransferMode STREAM)",
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
+from lambda_streaming.concurrency.threads import DaemonThreads
 from lambda_streaming.durations import check_seconds
 from lambda_streaming.failure_answers import (
     DeadlineReached,
@@ -30,12 +31,17 @@ from lambda_streaming.functions.event_stream import (
 from lambda_streaming.functions.producing import BoundedBody
 from lambda_streaming.functions.sendable import Answer, sendable
 from lambda_streaming.requests import BadRequest, Request
-from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome, changed
+from lambda_streaming.responses import (
+    EVENT_STREAM_SECONDS,
+    Response,
+    StreamingResponse,
+    StreamOutcome,
+    changed,
+)
 from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run_guarded
 from lambda_streaming.runtime.invocation import deadline_of
 from lambda_streaming.runtime.invoker import in_thread, is_async
 from lambda_streaming.runtime.response_stream import close_body
-from lambda_streaming.runtime.threads import DaemonThreads
 from lambda_streaming.sse import to_json
 
 logger = logging.getLogger(__name__)
@@ -57,7 +63,7 @@ async def untraced(call: Callable[[], Awaitable[Answer]], request: Request) -> A
 class StreamLimits:
     """`max_stream_seconds` bounds an EventStream; other bodies end by themselves."""
 
-    max_stream_seconds: float = 300.0
+    max_stream_seconds: float = EVENT_STREAM_SECONDS
     deadline_margin_seconds: float = 2.0
     stall_seconds: float = 30.0
 

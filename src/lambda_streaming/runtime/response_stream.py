@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
 
+from lambda_streaming.concurrency.threads import DaemonThreads
 from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.client import accepted
 from lambda_streaming.runtime.connection import Connection, lost
@@ -32,7 +33,6 @@ from lambda_streaming.runtime.framing import (
     last_chunk_with_trailers,
 )
 from lambda_streaming.runtime.http_parser import Reply
-from lambda_streaming.runtime.threads import DaemonThreads
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from lambda_streaming.doors.answering import (
-    LAMBDAS_MAX_BYTES,
     AnswerOptions,
     AnswerTooLarge,
     as_json,
@@ -24,6 +23,7 @@ from lambda_streaming.doors.recognise import Refused, recognise
 from lambda_streaming.failure_answers import json_error, server_error
 from lambda_streaming.requests import BadRequest, Request
 from lambda_streaming.responses import (
+    BUFFERED_LIMIT_BYTES,
     BufferedResponse,
     Finish,
     Response,
@@ -36,6 +36,7 @@ from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.serving.closing import Closing, DynamoWishes
 from lambda_streaming.serving.other_events import OtherEvents, handle_event
 from lambda_streaming.serving.recording.access_log import AccessLog, Answer, Line
+from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings
 from lambda_streaming.sse import to_json
 
@@ -69,12 +70,14 @@ class Answering:
         other_events: OtherEvents | None = None,
         steady_seconds: Callable[[], float] = time.monotonic,
         closing: Closing | None = None,
+        instruments: Instruments | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
         self._door_options = door_options or DoorOptions()
         self._answer_options = answer_options or AnswerOptions()
         self._other_events = other_events
+        self._instruments = instruments or NoInstruments()
         self._access_log = AccessLog(steady_seconds, settings.log_level)
         self._has_warned = False
         table = settings.close_table
@@ -127,7 +130,7 @@ class Answering:
         except BadRequest as error:
             response = _bad_request(error, context)
         else:
-            ask = partial(self._app.buffer, limit_bytes=LAMBDAS_MAX_BYTES)
+            ask = partial(self._app.buffer, limit_bytes=BUFFERED_LIMIT_BYTES)
             response = await self._asked(ask, request, line)
         try:
             payload = door.answer(response, document, self._answer_options)
@@ -164,7 +167,9 @@ class Answering:
         if why.source is None and self._other_events is None:
             return _refusal(400, why.reason)
         source = why.source or "*"
-        result = await handle_event(self._other_events, source, document, context)
+        result = await self._instruments.run_event(
+            lambda: handle_event(self._other_events, source, document, context), context
+        )
         return BufferedResponse(to_json(result).encode())
 
     def _warn_of_two_origins(self, answer: Response | StreamingResponse) -> None:

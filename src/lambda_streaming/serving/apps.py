@@ -45,13 +45,16 @@ class Plan:
     other_events: OtherEvents | None
     tracing: str
 
-    def answering(self, app: App, settings: AppSettings) -> Answering:
+    def answering(
+        self, app: App, settings: AppSettings, instruments: Instruments | None = None
+    ) -> Answering:
         return Answering(
             app,
             settings,
             door_options=self._door_options(settings),
             answer_options=self.answer_options,
             other_events=self.other_events,
+            instruments=instruments,
         )
 
     def _door_options(self, settings: AppSettings) -> DoorOptions:
@@ -76,7 +79,7 @@ def composed(plan: Plan, environ: MutableMapping[str, str]) -> Service:
 
         instruments, around = traced_app(environ, joins=plan.tracing == "join")
     app, life_cycle = plan.make_app(settings, instruments)
-    handle = plan.answering(app, settings).handle
+    handle = plan.answering(app, settings, instruments).handle
     return Service(handle, around(life_cycle), empty_body=settings.empty_body)
 
 

@@ -15,11 +15,11 @@ from random import Random
 from typing import Any
 
 from lambda_streaming.clock import Clock
+from lambda_streaming.concurrency.wake_up import WakeUp
 from lambda_streaming.responses import StreamOutcome
 from lambda_streaming.sse import encode_comment
 from lambda_streaming.tracing.header import xray_trace_id
 from lambda_streaming.tracing.step import Scalar, Trace
-from lambda_streaming.wake_up import WakeUp
 from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsUnavailable
 from lambdas.sse_streaming.blocks import Block, BlockWriter, Opened, UnopenedBlocks
 from lambdas.sse_streaming.connections.keeper import LeaseKeeper

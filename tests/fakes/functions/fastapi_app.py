@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aws_lambda_powertools import Tracer
 from fastapi import BackgroundTasks, FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 
@@ -56,4 +57,9 @@ async def broken() -> None:
     raise LookupError("no such thing")
 
 
-handler = asgi(app)
+@Tracer().capture_method
+def count(event: dict[str, Any], context: Any) -> int:
+    return len(event["Records"])
+
+
+handler = asgi(app, events={"aws:sqs": count})

@@ -84,7 +84,7 @@ def test_the_runtime_knows_only_what_is_asked_and_answered() -> None:
         if name.startswith("lambda_streaming.")
     }
 
-    assert known <= {"runtime", "requests", "responses", "version"}
+    assert known <= {"runtime", "requests", "responses", "version", "concurrency"}
 
 
 def test_the_bridge_knows_no_front_door_and_no_tracing() -> None:
@@ -95,7 +95,7 @@ def test_the_bridge_knows_no_front_door_and_no_tracing() -> None:
         if name.startswith("lambda_streaming.")
     }
 
-    below = {"runtime", "requests", "responses", "failure_answers", "durations"}
+    below = {"runtime", "requests", "responses", "failure_answers", "durations", "concurrency"}
     assert known <= {"bridge", *below}
 
 

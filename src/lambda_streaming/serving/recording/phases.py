@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from typing import cast
+from typing import Any, cast
 
 from lambda_streaming.requests import Request
 from lambda_streaming.responses import (
@@ -51,6 +51,12 @@ class Phases:
             self._bind_log(span_id)
             result = await call()
         return self._with_streaming_phase(result, getattr(request.context, "trace_header", None))
+
+    async def run_event(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Runs what handles an event that is no request: all of it is the handler phase."""
+        with self._handler_phase.recorded() as span_id:
+            self._bind_log(span_id)
+            return await call()
 
     def traced(self, handler: Handler) -> Handler:
         """The handler, sync or async, with both its phases recorded."""

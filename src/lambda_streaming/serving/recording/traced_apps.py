@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
+from typing import Any
 
 from lambda_streaming.bridge.observer import Observer
 from lambda_streaming.requests import Request
@@ -75,15 +76,19 @@ class TracedInstruments:
         self._report = report
 
     async def run(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
-        self._reports(request)
+        self._reports(request.context)
         return await self._phases.run(call, request)
 
     async def run_asgi(self, call: Callable[[], Awaitable[Answer]], request: Request) -> Answer:
-        self._reports(request)
+        self._reports(request.context)
         return await self._asgi.run(call, request)
+
+    async def run_event(self, call: Callable[[], Awaitable[Any]], context: object) -> Any:
+        self._reports(context)
+        return await self._phases.run_event(call)
 
     def observe(self, request: Request) -> Observer:
         return self._asgi.observe(request)
 
-    def _reports(self, request: Request) -> None:
-        reports_with(partial(self._report, getattr(request.context, "trace_header", None)))
+    def _reports(self, context: object) -> None:
+        reports_with(partial(self._report, getattr(context, "trace_header", None)))

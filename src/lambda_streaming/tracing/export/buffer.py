@@ -6,6 +6,7 @@ and drops a batch that failed (opentelemetry/sdk/_shared_internal, 1.45).
 
 from __future__ import annotations
 
+import enum
 import logging
 import threading
 import time
@@ -28,6 +29,16 @@ MAX_KEPT_SPANS = 1000
 FULL_DETAIL_BATCH_SPANS = 512
 _MAX_TRACES = 100
 """How many traces keep a loss count; the oldest is forgotten first."""
+
+
+class _Told(enum.IntEnum):
+    """What the log says of a collector that takes nothing: one line when it begins, one when the
+    first spans are lost by it, and nothing more before it has taken some again. Where there is none
+    at all, each flush would have a line."""
+
+    NOTHING = 0
+    KEPT = 1
+    LOST = 2
 
 
 class SpanBuffer:
@@ -58,6 +69,7 @@ class SpanBuffer:
         self._lost_by_trace: dict[int, int] = {}
         self._failed_flushes = 0
         self._has_told_overflow = False
+        self._told = _Told.NOTHING
         self.last_outcome: Outcome | None = None
         self.last_problem: str | None = None
         """Why the latest export was not delivered whole (`ExportReport.problem`)."""
@@ -159,6 +171,8 @@ class SpanBuffer:
             outcome = self.last_outcome = report.outcome
             self.last_problem = report.problem
             self.last_flush_ms = (time.monotonic() - started) * 1000
+            if outcome is Outcome.DELIVERED:
+                self._told = _Told.NOTHING
             if outcome is Outcome.FAILED:
                 self._keep(fresh, lost=second_try)
             elif outcome is Outcome.REJECTED:
@@ -185,11 +199,13 @@ class SpanBuffer:
             self._kept = kept
             self._lose(lost)
             self._failed_flushes += 1
-        _log.warning(
-            "the collector did not take the spans: %d kept for one more try, %d lost",
-            len(kept),
-            len(lost),
-        )
+            told, self._told = self._told, max(self._told, _Told.LOST if lost else _Told.KEPT)
+        if self._told is not told:
+            _log.warning(
+                "the collector did not take the spans: %d kept for one more try, %d lost",
+                len(kept),
+                len(lost),
+            )
 
     def _give_up(self, batch: Sequence[ReadableSpan], rejected: int) -> None:
         with self._lock:

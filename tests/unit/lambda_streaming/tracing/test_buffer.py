@@ -146,6 +146,21 @@ def test_of_too_many_kept_spans_the_oldest_are_dropped_and_counted() -> None:
     assert buffer.take_counts() == (7, 1)
 
 
+def test_a_collector_that_takes_nothing_is_told_once_until_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outage = [Outcome.FAILED] * 4
+    buffer = buffer_to(MemoryExporter([*outage, Outcome.DELIVERED, *outage]))
+
+    for _ in range(9):
+        add(buffer, *spans(1))
+        buffer.flush()
+
+    said = "the collector did not take the spans: 1 kept for one more try, "
+    assert caplog.messages == [said + "0 lost", said + "1 lost"] * 2
+    assert buffer.take_counts() == (6, 8)
+
+
 def test_spans_that_nobody_flushes_stay_bounded_and_one_line_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from lambda_streaming.concurrency.threads import DaemonThreads
 from lambda_streaming.runtime.response_stream import Iteration
-from lambda_streaming.runtime.threads import DaemonThreads
 
 
 def threads_named(name: str) -> int:

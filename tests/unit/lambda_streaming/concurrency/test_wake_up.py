@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lambda_streaming.wake_up import WakeUp
+from lambda_streaming.concurrency.wake_up import WakeUp
 from tests.fakes.virtual_time import run_virtually
 
 

@@ -1,0 +1,1 @@
+"""Threads and waiting, as asyncio does not have them."""
