@@ -362,31 +362,95 @@ def test_an_error_status_fails_the_invocation_with_the_work_after_it_done(
 # The process
 
 
-def test_an_app_shuts_down_with_the_process_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "main.py").write_text(
-        "from lambda_streaming import asgi\n"
-        "async def app(scope, receive, send):\n"
-        "    await receive()\n"
-        "    if scope['type'] == 'lifespan':\n"
-        "        await send({'type': 'lifespan.startup.complete'})\n"
-        "        await receive()\n"
-        "        print('shut down')\n"
-        "        await send({'type': 'lifespan.shutdown.complete'})\n"
-        "    else:\n"
-        "        await send({'type': 'http.response.start', 'status': 200})\n"
-        "        await send({'type': 'http.response.body'})\n"
-        f"print(asgi(app)({HEALTH!r})['statusCode'])\n"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "main.py"],
-        cwd=tmp_path,
+def ran(folder: Path, program: str) -> tuple[int, str, str]:
+    (folder / "main.py").write_text(program)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-X",
+            "dev",
+            "-W",
+            "error",
+            "-W",
+            "ignore:This process:DeprecationWarning",
+            "main.py",
+        ],
+        cwd=folder,
         env={"PYTHONPATH": str(Path(lambda_streaming.__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=30,
     )
+    return done.returncode, done.stdout, done.stderr
 
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "200\nshut down\n", "")
+
+SHUTTING_DOWN = f"""
+import asyncio, os, sys
+from lambda_streaming import asgi
+async def app(scope, receive, send):
+    await receive()
+    if scope["type"] == "lifespan":
+        await send({{"type": "lifespan.startup.complete"}})
+        await receive()
+        await asyncio.to_thread(print, "shut down", flush=True)
+        await send({{"type": "lifespan.shutdown.complete"}})
+    else:
+        await send({{"type": "http.response.start", "status": 200}})
+        await send({{"type": "http.response.body"}})
+handler = asgi(app)
+print(handler({HEALTH!r})["statusCode"], flush=True)
+"""
+
+
+def test_an_app_shuts_down_with_the_process_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It may use threads for it."""
+    assert ran(tmp_path, SHUTTING_DOWN) == (0, "200\nshut down\n", "")
+
+
+FORKING = f"""
+if os.fork() == 0:
+    print(handler({HEALTH!r})["statusCode"], "in the child", flush=True)
+    sys.exit()
+os.wait()
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+"""
+
+
+def test_an_app_starts_anew_in_a_forked_process(tmp_path: Path) -> None:
+    assert ran(tmp_path, SHUTTING_DOWN + FORKING) == (
+        0,
+        "200\n200 in the child\nshut down\nshut down\n",
+        "",
+    )
+
+
+def test_a_handler_that_its_own_app_calls_is_refused_where_it_would_wait_for_itself() -> None:
+    async def calling(request: Request) -> Any:
+        if request.path == "/inner":
+            return "inner"
+        inner = HEALTH | {"path": "/inner"}
+        with pytest.raises(RuntimeError, match=r"wait for itself.*asyncio\.to_thread"):
+            handler(inner)
+        return (await asyncio.to_thread(handler, inner))["body"]
+
+    handler = streaming(calling)
+
+    assert answered(handler, HEALTH) == (200, '"inner"')
+
+
+def test_a_handler_that_its_own_app_calls_while_it_is_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "calls_itself_while_it_is_imported"
+    (tmp_path / f"{module}.py").write_text("handlers[0]({'httpMethod': 'GET', 'path': '/'})")
+    monkeypatch.syspath_prepend(tmp_path)
+    handler = asgi(f"{module}:app")
+    monkeypatch.setattr("builtins.handlers", [handler], raising=False)
+
+    with pytest.raises(RuntimeError, match="only starting"):
+        handler(HEALTH)
 
 
 def test_no_query_and_no_header_is_logged(caplog: pytest.LogCaptureFixture) -> None:
