@@ -53,9 +53,8 @@ def framework_route(scope: Scope) -> str | None:
     route = scope.get("route")
     name = getattr(route, "path_format", None) or getattr(route, "path", None)
     if isinstance(name, str) and name:
-        if hasattr(route, "methods"):
-            return _mounted_below(scope) + name
-        return _mounted_below(scope) + "/{path}"  # a mount itself, whose app tells nothing
+        is_mount = hasattr(route, "routes")  # whose app tells nothing of its own
+        return _mounted_below(scope) + ("/{path}" if is_mount else name)
     litestars = scope.get("path_template")
     return litestars if isinstance(litestars, str) and litestars else None
 
