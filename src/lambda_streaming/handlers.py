@@ -84,7 +84,8 @@ def asgi(
       mapping by source (`aws:sqs`). Without it their invocations fail.
     background_seconds: bounds what the app does after its answer; None: the deadline does.
     deadline_margin_seconds: how long before the deadline an answer ends.
-    max_stream_seconds: bounds a streamed body; None: 300 for text/event-stream, else unbounded.
+    max_stream_seconds: bounds a streamed body; None: 300 for text/event-stream, else unbounded. An
+      event stream ends cleanly, any other body with an error.
     stall_seconds: how long a client may take no byte.
     trusted_hops: proxies before the front door whose `x-forwarded-for` is believed.
     host_header, authorization_header: where the client's Host and Authorization are, if something
@@ -94,7 +95,8 @@ def asgi(
       `off`: nothing is recorded. Needs the extra `tracing`.
     exclude_headers, text_mime_types: of buffered answers, as in Mangum.
 
-    Each setting can come from its variable (`STREAMING_LIFESPAN`); an argument wins.
+    lifespan, root_path, invoke_mode and max_stream_seconds can come from variables, too
+    (`STREAMING_LIFESPAN`); an argument wins.
 
     Raises UnusableApp for what is no ASGI 3 app, TypeError or ValueError for an argument.
     """
