@@ -70,3 +70,10 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Like asyncio.run, on a loop of virtual time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
+
+
+def run_in_real_time(main: Coroutine[Any, Any, T]) -> T:
+    """Like asyncio.run, which would take its event loop from pytest-asyncio without closing it: for
+    what happens on threads, which know no virtual time."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(main)

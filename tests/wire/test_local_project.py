@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import zipfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.app.project import ProjectInstallError, install_project, run_program
+from tests.fakes.virtual_time import run_in_real_time
 
 
 def wheel(folder: Path) -> str:
@@ -30,7 +30,7 @@ def test_what_a_project_requires_can_be_imported_in_its_environment(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     (tmp_path / "requirements.txt").write_text(wheel(tmp_path), encoding="utf-8")
     said: list[str] = []
-    python = asyncio.run(
+    python = run_in_real_time(
         install_project(
             tmp_path / "requirements.txt", beside=(), build=tmp_path / "build", say=said.append
         )
@@ -42,4 +42,4 @@ def test_what_a_project_requires_can_be_imported_in_its_environment(
 
 def test_a_program_that_fails_is_quoted() -> None:
     with pytest.raises(ProjectInstallError, match="the reason"):
-        asyncio.run(run_program("/bin/sh", "-c", "echo the reason; exit 1"))
+        run_in_real_time(run_program("/bin/sh", "-c", "echo the reason; exit 1"))

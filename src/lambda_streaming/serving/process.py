@@ -61,8 +61,12 @@ def traced(
 def run_service(compose: Callable[[], Service]) -> NoReturn:
     """Builds the service and serves until the process ends."""
     event_loop = _current_event_loop()
-    with _without_garbage_collection():
-        service = compose()
+    try:
+        with _without_garbage_collection():
+            service = compose()
+    except BaseException:
+        event_loop.close()
+        raise
     run(
         service.handler,
         environment=FunctionEnvironment.from_environ(os.environ),

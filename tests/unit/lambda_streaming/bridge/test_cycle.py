@@ -11,7 +11,7 @@ import pytest
 from lambda_streaming.bridge.adapter import AsgiAdapter
 from lambda_streaming.bridge.types import AsgiApp, Message, Receive, Scope, Send
 from tests.fakes.asgi import Delivered, FakeRuntime, Observed, block, hello, request, start
-from tests.fakes.virtual_time import run_virtually
+from tests.fakes.virtual_time import run_in_real_time, run_virtually
 
 
 def answer(
@@ -324,7 +324,7 @@ def test_an_observer_is_told_everything_once_and_in_order(buffers: bool) -> None
             request(), buffers=buffers
         )
 
-    asyncio.run(scenario())
+    run_in_real_time(scenario())
 
     assert [what for what, *_ in observed.told] == [
         *("began", "head_sent", "first_byte", "body_ended", "app_returned", "ended")
@@ -343,7 +343,7 @@ def test_an_observer_that_fails_hurts_no_answer(caplog: pytest.LogCaptureFixture
     async def scenario() -> Delivered:
         return await FakeRuntime(AsgiAdapter(hello, observe=lambda _: Failing())).answer(request())
 
-    assert asyncio.run(scenario()).body == b"hello"
+    assert run_in_real_time(scenario()).body == b"hello"
     assert len(caplog.records) == 6
 
 
@@ -364,6 +364,6 @@ def test_a_context_variable_of_the_observer_is_seen_by_the_app() -> None:
     async def scenario() -> None:
         await FakeRuntime(AsgiAdapter(app, observe=lambda _: Setting())).answer(request())
 
-    asyncio.run(scenario())
+    run_in_real_time(scenario())
 
     assert seen == ["ours"]

@@ -11,7 +11,7 @@ import pytest
 
 from lambda_streaming.functions.collecting import BodyTooLarge, OutOfTime, collected
 from lambda_streaming.responses import Response, StreamingResponse, StreamOutcome, Write
-from tests.fakes.virtual_time import run_virtually
+from tests.fakes.virtual_time import run_in_real_time, run_virtually
 
 Told = list[tuple[StreamOutcome, BaseException | None]]
 
@@ -65,7 +65,7 @@ def test_an_iterable_that_is_not_asynchronous_is_collected_too() -> None:
         blocks: list[bytes | str] = ["one ", b"two"]
         return await collected(StreamingResponse(iter(blocks)), limit_bytes=100)
 
-    assert asyncio.run(run()).body == b"one two"  # threads know no virtual time
+    assert run_in_real_time(run()).body == b"one two"
 
 
 def late(body: Any, told: Told, *, last_moment: float = 5) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def test_a_body_that_knows_no_pause_is_bounded(block: str) -> None:
                 StreamingResponse(endless), limit_bytes=100, last_moment=loop.time() + 0.05
             )
 
-    asyncio.run(run())
+    run_in_real_time(run())
 
 
 def test_what_the_body_raises_is_raised_with_finish_done() -> None:
@@ -146,7 +146,7 @@ def test_what_the_body_raises_is_raised_with_finish_done() -> None:
         with pytest.raises(LookupError):
             await collected(StreamingResponse(failing(), finish=telling(told)), limit_bytes=100)
 
-    asyncio.run(run())
+    run_in_real_time(run())
     assert [(outcome, str(error)) for outcome, error in told] == [(StreamOutcome.FAILED, "no more")]
 
 

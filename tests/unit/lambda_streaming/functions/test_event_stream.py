@@ -20,7 +20,7 @@ from lambda_streaming.responses import StreamingResponse, StreamOutcome
 from lambda_streaming.runtime.errors import ConnectionLostError
 from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.sse import InvalidEvent
-from tests.fakes.virtual_time import run_virtually
+from tests.fakes.virtual_time import run_in_real_time, run_virtually
 
 
 class Client:
@@ -117,7 +117,7 @@ def test_an_iterable_that_is_not_asynchronous_serves_too() -> None:
         await body(client)
 
     client = Client()
-    asyncio.run(run())  # its events are made on threads, which know no virtual time
+    run_in_real_time(run())
 
     assert client.written == [b": open\n", b"data: a\n\n", b"data: b\n\n"]
 

@@ -26,7 +26,7 @@ from lambda_streaming.responses import (
 )
 from lambda_streaming.runtime.errors import ConnectionLostError
 from lambda_streaming.runtime.response_stream import close_body
-from tests.fakes.virtual_time import run_virtually
+from tests.fakes.virtual_time import run_in_real_time, run_virtually
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ def test_a_function_on_a_thread_is_not_waited_for_either() -> None:
         go_on.set()
         return answer.status
 
-    assert asyncio.run(run()) == 504
+    assert run_in_real_time(run()) == 504
 
 
 def test_functions_that_never_return_keep_no_later_one_waiting() -> None:
@@ -118,7 +118,7 @@ def test_functions_that_never_return_keep_no_later_one_waiting() -> None:
         go_on.set()
         return answer.status
 
-    assert asyncio.run(run()) == 200
+    assert run_in_real_time(run()) == 200
 
 
 def test_what_a_function_makes_of_its_cancellation_changes_nothing() -> None:

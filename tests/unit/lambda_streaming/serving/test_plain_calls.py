@@ -26,6 +26,7 @@ from lambda_streaming.serving.answering import ErrorStatus
 from lambda_streaming.serving.other_events import UnhandledEventError
 from tests.fakes.asgi import block, start
 from tests.fakes.events import alb_event, function_url_event, http_api_event, rest_api_event
+from tests.fakes.virtual_time import run_in_real_time
 
 HEALTH = {"httpMethod": "GET", "path": "/health", "headers": {}}
 SQS = {"Records": [{"eventSource": "aws:sqs", "body": "one"}]}
@@ -63,7 +64,7 @@ def test_an_app_starts_once_for_all_calls_from_everywhere() -> None:
     async def while_a_loop_runs() -> Any:
         return answered(handler, HEALTH)
 
-    results = [answered(handler, HEALTH), asyncio.run(while_a_loop_runs())]
+    results = [answered(handler, HEALTH), run_in_real_time(while_a_loop_runs())]
     threads = [
         threading.Thread(target=lambda: results.append(answered(handler, HEALTH))) for _ in range(8)
     ]

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from local_aws.app.project import ProjectInstallError, install_project
+from tests.fakes.virtual_time import run_in_real_time
 
 
 class Pip:
@@ -32,7 +32,7 @@ def pip() -> Pip:
 
 
 def install(project: Path, pip: Pip, *beside: str) -> Path:
-    return asyncio.run(
+    return run_in_real_time(
         install_project(
             project / "requirements.txt",
             beside=beside,
@@ -77,7 +77,7 @@ def test_projects_of_the_same_name_do_not_share_an_environment(tmp_path: Path, p
         (project / "requirements.txt").touch()
         build = tmp_path / "build"
         pythons.add(
-            asyncio.run(
+            run_in_real_time(
                 install_project(
                     project / "requirements.txt",
                     beside=(),
