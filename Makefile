@@ -82,7 +82,7 @@ run: setup ## the whole service on this computer; any app: APP=module:handler [A
 	@PORT="$(PORT)" APP="$(APP)" APP_DIR="$(APP_DIR)" ENV_FILE="$(ENV_FILE)" $(RUN) -m local_aws run
 
 .PHONY: test
-test: setup ## every test, with a tenth of the counts that CI runs (about 3 minutes)
+test: setup ## every test, with a tenth of the counts that CI runs (about 5 minutes)
 	$(PYTEST) -m "not ci"
 
 .PHONY: lint
