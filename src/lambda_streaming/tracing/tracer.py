@@ -50,6 +50,7 @@ class Tracing:
         make_exporter: Callable[[], SpanExporter] | None = None,
         *,
         joins_app_spans: bool = False,
+        tells_outages_once: bool = False,
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -69,6 +70,7 @@ class Tracing:
             self._make_exporter,
             settings.flush_seconds,
             batch_spans=FULL_DETAIL_BATCH_SPANS if settings.is_full_detail else None,
+            tells_outages_once=tells_outages_once,
         )
 
     def start(

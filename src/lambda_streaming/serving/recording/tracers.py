@@ -54,7 +54,7 @@ class Tracers:
             settings,
             invocations,
             HandlerPhase(xray_recorder, settings.service_name, invocations, environ),
-            Tracing(settings, environ, clock, joins_app_spans=joins),
+            Tracing(settings, environ, clock, joins_app_spans=joins, tells_outages_once=True),
             clock,
             xray_recorder,
             correlation.bind_span,

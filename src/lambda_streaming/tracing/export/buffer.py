@@ -47,6 +47,9 @@ class SpanBuffer:
     A batch that failed is kept, at most MAX_KEPT_SPANS with the oldest dropped first, and tried
     once more with the next flush; after that it is lost. A rejected batch is lost at once. Losses
     are counted for the environment (`take_counts`) and for each trace (its root span says them).
+
+    Each flush that loses spans is logged, for alarms that count the lines; with
+    `tells_outages_once`, only the first one of an outage.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SpanBuffer:
         flush_seconds: float,
         *,
         batch_spans: int | None = None,
+        tells_outages_once: bool = False,
     ) -> None:
         self._make_exporter = make_exporter
         self._exporter: OneTryExporter | None = None
@@ -69,6 +73,7 @@ class SpanBuffer:
         self._lost_by_trace: dict[int, int] = {}
         self._failed_flushes = 0
         self._has_told_overflow = False
+        self._tells_outages_once = tells_outages_once
         self._told = _Told.NOTHING
         self.last_outcome: Outcome | None = None
         self.last_problem: str | None = None
@@ -200,7 +205,7 @@ class SpanBuffer:
             self._lose(lost)
             self._failed_flushes += 1
             told, self._told = self._told, max(self._told, _Told.LOST if lost else _Told.KEPT)
-        if self._told is not told:
+        if self._told is not told or (lost and not self._tells_outages_once):
             _log.warning(
                 "the collector did not take the spans: %d kept for one more try, %d lost",
                 len(kept),

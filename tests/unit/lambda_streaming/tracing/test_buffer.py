@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -22,7 +23,7 @@ def spans(count: int) -> list[ReadableSpan]:
     return [ReadableSpan(name=f"span{next(_numbers)}") for _ in range(count)]
 
 
-def buffer_to(exporter: MemoryExporter, **options: int) -> SpanBuffer:
+def buffer_to(exporter: MemoryExporter, **options: Any) -> SpanBuffer:
     return SpanBuffer(lambda: exporter, flush_seconds=5, **options)
 
 
@@ -150,7 +151,8 @@ def test_a_collector_that_takes_nothing_is_told_once_until_it_does(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     outage = [Outcome.FAILED] * 4
-    buffer = buffer_to(MemoryExporter([*outage, Outcome.DELIVERED, *outage]))
+    exporter = MemoryExporter([*outage, Outcome.DELIVERED, *outage])
+    buffer = buffer_to(exporter, tells_outages_once=True)
 
     for _ in range(9):
         add(buffer, *spans(1))
