@@ -45,10 +45,15 @@ def answer_errors_alike(app: FastAPI) -> None:
         return answer(request, 500, "the request could not be answered")
 
 
+# By RFC 9110, section 15.5; Python names them so from 3.13 on.
+_RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
+
 def answer(
     request: Request, status: int, message: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    phrase = _RENAMED.get(status) or HTTPStatus(status).phrase
+    code = phrase.lower().replace(" ", "_")
     request_id = getattr(request.state, "request_id", None)
     body = {"error": {"code": code, "message": message, "request_id": request_id}}
     return JSONResponse(body, status, headers)

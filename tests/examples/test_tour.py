@@ -91,7 +91,7 @@ def test_an_item_that_was_created_can_be_read_where_the_answer_says(way: Way) ->
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/api/items/99999", 404, "not_found"),
         ("POST", "/health", 405, "method_not_allowed"),
-        ("POST", "/api/items/", 422, "unprocessable_entity"),
+        ("POST", "/api/items/", 422, "unprocessable_content"),
     ],
 )
 def test_every_error_has_the_same_form_and_the_id_of_its_request(
