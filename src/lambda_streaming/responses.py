@@ -37,6 +37,11 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """A mapping, or pairs where names repeat."""
 
 
+def header_pairs(headers: Headers | None) -> Iterable[tuple[str, str]]:
+    """Name and value of each; an iterator is read by whoever iterates."""
+    return headers.items() if isinstance(headers, Mapping) else headers or ()
+
+
 Finish: TypeAlias = Callable[[StreamOutcome, BaseException | None], Awaitable[None]]
 """Work after an answer, with the client already served. Called exactly once, also when the answer
 could not be begun, and cancelled where SIGTERM leaves it no time. It is told what the body raised

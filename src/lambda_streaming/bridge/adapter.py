@@ -27,7 +27,7 @@ from lambda_streaming.responses import (
     changed,
 )
 from lambda_streaming.runtime.error_report import log_failure
-from lambda_streaming.runtime.invocation import deadline_of
+from lambda_streaming.runtime.invocation import deadline_of, margin_before
 
 logger = logging.getLogger(__name__)
 
@@ -155,8 +155,7 @@ class AsgiAdapter:
         told("began", lambda: observer.began(scope))
         margin_seconds = self._limits.deadline_margin_seconds
         if deadline is not None:
-            # A short timeout is not all margin.
-            margin_seconds = max(0.0, min(margin_seconds, (deadline - self._monotonic()) / 2))
+            margin_seconds = margin_before(deadline, self._monotonic(), margin_seconds)
         call = Call(
             self._app,
             scope,

@@ -1,7 +1,9 @@
-"""A function of a request as an app: what it may return, and what becomes of what it raises.
+"""A function of a request as an app.
 
-async def chat(request: Request) -> EventStream:
-    return EventStream(tokens(request.json()["prompt"]))
+    async def chat(request: Request) -> EventStream:
+        return EventStream(tokens(request.json()["prompt"]))
+
+What it may return, and what becomes of what it raises, is FunctionApp's.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from lambda_streaming.responses import (
     changed,
 )
 from lambda_streaming.runtime.error_report import is_cancelled, log_failure, run_guarded
-from lambda_streaming.runtime.invocation import deadline_of
+from lambda_streaming.runtime.invocation import deadline_of, margin_before
 from lambda_streaming.runtime.invoker import in_thread, is_async
 from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.sse import to_json
@@ -202,8 +204,7 @@ class FunctionApp:
         deadline = deadline_of(request.context, now)
         margin_seconds = self._limits.deadline_margin_seconds
         if deadline is not None:
-            # A short timeout is not all margin.
-            margin_seconds = max(0.0, min(margin_seconds, (deadline - now) / 2))
+            margin_seconds = margin_before(deadline, now, margin_seconds)
         return _Bounds(deadline, margin_seconds)
 
 

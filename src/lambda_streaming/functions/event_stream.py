@@ -16,8 +16,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias, cast
 
-from lambda_streaming.responses import Headers, StreamingResponse, StreamOutcome, Write
+from lambda_streaming.responses import (
+    Headers,
+    StreamingResponse,
+    StreamOutcome,
+    Write,
+    header_pairs,
+)
 from lambda_streaming.runtime.errors import ConnectionLostError
+from lambda_streaming.runtime.invocation import margin_before
 from lambda_streaming.runtime.response_stream import Iteration, close_body
 from lambda_streaming.sse import encode_comment, encode_event, to_json
 
@@ -63,7 +70,8 @@ class EventStream:
 
     `on_end` is called once when the stream is over, with the reason: `completed` (the events
     ended), `rotate`, `deadline`, `error` (the events raised), `lost`, `stalled` (the client takes
-    nothing), `shutdown`. That a client left is not among them: Lambda does not tell.
+    nothing), `closed` (its page asked for it), `shutdown`. That a client merely left is not among
+    them: Lambda does not tell.
     """
 
     events: AsyncIterable[Event] | Iterable[Event] = field(repr=False)
@@ -91,8 +99,7 @@ class Lifetime:
         """When, on the event loop's clock, and for which reason."""
         rotates_at = now + self.max_stream_seconds
         if self.deadline is not None:
-            # Of an invocation shorter than twice the margin, half is for the stream.
-            last_call = self.deadline - min(self.margin_seconds, (self.deadline - now) / 2)
+            last_call = self.deadline - margin_before(self.deadline, now, self.margin_seconds)
             if last_call < rotates_at:
                 return last_call, "deadline"
         return rotates_at, "rotate"
@@ -103,7 +110,7 @@ def event_stream_response(
 ) -> StreamingResponse:
     """The answer that delivers the events."""
     body = EventStreamBody(stream, lifetime, random)
-    given = _pairs(stream.headers)
+    given = list(header_pairs(stream.headers))
     own = {name.lower() for name, _ in given if isinstance(name, str)}
     headers = [(name, value) for name, value in _HEADERS.items() if name not in own]
     return StreamingResponse(
@@ -266,7 +273,3 @@ class _Heartbeats:
             finally:
                 self._is_writing = False
             self.wrote()
-
-
-def _pairs(headers: Headers | None) -> list[tuple[str, str]]:
-    return list(headers.items() if isinstance(headers, Mapping) else headers or ())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 
-from lambda_streaming.responses import Headers
+from lambda_streaming.responses import Headers, header_pairs
 
 LAST_CHUNK = b"0\r\n\r\n"
 INTEGRATION_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
@@ -104,7 +104,7 @@ def check_head(status: int, headers: Headers | None, cookies: Sequence[str]) -> 
     are read more than once."""
     if len(prelude_chunks(status, headers, cookies)) <= _MAX_PRELUDE_BYTES:
         return
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    pairs = header_pairs(headers)
     fields = [*pairs, *(("Set-Cookie", cookie) for cookie in cookies)]
     name, value = max(fields, key=lambda field: len(field[1]))
     raise ValueError(
@@ -132,7 +132,7 @@ def answer_fields(
     fields: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
     all_cookies = list(cookies)
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
+    for name, value in header_pairs(headers):
         _check_name(name)
         _check_value(name, value)
         lowered, value = name.lower(), value.strip(" \t")

@@ -156,6 +156,12 @@ def deadline_of(context: object, now: float) -> float | None:
     return now + milliseconds / 1000
 
 
+def margin_before(deadline: float, now: float, margin_seconds: float) -> float:
+    """How long before its deadline an answer ends; of an invocation shorter than twice the margin,
+    half is for the answer."""
+    return max(0.0, min(margin_seconds, (deadline - now) / 2))
+
+
 def parse_deadline(
     header: str | None, *, wall_clock: Callable[[], float], monotonic: Callable[[], float]
 ) -> float | None:

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
@@ -30,6 +29,7 @@ from lambda_streaming.responses import (
     Result,
     StreamingResponse,
     StreamOutcome,
+    changed,
 )
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
@@ -141,7 +141,7 @@ class Answering:
         except (ValueError, TypeError) as error:  # a status or header that cannot be sent
             logger.error("the answer was not sent: %s", error)
             instead = server_error(request)
-        sent = replace(instead, finish=response.finish, route=response.route)
+        sent = changed(instead, finish=response.finish, route=response.route)
         return door.answer(sent, document, AnswerOptions()), line.of(sent).finish
 
     async def _asked(
