@@ -28,7 +28,8 @@ from lambdas.sse_streaming.sentiment import SENTIMENT
 from lambdas.sse_streaming.streams.stream import Streams
 from local_aws.data.clients import local_client
 from local_aws.data.fault_proxy import FaultProxy
-from local_aws.sentiment.tables import TableNames, create_tables
+from local_aws.feed.sentiment import declaration
+from local_aws.feed.tables import TableNames, create_tables
 from local_aws.servers.loop_thread import LoopThread
 from tests.absence import missing
 from tests.fakes.dynamodb import running_engine
@@ -94,7 +95,8 @@ def till() -> Iterator[Till]:
         if not engine.is_exact:
             missing("the stand-in for dynoxide does not charge by AWS's rule")
         admin = local_client("dynamodb", engine.url)
-        create_tables(admin, TableNames())
+        feed = declaration.SENTIMENT
+        create_tables(admin, TableNames.from_environ({}, feed), feed)
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
             environment.setenv("AWS_ACCESS_KEY_ID", "TEST")

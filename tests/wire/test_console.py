@@ -19,7 +19,8 @@ from local_aws.data.clients import STACK_ITSELF
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.faults import THROTTLE, ProxiedRequest
 from local_aws.data.index_lag import IndexLag
-from local_aws.sentiment.items import NotWrittenError, complete_item
+from local_aws.feed.items import NotWrittenError
+from local_aws.feed.sentiment.items import SENTIMENT_ITEMS
 from local_aws.traces.receivers.otlp_behaviour import REFUSED
 from local_aws.traces.receivers.otlp_collector import OtlpCollector
 from local_aws.traces.store import TraceStore
@@ -40,7 +41,7 @@ class MemoryItems:
     async def put(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.is_out:
             raise NotWrittenError("nobody answers")
-        whole = complete_item(item, now_ms=NOW_MS)
+        whole = SENTIMENT_ITEMS.complete(item, now_ms=NOW_MS)
         self.written.append(whole)
         return whole
 

@@ -16,7 +16,7 @@ import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
-from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.feed.sentiment.function import ENVIRONMENT
 from local_aws.settings import DOOR_PORTS, REPOSITORY_ROOT, Settings
 from local_aws.stack import PortTakenError
 from local_aws.state_file import RunningStack

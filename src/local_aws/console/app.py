@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from local_aws.console.access import ConsoleAccess
 from local_aws.console.fault_switches import UnknownFaultError
-from local_aws.sentiment.items import ItemError, NotWrittenError, parse_item
+from local_aws.feed.items import ItemError, NotWrittenError, parse_item
 from local_aws.traces import waterfall
 from local_aws.traces.store import TraceStore
 

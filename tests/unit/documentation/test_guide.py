@@ -16,7 +16,7 @@ from lambdas.sse_streaming.http import routes
 from lambdas.sse_streaming.http.routes import Route, find_route
 from lambdas.sse_streaming.sentiment import SENTIMENT
 from lambdas.sse_streaming.streams.stream import ANNOTATIONS
-from local_aws.sentiment.tables import SAMPLE_CONFIGURATIONS
+from local_aws.feed.sentiment.configurations import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings
 from tests.fakes.virtual_time import run_virtually
 from tests.unit.documentation.pages import ROOT, quoted, rows_of, section_of, text_of

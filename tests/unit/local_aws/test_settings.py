@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lambdas.sse_streaming import settings as lambdas_settings
-from local_aws.sentiment.function import DEFAULT_HEARTBEAT_SECONDS
+from local_aws.feed.function import DEFAULT_HEARTBEAT_SECONDS
+from local_aws.feed.sentiment.declaration import SENTIMENT
 from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
 
 STREAMS = {"STREAMING_INVOKE_MODE": "stream"}
@@ -116,7 +117,7 @@ def test_an_app_is_run_where_its_author_starts_the_stack(
     assert settings.function.environment == STREAMS
     assert settings.function.passed_on == {"STREAMING_B": "2"}
     assert settings.watched == tmp_path
-    assert not settings.serves_sentiment
+    assert settings.feed is None
     assert (
         Settings.from_environ({"APP": "shop.main:handler", "LOCAL_RELOAD": "off"}).watched is None
     )
@@ -149,7 +150,7 @@ def test_an_apps_function_url_has_cors_where_its_setting_says_so(tmp_path: Path)
 
 def test_the_service_by_its_name_is_the_service() -> None:
     settings = Settings.from_environ({"APP": "lambdas.sse_streaming.entrypoint:handler"})
-    assert settings.serves_sentiment
+    assert settings.feed == SENTIMENT
     assert settings.function.environment == Settings.from_environ({}).function.environment
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.sentiment.tables import TableNames
+from local_aws.feed.tables import TableNames
 from local_aws.settings import Settings
 from local_aws.state_file import NoStackError, RunningStack, forget, running_stack, state_file
 
@@ -27,7 +27,7 @@ def stack(port: int, *, pid: int | None = None, connections: str = "connections"
         url=f"http://127.0.0.1:{port}",
         console_url=f"http://127.0.0.1:{port + 1}",
         dynamodb_url="http://127.0.0.1:1",
-        tables=TableNames(connections=connections),
+        tables=TableNames(connections=connections, items_index="by_time"),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from local_aws import commands
 from local_aws.__main__ import main
-from local_aws.sentiment.tables import TableNames
+from local_aws.feed.tables import TableNames
 from local_aws.state_file import RunningStack
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -116,7 +116,7 @@ def test_a_trace_is_asked_of_the_running_stack(
         url="http://127.0.0.1:2",
         console_url="http://127.0.0.1:1",
         dynamodb_url="http://127.0.0.1:3",
-        tables=TableNames(),
+        tables=TableNames(items_index="by_time"),
     ).write(file)
     asked: list[str] = []
 

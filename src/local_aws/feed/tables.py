@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-SAMPLE_CONFIGURATIONS: tuple[dict[str, Any], ...] = (
-    {
-        "config_id": "tech-positive",
-        "owner": "alice",
-        "sentiment": ["positive"],
-        "tickers": ["AAPL", "MSFT", "NVDA"],
-    },
-    {
-        "config_id": "everything",
-        "owner": "alice",
-        "sentiment": ["positive", "neutral", "negative"],
-        "tickers": [],
-    },
-    {
-        "config_id": "of-someone-else",
-        "owner": "bob",
-        "sentiment": ["negative"],
-        "tickers": [],
-    },
-)
+from local_aws.feed.declaration import Declaration
 
 
 class TablesError(Exception):
@@ -39,35 +20,35 @@ class TableNames:
     items: str = "items"
     connections: str = "connections"
     configurations: str = "configurations"
-    items_index: str = "by_sentiment"
+    items_index: str = field(kw_only=True)
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> TableNames:
+    def from_environ(cls, environ: Mapping[str, str], feed: Declaration) -> TableNames:
         """The names that the function is configured with."""
-        default = cls()
+        default = cls(items_index=feed.index)
         return cls(
             environ.get("SSE_ITEMS_TABLE") or default.items,
             environ.get("SSE_CONNECTIONS_TABLE") or default.connections,
             environ.get("SSE_CONFIGURATIONS_TABLE") or default.configurations,
-            environ.get("SSE_ITEMS_INDEX") or default.items_index,
+            items_index=environ.get("SSE_ITEMS_INDEX") or default.items_index,
         )
 
-    @property
-    def key_names(self) -> dict[str, tuple[str, ...]]:
+    def keys(self, feed: Declaration) -> dict[str, tuple[str, ...]]:
+        """The key attributes of each table."""
         return {
-            self.items: ("item_id",),
+            self.items: (feed.item_id,),
             self.connections: ("pk", "sk"),
             self.configurations: ("config_id",),
         }
 
 
-def create_tables(dynamodb: Any, names: TableNames) -> None:
+def create_tables(dynamodb: Any, names: TableNames, feed: Declaration) -> None:
     """Creates the missing tables: an engine that the user runs may have them already.
 
     Raises TablesError.
     """
     existing = set(dynamodb.list_tables()["TableNames"])
-    for definition in _definitions(names):
+    for definition in _definitions(names, feed):
         if definition["TableName"] not in existing:
             try:
                 dynamodb.create_table(BillingMode="PAY_PER_REQUEST", **definition)
@@ -75,24 +56,9 @@ def create_tables(dynamodb: Any, names: TableNames) -> None:
                 raise TablesError(
                     f"The table {definition['TableName']!r} cannot be created: {reason(error)}"
                 ) from error
-    for name in names.key_names:
+    for name in names.keys(feed):
         dynamodb.get_waiter("table_exists").wait(
             TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-        )
-
-
-def put_sample_configurations(dynamodb: Any, table: str, *, account_id: str) -> None:
-    """Writes SAMPLE_CONFIGURATIONS; their owners become users of this account."""
-    for sample in SAMPLE_CONFIGURATIONS:
-        configuration = {**sample, "owner": f"arn:aws:iam::{account_id}:user/{sample['owner']}"}
-        dynamodb.put_item(
-            TableName=table,
-            Item={
-                name: {"L": [{"S": one} for one in value]}
-                if isinstance(value, list)
-                else {"S": value}
-                for name, value in configuration.items()
-            },
         )
 
 
@@ -106,34 +72,36 @@ def reason(error: BotoCoreError | ClientError) -> str:
     return " ".join(text.split())
 
 
-def _definitions(names: TableNames) -> list[dict[str, Any]]:
+def _definitions(names: TableNames, feed: Declaration) -> list[dict[str, Any]]:
     return [
         {
             "TableName": names.items,
-            "AttributeDefinitions": _attributes(item_id="S", sentiment_type="S", published_at="N"),
-            "KeySchema": _key("item_id"),
+            "AttributeDefinitions": _attributes(
+                {feed.item_id: "S", feed.partition: "S", feed.time: "N"}
+            ),
+            "KeySchema": _key(feed.item_id),
             "GlobalSecondaryIndexes": [
                 {
                     "IndexName": names.items_index,
-                    "KeySchema": _key("sentiment_type", "published_at"),
+                    "KeySchema": _key(feed.partition, feed.time),
                     "Projection": {"ProjectionType": "ALL"},
                 }
             ],
         },
         {
             "TableName": names.connections,
-            "AttributeDefinitions": _attributes(pk="S", sk="S"),
+            "AttributeDefinitions": _attributes({"pk": "S", "sk": "S"}),
             "KeySchema": _key("pk", "sk"),
         },
         {
             "TableName": names.configurations,
-            "AttributeDefinitions": _attributes(config_id="S"),
+            "AttributeDefinitions": _attributes({"config_id": "S"}),
             "KeySchema": _key("config_id"),
         },
     ]
 
 
-def _attributes(**types: str) -> list[dict[str, str]]:
+def _attributes(types: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()]
 
 

@@ -7,20 +7,15 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from local_aws.sentiment.items import (
-    SENTIMENTS,
-    ItemError,
-    complete_item,
-    generate_item,
-    parse_item,
-)
+from local_aws.feed.items import ItemError, parse_item
+from local_aws.feed.sentiment.items import SENTIMENT_ITEMS, SENTIMENTS, generate_item
 
 NOW_MS = 1_700_000_000_000
 
 
 def test_the_same_seed_gives_the_same_items() -> None:
     first, second = (
-        [generate_item(r, now_ms=NOW_MS) for _ in range(50)]
+        [generate_item(r, NOW_MS) for _ in range(50)]
         for r in (
             Random(1),
             Random(1),
@@ -34,13 +29,13 @@ def test_the_same_seed_gives_the_same_items() -> None:
 def test_generated_items_keep_the_contract() -> None:
     random = Random(2)
     for _ in range(200):
-        item = generate_item(random, now_ms=NOW_MS)
-        assert complete_item(item, now_ms=0) == item
+        item = generate_item(random, NOW_MS)
+        assert SENTIMENT_ITEMS.complete(item, now_ms=0) == item
         assert 0 <= item["score"] <= 1
 
 
 def test_missing_id_and_time_are_filled_in_and_floats_become_decimals() -> None:
-    item = complete_item(
+    item = SENTIMENT_ITEMS.complete(
         {"sentiment_type": "neutral", "score": 0.1, "more": {"list": [1.5]}}, now_ms=NOW_MS
     )
     assert item["item_id"]
@@ -65,7 +60,7 @@ def test_missing_id_and_time_are_filled_in_and_floats_become_decimals() -> None:
 )
 def test_an_item_that_breaks_the_contract_is_refused(broken: dict[str, Any], reason: str) -> None:
     with pytest.raises(ItemError, match=reason):
-        complete_item({"sentiment_type": "neutral", **broken}, now_ms=NOW_MS)
+        SENTIMENT_ITEMS.complete({"sentiment_type": "neutral", **broken}, now_ms=NOW_MS)
 
 
 def nested(levels: int) -> Any:
@@ -101,7 +96,7 @@ def of_size(size: int) -> dict[str, Any]:
 )
 def test_an_item_beyond_dynamodbs_limits_is_refused(beyond: dict[str, Any], reason: str) -> None:
     with pytest.raises(ItemError, match=reason):
-        complete_item({"sentiment_type": "neutral", **beyond}, now_ms=NOW_MS)
+        SENTIMENT_ITEMS.complete({"sentiment_type": "neutral", **beyond}, now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +111,7 @@ def test_an_item_beyond_dynamodbs_limits_is_refused(beyond: dict[str, Any], reas
     ],
 )
 def test_an_item_at_dynamodbs_limits_is_kept_and_boto3_takes_it(within: dict[str, Any]) -> None:
-    item = complete_item({"sentiment_type": "neutral", **within}, now_ms=NOW_MS)
+    item = SENTIMENT_ITEMS.complete({"sentiment_type": "neutral", **within}, now_ms=NOW_MS)
     assert {name: item[name] for name in within} == within
     TypeSerializer().serialize(item)
 

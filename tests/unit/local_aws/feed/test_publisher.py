@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local_aws.sentiment.items import ItemError, NotWrittenError
-from local_aws.sentiment.publisher import put_into
+from local_aws.feed.items import ItemError, NotWrittenError
+from local_aws.feed.publisher import put_into
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,25 @@
-"""Sentiment items: validation, and a generator of plausible ones."""
+"""A feed's items: what they have to keep, by its declaration and by DynamoDB."""
 
 from __future__ import annotations
 
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, DecimalException
-from random import Random
 from typing import Any
 
 from boto3.dynamodb.types import DYNAMODB_CONTEXT
 
-SENTIMENTS = ("positive", "neutral", "negative")
-_TICKER = re.compile(r"[A-Za-z0-9.^=-]{1,16}")
+from local_aws.feed.declaration import Declaration
+
+Check = Callable[[Mapping[str, Any]], None]
+
 _MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999: more is not milliseconds
 
 # Service, Account, and Table Quotas in Amazon DynamoDB: items, attributes, partition keys, numbers.
 _MAX_ITEM_BYTES = 400 * 1024
-_MAX_ITEM_ID_BYTES = 2048
+_MAX_KEY_BYTES = 2048
 _MAX_NAME_BYTES = 64 * 1024 - 1
 _MAX_LEVELS = 32
 _MAX_DIGITS = 38
@@ -26,43 +27,6 @@ _LEAST_EXPONENT, _GREATEST_EXPONENT = -130, 125
 _OUT_OF_RANGE = "is out of DynamoDB's range of numbers, 1E-130 to 9.99E+125"
 
 _PLAIN_NAME = re.compile(r"[\w-]{1,40}", re.ASCII)
-
-_COMPANIES = {
-    "AAPL": "Apple",
-    "AMZN": "Amazon",
-    "BRK.B": "Berkshire Hathaway",
-    "GOOG": "Alphabet",
-    "JPM": "JPMorgan",
-    "META": "Meta",
-    "MSFT": "Microsoft",
-    "NVDA": "Nvidia",
-    "SAP.DE": "SAP",
-    "TSLA": "Tesla",
-    "^GSPC": "The S&P 500",
-}
-_HEADLINES = {
-    "positive": (
-        "{name} beats expectations for the quarter",
-        "{name} raises its outlook",
-        "Analysts lift targets for {name}",
-        "{name} climbs on strong demand",
-    ),
-    "neutral": (
-        "{name} to report results on Thursday",
-        "{name} holds steady in quiet trading",
-        "What to watch at {name} this week",
-        "{name} names a new finance chief",
-    ),
-    "negative": (
-        "{name} warns of slower growth",
-        "{name} slips after a downgrade",
-        "Regulators look into {name}",
-        "{name} cuts its forecast",
-    ),
-}
-_SOURCES = ("wire", "newsroom", "filing", "social")
-_SCORES = {"positive": (0.6, 1.0), "neutral": (0.35, 0.65), "negative": (0.0, 0.4)}
-_SHARE_WITHOUT_TICKER = 0.05
 
 
 class ItemError(ValueError):
@@ -73,22 +37,8 @@ class NotWrittenError(Exception):
     """DynamoDB did not write the item, and the item is not at fault; the text says why."""
 
 
-def generate_item(random: Random, *, now_ms: int) -> dict[str, Any]:
-    """A plausible item. The same random state gives the same item."""
-    sentiment = random.choices(SENTIMENTS, weights=(4, 3, 3))[0]
-    ticker, name = random.choice(list(_COMPANIES.items()))
-    low, high = _SCORES[sentiment]
-    item: dict[str, Any] = {
-        "item_id": str(uuid.UUID(int=random.getrandbits(128), version=4)),
-        "sentiment_type": sentiment,
-        "published_at": now_ms,
-        "score": Decimal(str(round(random.uniform(low, high), 3))),
-        "headline": random.choice(_HEADLINES[sentiment]).format(name=name),
-        "source": random.choice(_SOURCES),
-    }
-    if random.random() >= _SHARE_WITHOUT_TICKER:
-        item["ticker"] = ticker
-    return item
+def nothing_more(_: Mapping[str, Any]) -> None:
+    """The check of a feed whose declaration says everything."""
 
 
 def parse_item(text: bytes) -> dict[str, Any]:
@@ -110,27 +60,27 @@ def parse_item(text: bytes) -> dict[str, Any]:
     return item
 
 
-def complete_item(given: Mapping[str, Any], *, now_ms: int) -> dict[str, Any]:
-    """The item with item_id and published_at filled in where they are missing, fit for DynamoDB.
+def complete_item(
+    given: Mapping[str, Any], *, feed: Declaration, now_ms: int, check: Check = nothing_more
+) -> dict[str, Any]:
+    """The item with its id and its time filled in where they are missing, fit for DynamoDB.
+    `check` raises ItemError for what else the feed's items have to keep.
 
     Raises ItemError.
     """
-    item = {"item_id": str(uuid.uuid4()), "published_at": now_ms, **given}
-    item_id = item["item_id"]
-    if not isinstance(item_id, str) or not item_id:
-        raise ItemError("item_id must be a string that is not empty")
-    if _bytes_in(item_id, "item_id") > _MAX_ITEM_ID_BYTES:
-        raise ItemError(f"item_id has more than the {_MAX_ITEM_ID_BYTES} bytes of a partition key")
-    if item.get("sentiment_type") not in SENTIMENTS:
-        raise ItemError(f"sentiment_type must be one of {', '.join(SENTIMENTS)}")
-    published_at = item["published_at"]
-    if isinstance(published_at, bool) or not isinstance(published_at, int):
-        raise ItemError("published_at must be a whole number of epoch milliseconds")
-    if not 0 <= published_at <= _MAX_EPOCH_MS:
-        raise ItemError("published_at is outside of epoch milliseconds")
-    ticker = item.get("ticker", "A")
-    if not isinstance(ticker, str) or not _TICKER.fullmatch(ticker):
-        raise ItemError("ticker must be 1 to 16 of A-Z a-z 0-9 . ^ = -")
+    item = {feed.item_id: str(uuid.uuid4()), feed.time: now_ms // feed.ms_per_unit, **given}
+    _check_text(item[feed.item_id], feed.item_id)
+    if feed.values is None:
+        _check_text(item.get(feed.partition), feed.partition)
+    elif item.get(feed.partition) not in feed.values:
+        raise ItemError(f"{feed.partition} must be one of {', '.join(feed.values)}")
+    time = item[feed.time]
+    if isinstance(time, bool) or not isinstance(time, int):
+        raise ItemError(f"{feed.time} must be a whole number of epoch {feed.unit_in_words}")
+    if not 0 <= time <= _MAX_EPOCH_MS // feed.ms_per_unit:
+        hint = " (are these milliseconds?)" if feed.time_unit == "s" else ""
+        raise ItemError(f"{feed.time} is outside of epoch {feed.unit_in_words}{hint}")
+    check(item)
     whole = {
         name: _storable(value, _checked_name(name, "the item"), level=1)
         for name, value in item.items()
@@ -139,6 +89,14 @@ def complete_item(given: Mapping[str, Any], *, now_ms: int) -> dict[str, Any]:
     if size > _MAX_ITEM_BYTES:
         raise ItemError(f"the item has {size} bytes as DynamoDB counts, at most {_MAX_ITEM_BYTES}")
     return whole
+
+
+def _check_text(value: Any, name: str) -> None:
+    """Of an attribute that is a key, of the table or of its index."""
+    if not isinstance(value, str) or not value:
+        raise ItemError(f"{name} must be a string that is not empty")
+    if _bytes_in(value, name) > _MAX_KEY_BYTES:
+        raise ItemError(f"{name} has more than the {_MAX_KEY_BYTES} bytes of a partition key")
 
 
 def _whole(text: str) -> int | Decimal:

@@ -1,4 +1,4 @@
-"""The service's function: how the stack configures it, and how its streams are recognised.
+"""A feed's function: how the stack configures it, and how its streams are recognised.
 
 The values suit one computer: short streams, so that rotation is seen, and fewer connection slots
 than execution environments, so that the function's own refusal comes before Lambda's.
@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from types import MappingProxyType
 
-NAME = "sse-streaming"
-HANDLER = "lambdas.sse_streaming.entrypoint.handler"
-ENVIRONMENT: Mapping[str, str] = MappingProxyType(
-    {
+from local_aws.feed.declaration import Declaration
+
+SETTING_PREFIX = "SSE_"
+"""How the names of the service's own settings begin."""
+
+DEFAULT_HEARTBEAT_SECONDS = 15.0
+
+
+def feed_environment(declaration: Declaration, *, name: str) -> dict[str, str]:
+    """The configured environment of a feed's function, which is called `name`."""
+    return {
         "SSE_ITEMS_TABLE": "items",
         "SSE_CONNECTIONS_TABLE": "connections",
         "SSE_CONFIGURATIONS_TABLE": "configurations",
         "SSE_MAX_CONNECTIONS": "15",
         "SSE_MAX_STREAM_SECONDS": "50",
         "SSE_TRACE_ROUTE": "on",
-        "SSE_AUTH": "none",
-        "POWERTOOLS_SERVICE_NAME": NAME,
-        "OTEL_SERVICE_NAME": NAME,
+        "SSE_AUTH": "iam" if declaration.needs_callers else "none",
+        "POWERTOOLS_SERVICE_NAME": name,
+        "OTEL_SERVICE_NAME": name,
     }
-)
-SETTING_PREFIXES = ("SSE_", "STREAMING_", "OTEL_", "POWERTOOLS_")
-"""How the names of its settings begin."""
-
-DEFAULT_HEARTBEAT_SECONDS = 15.0
 
 
 def new_secrets() -> dict[str, str]:

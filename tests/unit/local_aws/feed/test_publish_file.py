@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from local_aws.sentiment.items import NotWrittenError
-from local_aws.sentiment.publish_file import publish_lines
+from local_aws.feed.items import NotWrittenError
+from local_aws.feed.publish_file import publish_lines
+from local_aws.feed.sentiment.items import SENTIMENT_ITEMS
 
 NOW_MS = 1_700_000_000_000
 
@@ -21,6 +22,7 @@ class Published:
         self.is_all_good = publish_lines(
             b"\n".join(x if isinstance(x, bytes) else line(**x) for x in lines),
             self._put,
+            SENTIMENT_ITEMS,
             keep_times=keep_times,
             say=self.said.append,
             wall_clock=lambda: NOW_MS / 1000,
@@ -101,6 +103,11 @@ def test_progress_is_said_every_two_seconds() -> None:
     ticks = iter(range(0, 100, 1))
     text = b"\n".join([line()] * 6)
     publish_lines(
-        text, lambda _: None, keep_times=True, say=said.append, monotonic=lambda: next(ticks)
+        text,
+        lambda _: None,
+        SENTIMENT_ITEMS,
+        keep_times=True,
+        say=said.append,
+        monotonic=lambda: next(ticks),
     )
     assert "2 of 6 published …" in said

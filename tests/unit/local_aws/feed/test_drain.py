@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from local_aws.sentiment.drain import DrainError, drain_until
+from local_aws.feed.drain import DrainError, drain_until
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local_aws.sentiment.items import ItemError, NotWrittenError, complete_item, parse_item
-from local_aws.sentiment.publisher import Put
+from local_aws.feed.declaration import Declaration
+from local_aws.feed.feed_items import FeedItems
+from local_aws.feed.items import ItemError, NotWrittenError, parse_item
+from local_aws.feed.publisher import Put
 
 _PROGRESS_EVERY_SECONDS = 2.0
 
@@ -24,7 +26,9 @@ class Line:
     """Whether the line itself says when the item was published."""
 
 
-def read_lines(text: bytes, *, now_ms: int) -> tuple[list[Line], list[tuple[int, str]]]:
+def read_lines(
+    text: bytes, items: FeedItems, *, now_ms: int
+) -> tuple[list[Line], list[tuple[int, str]]]:
     """The good lines, and for each bad one its number and what is wrong; skips empty lines.
 
     Only a line feed ends a line: JSON may hold every other separator inside of a string.
@@ -36,25 +40,25 @@ def read_lines(text: bytes, *, now_ms: int) -> tuple[list[Line], list[tuple[int,
             continue
         try:
             given = parse_item(line.rstrip(b"\r"))
-            item = complete_item(given, now_ms=now_ms)
+            item = items.complete(given, now_ms=now_ms)
         except ItemError as error:
             bad.append((number, str(error)))
         else:
-            lines.append(Line(number, item, is_timed="published_at" in given))
+            lines.append(Line(number, item, is_timed=items.feed.time in given))
     return lines, bad
 
 
-def restamp(lines: Iterable[Line], *, now_ms: int) -> list[Line]:
+def restamp(lines: Iterable[Line], feed: Declaration, *, now_ms: int) -> list[Line]:
     """Shifts the lines' times: the earliest becomes now, the others keep their distance from it.
 
     The function holds each item back until it is due, so a file plays at its own pace. Lines
     without a time have been given the present one and stay.
     """
     kept = list(lines)
-    times = [line.item["published_at"] for line in kept if line.is_timed]
-    shift_ms = now_ms - min(times, default=now_ms)
+    now = now_ms // feed.ms_per_unit
+    shift = now - min((line.item[feed.time] for line in kept if line.is_timed), default=now)
     return [
-        replace(line, item={**line.item, "published_at": line.item["published_at"] + shift_ms})
+        replace(line, item={**line.item, feed.time: line.item[feed.time] + shift})
         if line.is_timed
         else line
         for line in kept
@@ -64,6 +68,7 @@ def restamp(lines: Iterable[Line], *, now_ms: int) -> list[Line]:
 def publish_lines(
     text: bytes,
     put: Put,
+    items: FeedItems,
     *,
     keep_times: bool,
     say: Callable[[str], None],
@@ -72,17 +77,17 @@ def publish_lines(
 ) -> bool:
     """Publishes the good lines and reports the others; True if every line was published."""
     now_ms = int(wall_clock() * 1000)
-    lines, bad = read_lines(text, now_ms=now_ms)
+    lines, bad = read_lines(text, items, now_ms=now_ms)
     for number, reason in bad:
         say(f"line {number}: {reason}")
     if not keep_times:
-        lines = restamp(lines, now_ms=now_ms)
+        lines = restamp(lines, items.feed, now_ms=now_ms)
     said_at = monotonic()
     failed = 0
     for done, line in enumerate(lines, start=1):
         try:
             # Once more: moved in time, an item may have left the range of times.
-            put(complete_item(line.item, now_ms=now_ms))
+            put(items.complete(line.item, now_ms=now_ms))
         except (ItemError, NotWrittenError) as error:
             failed += 1
             say(f"line {line.number}: not written: {error}")
