@@ -177,7 +177,13 @@ def _banner(stack: Stack) -> str:
         lines.insert(0, ("App", f"{function.handler}, as the function {function.name}"))
     if feed is not None:
         names = stack.names
-        lines.append(("Tables", f"{names.items}, {names.connections}, {names.configurations}"))
+        lines += [
+            ("Tables", f"{names.items}, {names.connections}, {names.configurations}"),
+            (
+                "DynamoDB",
+                f"{stack.dynamodb.url}, as AWS_ENDPOINT_URL_DYNAMODB for what writes items",
+            ),
+        ]
     if feed is None:
         commands, first_steps = "make trace", [f"curl -N '{stack.url}/'"]
     else:
