@@ -215,7 +215,7 @@ class FeedSchema:
         _check_time_unit(self.time_unit)
         object.__setattr__(self, "filters", _filters(self.filters))
         for one in self.filters:
-            if one.attribute in (self.partition, self.time, LATENCY_ATTRIBUTE):
+            if one.attribute in (self.partition, self.time):
                 raise ValueError(
                     f"Filter({one.attribute!r}): a filter is for an attribute beside the partition"
                     " and the time; partitions are chosen by chosen_by"

@@ -176,6 +176,21 @@ def test_a_page_is_a_bounded_range_of_time() -> None:
     assert query["Limit"] == 5
 
 
+def test_items_without_the_declared_attributes_are_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else a misspelt declaration would be a stream in which nothing ever comes."""
+    client = RecordingClient(Items=[{"id": {"S": "secret"}, "timestamp": {"N": "1"}}])
+    index = DynamoItemsIndex(lambda: client, "jobs", "by_tenant", JOBS)
+
+    for _ in range(2):
+        assert index.page("a", 0, 9, limit=5).items == ()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "items of the index are passed over: they have no 'job_id' (S) or no 'timestamp' (N)"
+    ]
+
+
 # Seconds
 
 
