@@ -57,4 +57,9 @@ async def declared_feed(function: FunctionSettings) -> Declaration | None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return Declaration.from_json(json.loads(printed)) if process.returncode == 0 else None
+    if process.returncode != 0:
+        return None
+    try:
+        return Declaration.from_json(json.loads(printed))
+    except (ValueError, LookupError, TypeError):  # the module has ended the process
+        return None

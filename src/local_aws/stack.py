@@ -35,6 +35,7 @@ from local_aws.feed.sentiment.configurations import put_sample_configurations
 from local_aws.feed.sentiment.declaration import SENTIMENT
 from local_aws.feed.sentiment.items import items_of
 from local_aws.feed.tables import TableNames, create_tables
+from local_aws.feed_of_app import declared_feed
 from local_aws.lambda_side.environ import Wiring
 from local_aws.lambda_side.invocation import Invocation
 from local_aws.lambda_side.lambda_service import LambdaService
@@ -50,6 +51,10 @@ from local_aws.traces.store import TraceStore
 _MOTO_NOTICE = (
     "No dynoxide binary was found, so moto stands in for DynamoDB: the same answers, but index "
     "queries grow slower with the table and capacity is not charged by AWS's rule."
+)
+_FEED_CHANGED = (
+    "The feed is declared in another way now: start the stack anew (Ctrl-C, make run), which makes "
+    "its tables and settings."
 )
 
 
@@ -291,6 +296,10 @@ class Stack:
     async def _replace(self, changed: str) -> None:
         self._say(f"{changed} has changed: the next request starts the function anew.")
         await self.lambda_service.fleet.replace()
+        if self.settings.feed is not None:
+            feed = await declared_feed(self.settings.function)
+            if feed is not None and not feed.is_served_like(self.settings.feed):
+                self._say(_FEED_CHANGED)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from local_aws.data.clients import local_client
-from local_aws.sentiment.tables import TableNames, create_tables
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.feed.tables import TableNames, create_tables
 from tests.fakes.dynamodb import running_engine
 from tests.fakes.events import function_url_event
 from tests.fakes.managed_runtime import SOURCES, managed_function
@@ -40,7 +41,7 @@ def environ() -> Iterator[dict[str, str]]:
     """Of a deployment with three jobs of Alice's, one of Bob's, and a saved filter of Alice's."""
     with running_engine() as engine:
         dynamodb = local_client("dynamodb", engine.url)
-        create_tables(dynamodb, TableNames())
+        create_tables(dynamodb, TableNames.from_environ({}, SENTIMENT), SENTIMENT)
         dynamodb.create_table(
             TableName="jobs",
             BillingMode="PAY_PER_REQUEST",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 _MS_PER_UNIT = {"ms": 1, "s": 1000}
@@ -65,10 +65,10 @@ class Declaration:
     def unit_in_words(self) -> str:
         return _UNITS_IN_WORDS[self.time_unit]
 
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """What the items table and its index are made of."""
-        return self.item_id, self.partition, self.time, self.index
+    def is_served_like(self, other: Declaration) -> bool:
+        """Whether the other needs no other tables, settings or samples: only the function itself
+        and the console's page read the event's name and the filters."""
+        return replace(self, event="", filters=()) == replace(other, event="", filters=())
 
 
 def _texts(values: Any) -> tuple[str, ...] | None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from local_aws.feed.feed_items import FeedItems
 from local_aws.feed.items import NotWrittenError
 from local_aws.feed.publish_file import publish_lines
 from local_aws.feed.sentiment.items import SENTIMENT_ITEMS
+from tests.fakes.declared_feeds import JOBS
 
 NOW_MS = 1_700_000_000_000
 
@@ -111,3 +113,17 @@ def test_progress_is_said_every_two_seconds() -> None:
         monotonic=lambda: next(ticks),
     )
     assert "2 of 6 published …" in said
+
+
+def test_times_in_seconds_are_moved_in_seconds() -> None:
+    written: list[Mapping[str, Any]] = []
+    text = b'{"tenant": "a", "at": 5}\n{"tenant": "a", "at": 7}\n{"tenant": "a"}'
+    publish_lines(
+        text,
+        written.append,
+        FeedItems.declared(JOBS),
+        keep_times=False,
+        say=lambda _: None,
+        wall_clock=lambda: NOW_MS / 1000,
+    )
+    assert [item["at"] - NOW_MS // 1000 for item in written] == [0, 2, 0]
