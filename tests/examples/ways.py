@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import httpx
+from starlette.testclient import TestClient
 
 from local_aws.background import BackgroundStack
 from local_aws.lambda_side.environment import Phase
@@ -39,6 +41,14 @@ class Way:
 
     client: httpx.Client
     root_path: str = ""
+
+
+@contextmanager
+def in_process(app: Any) -> Iterator[Way]:
+    """The framework's own client: one of httpx2 where that is installed (mcp brings it), whose
+    methods are httpx's."""
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield Way(cast("httpx.Client", client))
 
 
 @contextmanager

@@ -113,12 +113,14 @@ def event_stream_response(
     given = list(header_pairs(stream.headers))
     own = {name.lower() for name, _ in given if isinstance(name, str)}
     headers = [(name, value) for name, value in _HEADERS.items() if name not in own]
+    retry = "" if stream.retry_ms is None else f"retry: {stream.retry_ms}\n"
     return StreamingResponse(
         body,
         headers=[*headers, *given],
         finish=body.finish,
         stall_seconds=stall_seconds,
         write_deadline=lifetime.deadline,
+        opening=encode_comment("open") + retry.encode(),
     )
 
 
@@ -154,8 +156,6 @@ class EventStreamBody:
     async def __call__(self, write: Write) -> None:
         loop = asyncio.get_running_loop()
         ends_at, reason = self._lifetime.end(loop.time())
-        retry = "" if self._stream.retry_ms is None else f"retry: {self._stream.retry_ms}\n"
-        await write(encode_comment("open") + retry.encode())
         timer = loop.call_at(ends_at, self._end_now)
         heartbeats = _Heartbeats(write, self._stream.heartbeat_seconds)
         try:
