@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import shutil
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-FOLDER = Path("/tmp/dependencies")  # all that Lambda lets a function write to
+FOLDER = Path(tempfile.gettempdir()) / "dependencies"  # /tmp, where alone a function may write
 _BLOCK_BYTES = 1024 * 1024
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
