@@ -1,4 +1,4 @@
-"""The service, and its handler: `run`, which plain Python calls as Lambda does."""
+"""The service, and its handler, which plain Python calls as `run(event)`."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def load_dependencies(settings: Settings) -> None:
 
 
 app = create_app(Settings())
-run = asgi(app, events={"unknown": refuse_invalid})
-handler = run
+handler = asgi(app, events={"unknown": refuse_invalid})
+run = handler

@@ -21,12 +21,14 @@ from botocore.exceptions import ClientError
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from examples.download import local_bucket
+from local_aws.app.env_file import parse_env_file
 from local_aws.background import BackgroundStack
 from local_aws.settings import REPOSITORY_ROOT
 from tests.examples.ways import Way, served, way_by, way_to, why_it_does_not_start
-from tests.fakes.events import function_url_event
+from tests.fakes.events import function_url_event, http_api_event
 from tests.fakes.local import WAIT_SECONDS, wait_until
-from tests.fakes.s3 import CREDENTIALS, HeldObject, LocalS3, local_s3
+from tests.fakes.s3 import CREDENTIALS, HeldObject, LocalS3, denied, local_s3
 
 BUCKET = "datasets"
 ON_LAMBDA = ("function_url", "rest_api")
@@ -241,12 +243,37 @@ def test_rows_are_whole_wherever_s3s_blocks_end(
     assert b"".join(rows).decode() == wanted
 
 
-def test_what_s3_denies_is_no_missing_dataset(make_app: Callable[..., FastAPI]) -> None:
+def test_what_s3_denies_is_no_missing_dataset(
+    s3: LocalS3, make_app: Callable[..., FastAPI]
+) -> None:
     """A 404 would hide a wrong policy."""
-    app = make_app(dataset_bucket="another-bucket")
+    s3.answers[f"/{BUCKET}/denied.csv"] = denied
 
-    with pytest.raises(ClientError, match="NoSuchBucket"):
-        TestClient(app).get("/test-dataset.csv")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        TestClient(make_app()).get("/denied.csv")
+
+
+def test_a_door_that_cannot_stream_answers_what_fits(make_app: Callable[..., FastAPI]) -> None:
+    make_app()
+    handler = importlib.import_module("examples.download.app").handler
+
+    small = handler(http_api_event("GET", "/test-dataset.csv", "organisation-entity=org-1"))
+
+    assert (small["statusCode"], small["body"]) == (200, OF_ORG_1)
+    assert handler(http_api_event("GET", "/large.csv"))["statusCode"] == 500
+
+
+def test_the_bucket_on_this_computer_is_where_the_function_looks(way: Way, s3: LocalS3) -> None:
+    """`local.env` and `local_bucket.py`, which the README starts."""
+    text = (REPOSITORY_ROOT / "examples" / "download" / "local.env").read_text(encoding="utf-8")
+    variables = parse_env_file(text)
+    local_bucket.fill(s3.url, 30)
+
+    found = way.client.get(f"/{local_bucket.DATASET}.csv", params={"organisation-entity": "org-3"})
+
+    assert [row["entity"] for row in csv.DictReader(io.StringIO(found.text))] == ["3", "13", "23"]
+    assert variables["DATASET_BUCKET"] == local_bucket.BUCKET
+    assert variables["AWS_ENDPOINT_URL_S3"] == f"http://{local_bucket.HOST}:{local_bucket.PORT}"
 
 
 def test_a_missing_bucket_fails_the_init_with_its_variables_name() -> None:

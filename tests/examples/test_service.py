@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from examples.service.app import create_app, handler, run
@@ -272,74 +271,6 @@ def test_boto3_invokes_it_with_an_invalid_event(stack: BackgroundStack) -> None:
     assert invoked(stack, b"[1, 2]")["statusCode"] == 400
 
 
-# Settings
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DEBUG", "hush-perhaps"),
-        ("PROCESSOR", "hush"),
-        ("IP_DATA__API_KEY", "hush"),
-        ("DEPENDENCIES_SHA256", "hush"),
-        ("POWERTOOLS_METRICS_NAMESPACE", "hush" * 64),
-    ],
-)
-def test_a_bad_variable_is_named_and_its_value_is_not_told(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    monkeypatch.setenv(name, value)
-
-    with pytest.raises(ValidationError, match=name) as raised:
-        Settings()
-    assert "hush" not in str(raised.value)
-
-
-@pytest.mark.parametrize("missing", ["AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"])
-def test_lambdas_own_variables_are_demanded_in_lambda(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
-    lambdas = {"AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"}
-    for name in lambdas - {missing}:
-        monkeypatch.setenv(name, "set")
-    monkeypatch.delenv(missing, raising=False)
-
-    with pytest.raises(ValidationError, match=f"{missing} is not set"):
-        Settings()
-
-
-def test_half_of_what_names_the_archive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEPENDENCIES_BUCKET", BUCKET)
-
-    with pytest.raises(ValidationError, match="DEPENDENCIES_KEY, DEPENDENCIES_SHA256"):
-        Settings()
-
-
-@pytest.mark.parametrize("name", ["nowhere:process", "json:nothing", "json:__name__"])
-def test_a_processor_that_is_not_there_fails_the_start(name: str) -> None:
-    with pytest.raises(ImportError, match=f"PROCESSOR={name}"):
-        create_app(Settings(processor=name))
-
-
-def test_a_key_is_read_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IP_DATA__API_KEY", "hush-hush")
-    settings = Settings()
-
-    found = TestClient(create_app(settings)).get("/intel/address/127.0.0.1").json()
-
-    assert found["provider"] == "configured"
-    assert "hush" not in repr(settings)
-
-
-def test_a_bad_variable_fails_the_init_with_its_name(s3: LocalS3, tmp_path: Path) -> None:
-    variables = env_file(tmp_path, s3, DEBUG="perhaps", DEPENDENCIES_SHA256="0" * 63)
-
-    why = why_it_does_not_start("examples.service.app:run", ENV_FILE=variables)
-
-    assert "DEBUG\n" in why
-    assert "DEPENDENCIES_SHA256\n" in why
-
-
 # Dependencies (the kinds of failure: test_service_dependencies.py)
 
 
@@ -347,15 +278,6 @@ def test_packages_come_from_s3_in_the_init_phase(on_lambda: Way) -> None:
     found = on_lambda.client.get("/info/version").json()["dependencies"]
 
     assert found == hashlib.sha256(ARCHIVE).hexdigest()
-
-
-def test_nothing_is_fetched_where_no_region_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_REGION", raising=False)
-    settings = Settings(
-        dependencies_bucket=BUCKET, dependencies_key=KEY, dependencies_sha256="0" * 64
-    )
-
-    assert settings.archive is None
 
 
 def test_an_archive_that_cannot_be_loaded_fails_the_init_with_bucket_and_key(
