@@ -25,7 +25,7 @@ from examples.download import local_bucket
 from local_aws.app.env_file import parse_env_file
 from local_aws.background import BackgroundStack
 from local_aws.settings import REPOSITORY_ROOT
-from tests.examples.ways import Way, served, way_by, way_to, why_it_does_not_start
+from tests.examples.ways import Way, in_process, served, way_to, why_it_does_not_start
 from tests.fakes.events import function_url_event, http_api_event
 from tests.fakes.local import WAIT_SECONDS, wait_until
 from tests.fakes.s3 import CREDENTIALS, HeldObject, LocalS3, denied, local_s3
@@ -93,7 +93,8 @@ def make_app(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fast
 @pytest.fixture(params=["test_client", *ON_LAMBDA])
 def way(request: pytest.FixtureRequest, make_app: Callable[..., FastAPI]) -> Iterator[Way]:
     if request.param == "test_client":
-        yield way_by(TestClient(make_app()))
+        with in_process(make_app()) as opened:
+            yield opened
     else:
         with way_to(request.getfixturevalue("stack"), request.param) as opened:
             yield opened

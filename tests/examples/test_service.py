@@ -23,9 +23,9 @@ from lambda_streaming import asgi
 from local_aws.background import BackgroundStack
 from tests.examples.ways import (
     Way,
+    in_process,
     served,
     wait_until_free,
-    way_by,
     way_to,
     why_it_does_not_start,
 )
@@ -91,7 +91,8 @@ def stack(s3: LocalS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bac
 def way(request: pytest.FixtureRequest) -> Iterator[Way]:
     if request.param == "test_client":
         settings = Settings(debug=True, processor="tests.fakes.functions.shouting:process")
-        yield way_by(TestClient(create_app(settings), raise_server_exceptions=False))
+        with in_process(create_app(settings)) as opened:
+            yield opened
     else:
         with way_to(request.getfixturevalue("stack"), request.param) as opened:
             yield opened

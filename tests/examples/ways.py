@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import httpx
 from starlette.testclient import TestClient
@@ -44,9 +44,12 @@ class Way:
     root_path: str = ""
 
 
-def way_by(client: TestClient) -> Way:
-    """Starlette's client is httpx2's where that is installed: other classes, the same calls."""
-    return Way(cast("httpx.Client", client))
+@contextmanager
+def in_process(app: Any) -> Iterator[Way]:
+    """The framework's own client: one of httpx2 where that is installed (mcp brings it), whose
+    methods are httpx's."""
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield Way(cast("httpx.Client", client))
 
 
 @contextmanager
