@@ -81,7 +81,8 @@ def asgi(
     invoke_mode: `auto` streams at Function URLs; `stream` at REST APIs, too, whose integration has
       responseTransferMode STREAM; `buffer` nowhere.
     events: what takes events that are no HTTP requests: a function of (event, context), or a
-      mapping by source (`aws:sqs`). Without it their invocations fail.
+      mapping by source (`aws:sqs`). Without it their invocations fail; what no service of AWS sends
+      (the source `unknown`) is answered with 400.
     background_seconds: bounds what the app does after its answer; None: the deadline does.
     deadline_margin_seconds: how long before the deadline an answer ends.
     max_stream_seconds: bounds a streamed body; None: 300 for text/event-stream, else unbounded. An

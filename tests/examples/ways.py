@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from local_aws.background import BackgroundStack
 from local_aws.lambda_side.environment import Phase
+from local_aws.lambda_side.init_check import FunctionInitError
 from local_aws.settings import REPOSITORY_ROOT, Settings
 from tests.fakes.local import WAIT_SECONDS, wait_until
 
@@ -70,3 +71,13 @@ def wait_until_free(stack: BackgroundStack) -> None:
         lambda: all(one.phase is Phase.FROZEN for one in stack.environments),
         "the environment is free",
     )
+
+
+def why_it_does_not_start(handler: str, **environ: str) -> str:
+    """What the function reports to Lambda when its init fails; empty where it starts."""
+    with served(handler, **environ) as stack:
+        try:
+            stack.call(stack.stack.lambda_service.check_init())
+        except FunctionInitError as error:
+            return str(error)
+    return ""
