@@ -6,7 +6,6 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -16,8 +15,9 @@ from local_aws.lambda_side.invocation import Invocation
 from local_aws.settings import Settings
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
 from tests.absence import missing
-from tests.fakes.chromium import Page, chromium
+from tests.fakes.chromium import Page
 from tests.fakes.client_programs import CannotRun, axe_core
+from tests.fakes.console_page import send_request
 from tests.fakes.havoc import send
 from tests.fakes.local import get, wait_until
 
@@ -49,16 +49,6 @@ def stack(said: list[str]) -> Iterator[BackgroundStack]:
     )
     with BackgroundStack(settings, say=said.append) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Page]:
-    with ExitStack() as opened:
-        try:
-            page = opened.enter_context(chromium())
-        except CannotRun as why:
-            missing(str(why))
-        yield page
 
 
 @pytest.fixture
@@ -379,9 +369,16 @@ def test_nothing_on_the_page_keeps_anybody_out(
     choose(page)
     page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.run(f"{axe}; 0")
-    violations = page.run(
+    assert violations_on(page) == []
+
+    send_request(page, "/stream?backfill=1")
+    page.wait_for("document.querySelector('#answer .piece')")
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert violations_on(page) == []
+
+
+def violations_on(page: Page) -> object:
+    return page.run(
         "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations"
         ".map(({ impact, id, nodes }) => `${impact}: ${id}: ${nodes.map((node) => node.html)}`))"
     )
-
-    assert violations == []

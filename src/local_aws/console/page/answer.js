@@ -1,7 +1,7 @@
 // One answer: its head, then its chunks or events as they arrive.
 
 import { element, setText } from "./dom.js";
-import { bytes, milliseconds } from "./format.js";
+import { bytes, milliseconds, short } from "./format.js";
 import { doorLabel, howAnswered, whyNoTrace } from "./request_list.js";
 
 const KEPT_LINES = 500;
@@ -127,7 +127,7 @@ export class AnswerView {
     const isOfATrace = this.answer.request?.is_sampled;
     const at = `+${milliseconds(line.at_ms)}`;
     const more = [
-      line.id !== undefined && line.id !== null && `id ${line.id}`, line.retry && `retry ${line.retry}`,
+      line.id !== undefined && line.id !== null && `id ${short(line.id)}`, line.retry && `retry ${line.retry}`,
       line.size !== undefined && bytes(line.size),
     ].filter(Boolean).join(" · ");
     return element("li", { class: "piece", "data-kind": line.kind },
@@ -135,7 +135,7 @@ export class AnswerView {
         ? element("button", { type: "button", class: "plain at", text: at, "aria-label": `${at}: show the span of this ${line.kind}`,
           title: `Show the span of this ${line.kind}`, onclick: () => this.showMoment(this.answer.request.trace_id, line.at, `${name} at ${at}`) })
         : element("span", { class: "at", text: at }),
-      element("b", { text: name }), element("span", { class: "quiet", text: more }), content(line));
+      element("b", { text: name }), element("span", { class: "quiet", text: more, title: line.id }), content(line));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { isRolledUp } from "./spans.js";
 
-const DISPATCH = "sse_event_dispatch";
+export const DISPATCH = "sse_event_dispatch";
 // A dispatch ends when the Runtime API has the event; the client has it a little later.
 const ON_ITS_WAY_SECONDS = 0.25;
 // A roll-up around the moment counts less than an event's own span that has just ended.

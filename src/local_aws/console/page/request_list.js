@@ -2,7 +2,7 @@
 
 import { getJson } from "./api.js";
 import { element } from "./dom.js";
-import { bytes, clock, milliseconds } from "./format.js";
+import { bytes, clock, seconds } from "./format.js";
 import { statusMark } from "./trace_list.js";
 
 const SHOWN = 50;
@@ -91,5 +91,5 @@ export function howAnswered(request) {
   if (request.status === null) return [request.took_ms === null ? "waiting" : "no answer"];
   const size = `${request.is_streamed ? "streamed" : "buffered"} ${bytes(request.bytes)}`;
   if (request.took_ms === null) return ["open", `${size} so far`];
-  return [`${request.is_whole ? "" : "broken off after "}${milliseconds(request.took_ms)}`, size];
+  return [`${request.is_whole ? "" : "broken off after "}${seconds(request.took_ms / 1000)}`, size];
 }

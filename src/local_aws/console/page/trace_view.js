@@ -3,7 +3,7 @@
 import { getJson } from "./api.js";
 import { element, setText } from "./dom.js";
 import { bytes, clock, seconds, short } from "./format.js";
-import { spanAt } from "./moment.js";
+import { DISPATCH, spanAt } from "./moment.js";
 import { titleOf } from "./spans.js";
 import { statusMark } from "./trace_list.js";
 import { Waterfall } from "./waterfall.js";
@@ -47,9 +47,9 @@ export class TraceView {
     this.waterfall.mark(moment.at - trace.layout.start);
     if (!moment.isFound) {
       const span = spanAt(trace, moment.at);
-      const isOfTheStream = span?.source === "otel";
-      moment.isFound = span !== undefined && (isOfTheStream || !trace.in_progress);
-      if (moment.isFound) this.waterfall.revealRecord(span.id, { movesFocus });
+      // A shorter one may come with the stream's end.
+      moment.isFound = !trace.in_progress || span?.name === DISPATCH;
+      if (moment.isFound && span) this.waterfall.revealRecord(span.id, { movesFocus });
       moment.text = momentText(moment, span, trace);
     }
     setText(this.momentNote, moment.text);
@@ -193,9 +193,9 @@ export class TraceView {
 }
 
 function momentText(moment, span, trace) {
+  if (!moment.isFound) return `${moment.name}: its span is not here yet; it comes when the stream has ended.`;
   if (span?.source === "otel") return `${moment.name}: ${span.name}`;
-  if (trace.in_progress) return `${moment.name}: its span is not here yet. A stream's spans come soon after it began and when it ends.`;
-  if (trace.has_streaming_phase) return `${moment.name}: no span holds it; the nearest are shown.`;
+  if (trace.has_streaming_phase) return `${moment.name}: no span of the streaming phase holds it.`;
   return `${moment.name}: the app recorded no spans of its streaming phase (it runs without tracing, or they were lost).`
     + (span ? ` Shown is ${span.origin ?? span.name}.` : "");
 }

@@ -13,7 +13,7 @@ from local_aws.console.sending.event_parser import Comment, EventParser
 
 Line = dict[str, Any]
 
-_SHOWN_CHARACTERS = 4_000  # of one chunk, and of one event's data
+_SHOWN_CHARACTERS = 2_000  # of one chunk, and of one event's data
 _SHOWN_BYTES = 96  # of one that is no text
 _SHOWN_IN_ALL = 1_000_000
 _TEXT = re.compile(
