@@ -6,6 +6,8 @@ import json
 
 from tests.fakes.chromium import Page
 
+LAST_EVENT = "[...document.querySelectorAll('.piece[data-kind=event] button')].at(-1)"
+
 
 def send_request(page: Page, path: str, **fields: str) -> None:
     """By the form, through the Function URL unless `door` says otherwise."""
