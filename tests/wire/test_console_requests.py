@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -126,6 +127,19 @@ def test_what_a_door_refuses_itself_has_no_trace(
     assert httpx.get(url, trust_env=False).status_code == 403
     newest = listed(console)[0]
     assert (newest["path"], newest["status"], newest["trace_id"]) == ("/no_stage", 403, None)
+
+
+def test_a_body_that_is_no_http_is_listed_with_its_refusal(
+    stack: BackgroundStack, console: httpx.Client
+) -> None:
+    port = httpx.URL(stack.url).port
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(
+            b"POST /cut HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+        )
+        assert client.recv(1024).startswith(b"HTTP/1.1 400 ")
+    newest = listed(console)[0]
+    assert (newest["path"], newest["status"], newest["trace_id"]) == ("/cut", 400, None)
 
 
 @pytest.mark.parametrize(

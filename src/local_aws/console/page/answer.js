@@ -55,12 +55,14 @@ export class AnswerView {
     this.root = root;
     this.showMoment = showMoment;
     this.answer = null;
+    this.listed = null; // the request that is shown instead, as the list has it
     this.drawn = 0;
   }
 
   // An answer that is here, with all of it.
   show(answer) {
     this.answer = answer;
+    this.listed = null;
     this.drawn = answer.count.dropped;
     this.state = element("span", { role: "status" });
     this.facts = element("span", {});
@@ -77,7 +79,9 @@ export class AnswerView {
 
   // One that was sent elsewhere: nothing of it is kept but what the list has.
   showListed(request) {
+    if (JSON.stringify(request) === JSON.stringify(this.listed)) return;
     this.answer = null;
+    this.listed = request;
     const title = `${request.method} ${request.path}`;
     const facts = [request.status === null ? "" : `${request.status}`, doorLabel(request), ...howAnswered(request)];
     if (request.head_ms !== null) facts.push(`head after ${milliseconds(request.head_ms)}`);

@@ -52,6 +52,12 @@ function showRequest(number) {
   byId("answer").scrollIntoView({ block: "nearest" });
 }
 
+async function refreshRequests() {
+  await requests.refresh();
+  const shown = answerView.listed && requests.numbered(answerView.listed.number);
+  if (shown) answerView.showListed(shown);
+}
+
 function startForm(choices) {
   form = new RequestForm(byId("request"), choices, {
     onAnswer(answer) {
@@ -127,7 +133,7 @@ async function begin() {
   await view.load();
   await followHash();
   await list.refresh();
-  every(SECOND_MS, () => { stream.look(); view.tick(); requests.refresh(); });
+  every(SECOND_MS, () => { stream.look(); view.tick(); refreshRequests(); });
   every(REFRESH_MS, () => { list.refresh(); faults.refresh(); });
 }
 

@@ -5,6 +5,8 @@ import { Answer } from "./answer.js";
 import { byId, element, setText } from "./dom.js";
 
 const KEPT_ANSWERS = 20;
+// Each takes one of the six connections that a browser has to one origin; the page itself needs two.
+const OPEN_ANSWERS = 4;
 
 export class RequestForm {
   // `onAnswer` gets each new answer, `onLine` is called when it has changed.
@@ -31,6 +33,10 @@ export class RequestForm {
   }
 
   async send() {
+    if (this.answers.filter((answer) => answer.isOpen).length >= OPEN_ANSWERS) {
+      this.problem(`${OPEN_ANSWERS} answers are still open: choose one in the list and cancel it first`);
+      return;
+    }
     const given = Object.fromEntries(new FormData(this.form));
     const answer = new Answer(given, this.form.elements.door.selectedOptions[0].text);
     this.problem("");

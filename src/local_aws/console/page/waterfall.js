@@ -21,6 +21,7 @@ export class Waterfall {
     this.known = new Set(); // rows drawn before, which stay folded or unfolded as they are
     this.chosen = new Set(); // rows whose details are shown, the latest last
     this.active = null; // the row that the keyboard is at
+    this.revealed = null; // the record that an event has led to
     this.moment = null; // of an event, in seconds from the trace's start
     this.zoom = null; // what is shown, in seconds from the trace's start, and its name; null: all of it
   }
@@ -287,8 +288,9 @@ export class Waterfall {
   revealRecord(id, { movesFocus }) {
     const rows = new Map(this.trace.layout.rows.map((row) => [row.key, row]));
     for (let key = rows.get(id)?.parent_key; key; key = rows.get(key)?.parent_key) this.open.add(key);
+    this.chosen.delete(this.revealed);
     this.chosen.add(id);
-    this.active = id;
+    this.revealed = this.active = id;
     this.draw();
     const row = this.rowElement(id);
     if (movesFocus) row?.focus({ preventScroll: true });
