@@ -111,32 +111,40 @@ SPAN = """
       { id, name, start, end, source, annotations: {}, metadata: { default: more } });
 """
 STEPS = "span('root', 'response_stream', 0, 10), span('step', 'model_call', 1, 2)"
-TWO_DISPATCHES = (
-    "span('root', 'sse_stream', 0, 10), span('a', 'sse_event_dispatch', 1, 1.001),"
-    "span('b', 'sse_event_dispatch', 1.002, 1.003)"
+BURST = (
+    "span('root', 'sse_stream', 0, 10), span('a', 'sse_event_dispatch', 1, 1.001,"
+    " { event_type: 'ready' }),"
+    "span('b', 'sse_event_dispatch', 1.002, 1.003, { event_type: 'item' }),"
+    "span('c', 'sse_event_dispatch', 1.004, 1.005, { event_type: 'item' })"
 )
 ROLLED_UP = (
     "span('all', 'sse_event_dispatch', 1, 9, { count: 40 }),"
-    "span('own', 'sse_event_dispatch', 5, 5.001)"
+    "span('own', 'sse_event_dispatch', 5, 5.001, { event_type: 'item' })"
 )
 SEGMENTS = "span('function', 'shop', 0, 3, {}, 'xray'), span('service', 'shop', 0, 9, {}, 'xray')"
 MOMENTS = [
-    (STEPS, 1.5, "step"),
-    (STEPS, 2.1, "root"),
-    (STEPS, 10.1, "root"),
-    (STEPS, 10.5, None),
-    ("span('root', 'sse_stream', 0, null)", 99, "root"),
-    (TWO_DISPATCHES, 1.01, "b"),
-    (ROLLED_UP, 5.004, "own"),
-    (ROLLED_UP, 5.1, "all"),
-    (SEGMENTS, 2, "function"),
-    (f"{SEGMENTS}, {STEPS}", 2.5, "root"),
+    (STEPS, "at: 1.5", "step"),
+    (STEPS, "at: 2.1", "root"),
+    (STEPS, "at: 10.1", "root"),
+    (STEPS, "at: 10.5", None),
+    ("span('root', 'sse_stream', 0, null)", "at: 99", "root"),
+    (BURST, "at: 1.01", "c"),
+    (BURST, "at: 1.01, ordinal: 0, event: 'ready'", "a"),
+    (BURST, "at: 1.01, ordinal: 1, event: 'item'", "b"),
+    (BURST, "at: 1.01, ordinal: 1, event: 'end'", "c"),
+    (BURST, "at: 9, ordinal: 1, event: 'item'", "root"),
+    (ROLLED_UP, "at: 5.004", "own"),
+    (ROLLED_UP, "at: 5.1", "all"),
+    (ROLLED_UP, "at: 8, ordinal: 0, event: 'item'", "all"),
+    (SEGMENTS, "at: 2", "function"),
+    (f"{SEGMENTS}, {STEPS}", "at: 2.5", "root"),
 ]
 
 
 def test_a_moment_belongs_to_the_span_that_tells_most_of_it(page: Page) -> None:
     asked = ", ".join(
-        f"spanAt({{ records: [{spans}] }}, {at})?.id ?? null" for spans, at, _ in MOMENTS
+        f"spanAt({{ records: [{spans}] }}, {{ {moment} }})?.id ?? null"
+        for spans, moment, _ in MOMENTS
     )
     found = page.run(
         f"import('/static/moment.js').then(({{ spanAt }}) => {{ {SPAN} return [{asked}]; }})"

@@ -39,6 +39,7 @@ export class Answer {
       this.state = "broken";
       this.why = line.message;
     } else {
+      if (line.kind === "event") line.ordinal = this.count.event;
       this.count[line.kind] += 1;
       if (line.kind === "chunk") this.count.bytes += line.size;
       // Of an event stream the events are shown, not what they came in.
@@ -128,16 +129,17 @@ export class AnswerView {
 
   piece(line) {
     const name = line.kind === "event" ? line.event ?? "message" : line.kind;
-    const isOfATrace = this.answer.request?.is_sampled;
+    const traceId = this.answer.request?.is_sampled ? this.answer.request.trace_id : null;
     const at = `+${milliseconds(line.at_ms)}`;
     const more = [
       line.id !== undefined && line.id !== null && `id ${short(line.id)}`, line.retry && `retry ${line.retry}`,
       line.size !== undefined && bytes(line.size),
     ].filter(Boolean).join(" · ");
     return element("li", { class: "piece", "data-kind": line.kind },
-      isOfATrace
+      traceId
         ? element("button", { type: "button", class: "plain at", text: at, "aria-label": `${at}: show the span of this ${line.kind}`,
-          title: `Show the span of this ${line.kind}`, onclick: () => this.showMoment(this.answer.request.trace_id, line.at, `${name} at ${at}`) })
+          title: `Show the span of this ${line.kind}`,
+          onclick: () => this.showMoment({ traceId, at: line.at, ordinal: line.ordinal, event: line.event, name: `${name} at ${at}` }) })
         : element("span", { class: "at", text: at }),
       element("b", { text: name }), element("span", { class: "quiet", text: more, title: line.id }), content(line));
   }

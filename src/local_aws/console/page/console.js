@@ -36,9 +36,9 @@ function show(traceId) {
 }
 
 // What an event or a chunk belongs to.
-function showMoment(traceId, at, name) {
-  view.seek({ traceId, at, name });
-  show(traceId);
+function showMoment(moment) {
+  view.seek(moment);
+  show(moment.traceId);
 }
 
 function showRequest(number) {

@@ -10,11 +10,14 @@ const ROLLED_UP_SECONDS = 0.02;
 
 // The span that holds the moment `at`, in epoch seconds: that of the event's dispatch where there is
 // one, else the shortest; one that has just ended where none does. A span of the streaming phase
-// before any other. `undefined` where there is none.
-export function spanAt(trace, at) {
+// before any other. Events that arrived together have one moment: `ordinal` counts them from the
+// stream's begin, and `event` is its name. `undefined` where there is none.
+export function spanAt(trace, { at, ordinal, event }) {
   const near = trace.records.filter((record) => record.start <= at && late(record, at) <= ON_ITS_WAY_SECONDS);
   const spans = near.filter((record) => record.source === "otel");
   const dispatches = spans.filter((record) => record.name === DISPATCH);
+  const own = trace.records.filter((record) => record.name === DISPATCH && !isRolledUp(record))[ordinal];
+  if (dispatches.includes(own) && own.metadata.default?.event_type === event) return own;
   const distance = (record) => late(record, at) + (isRolledUp(record) ? ROLLED_UP_SECONDS : 0);
   if (dispatches.length) return least(dispatches, distance);
   const candidates = spans.length ? spans : near;

@@ -46,7 +46,7 @@ export class TraceView {
     if (moment === null || trace === null) return;
     this.waterfall.mark(moment.at - trace.layout.start);
     if (!moment.isFound) {
-      const span = spanAt(trace, moment.at);
+      const span = spanAt(trace, moment);
       // A shorter one may come with the stream's end.
       moment.isFound = !trace.in_progress || span?.name === DISPATCH;
       if (moment.isFound && span) this.waterfall.revealRecord(span.id, { movesFocus });
