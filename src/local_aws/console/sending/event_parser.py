@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
-_MAX_LINE_BYTES = 1024 * 1024
+_MAX_LINE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,17 @@ class EventParser:
         self._has_begun = False
 
     def feed(self, data: bytes) -> Iterator[Comment | Block]:
-        """What has become whole. A line that never ends is let go after a megabyte."""
+        """What has become whole. Of a line only the first 256 KB are kept."""
+        looked_at = max(0, len(self._rest) - 1)  # but a CR at the end, whose LF was on the way
         self._rest += data
         if not self._has_begun:
             if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
                 return
             self._has_begun = True
             self._rest = self._rest.removeprefix(_BOM)
+            looked_at = 0
         at = 0
-        while end := _LINE_END.search(self._rest, at):
+        while end := _LINE_END.search(self._rest, max(at, looked_at)):
             if end.group() == b"\r" and end.end() == len(self._rest):
                 break  # its LF may be on the way
             yield from self._line(self._rest[at : end.start()].decode(errors="replace"))

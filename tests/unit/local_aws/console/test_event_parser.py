@@ -37,8 +37,11 @@ def test_a_block_without_its_blank_line_is_unfinished(rest: bytes) -> None:
     assert parser.has_unfinished_block
 
 
-def test_a_line_that_never_ends_is_let_go() -> None:
+def test_a_line_that_never_ends_is_cut() -> None:
     parser = EventParser()
-    for _ in range(40):
-        assert list(parser.feed(b"x" * 100_000)) == []
-    assert list(parser.feed(b"\n\ndata: next\n\n")) == [Block(data=["next"])]
+    for piece in (b"data: ", *[b"x" * 100_000] * 5):
+        assert list(parser.feed(piece)) == []
+    cut, following = parser.feed(b"\n\ndata: next\n\n")
+    assert isinstance(cut, Block)
+    assert len(cut.data[0]) == 256 * 1024 - len("data: ")
+    assert following == Block(data=["next"])
