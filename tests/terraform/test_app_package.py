@@ -13,7 +13,7 @@ from tests.fakes.managed_runtime import managed_function
 from tests.fakes.runtime_api import Exchange
 from tests.terraform.terraform_cli import ROOT
 from tests.unit.tools.app_package.test_files import folder_of
-from tools import zip_rules
+from tools import zip_manifest, zip_rules
 from tools.app_package.build import AppPackage, Order, build
 from tools.app_package.errors import AppError, RequirementError
 from tools.app_package.report import describe
@@ -117,7 +117,7 @@ def test_a_function_streams_from_a_zip_of_the_library_and_itself(
     assert [data for _, data in answer.chunks[2:]] == [b"one", b"two"]
     names = zipfile.ZipFile(built.package.path).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
-        *("lambda_streaming", "main.py", "words.py", "__pycache__")
+        *("lambda_streaming", "main.py", "words.py", "__pycache__", zip_manifest.NAME)
     }
     again = build(ordered(folder, "main:handler"), tmp_path / "again.zip")
     assert again.package.path.read_bytes() == built.package.path.read_bytes()

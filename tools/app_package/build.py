@@ -17,7 +17,7 @@ from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 
 from lambda_streaming.version import __version__
-from tools import cold_start_modules, zip_rules
+from tools import cold_start_modules, zip_manifest, zip_rules
 from tools.app_package.errors import AppError, RequirementError
 from tools.app_package.files import AppFiles, Reason, app_files
 from tools.app_package.handler import HandlerSetting, handler_setting, module_of
@@ -86,6 +86,7 @@ def build(order: Order, output: Path) -> AppPackage:
         for path in files_under(installed):
             if dependency_belongs(path):
                 place(installed / path, tree / path)
+        zip_manifest.place(tree, order.target.python, order.target.architecture)
         _place_app(files, tree)
         _check_machines(tree, order.target.architecture)
         if order.bytecode:
