@@ -106,6 +106,12 @@ package: setup ## the service's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12
 	  --python $(PYTHON_VERSION) --architecture $(ARCH) \
 	  $(if $(INTERPRETER),--interpreter "$(INTERPRETER)") $(if $(NO_BYTECODE),--no-bytecode)
 
+.PHONY: image
+image: package ## the same as a container image, by docker: [APP=… APP_DIR=…] [COLLECTOR=ARN|layer.zip|none] [TAG=…]
+	@$(PATIENTLY) --output "Making the image" $(BIN)/python -m tools.container_image \
+	  $(if $(APP),--app "$(APP)") $(if $(APP_DIR),--folder "$(APP_DIR)") $(if $(TAG),--tag "$(TAG)") \
+	  --python $(PYTHON_VERSION) --architecture $(ARCH) $(if $(COLLECTOR),--collector "$(COLLECTOR)")
+
 .PHONY: plan
 plan: package ## what `terraform apply` would make in your AWS account
 	@terraform -chdir=modules/lambda/examples/minimal init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))

@@ -146,8 +146,8 @@ def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
 def write_zip(
     tree: Path, output: Path, *, part_of: Callable[[PurePosixPath], str] = zip_rules.part_of
 ) -> Package:
-    """Pack `tree` in sorted order with fixed times and modes, the manifest stored as it is. `part_of`
-    gives the names under which sizes are added up."""
+    """Pack `tree` in sorted order with fixed times and modes; the manifest is not compressed.
+    `part_of` gives the names under which sizes are added up."""
     output.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     parts: Counter[str] = Counter()

@@ -17,17 +17,18 @@ from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 
 from lambda_streaming.version import __version__
+from local_aws.app.names import function_name
 from tools import cold_start_modules, zip_manifest, zip_rules
 from tools.app_package.errors import AppError, RequirementError
 from tools.app_package.files import AppFiles, Reason, app_files
 from tools.app_package.handler import HandlerSetting, handler_setting, module_of
 from tools.app_package.requirements import Target, install, library_wheel, requirements_of
+from tools.elf import architecture_of
 from tools.interpreters import InterpreterNotFoundError, bare_environment, interpreter_for
 from tools.package_zip import ROOT, Package, files_under, write_zip
 
 OWN_PART = "(the app's own files)"
 _LOCAL_STACK = "local_aws"
-_ELF_MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # e_machine in the ELF header
 _COMPILED = frozenset({".so", ".pyd", ".dylib"})
 
 
@@ -58,6 +59,12 @@ class AppPackage:
     has_requirements: bool
     imports_left_out: Sequence[tuple[PurePosixPath, str]]
     markers_read_by: str | None
+
+
+def zip_name(app: str, folder: Path | None, python: str, architecture: str) -> str:
+    """What `make package` calls an app's zip. Raises AppError."""
+    named = folder.resolve().name if folder else module_of(app).rpartition(".")[0]
+    return f"{function_name(named)}-py{python}-{architecture}.zip"
 
 
 def build(order: Order, output: Path) -> AppPackage:
@@ -197,15 +204,11 @@ def _check_machines(tree: Path, architecture: str) -> None:
     """What pip builds from a folder or a repository, and what the app brings itself, may be for the
     computer that builds."""
     for path in sorted(files_under(tree), key=str):
-        if path.suffix in _COMPILED:
-            with (tree / path).open("rb") as content:
-                header = content.read(20)
-            machine = int.from_bytes(header[18:20], "little")
-            if header[:4] != b"\x7fELF" or machine != _ELF_MACHINES[architecture]:
-                raise RequirementError(
-                    f"{path} is not compiled for {architecture} Linux: take a wheel that is, or the"
-                    " ARCH that it is for"
-                )
+        if path.suffix in _COMPILED and architecture_of(tree / path) != architecture:
+            raise RequirementError(
+                f"{path} is not compiled for {architecture} Linux: take a wheel that is, or the"
+                " ARCH that it is for"
+            )
 
 
 def _add_bytecode(tree: Path, interpreter: str, files: AppFiles, python: str) -> None:

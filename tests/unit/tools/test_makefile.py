@@ -70,6 +70,14 @@ def test_the_zip_of_an_app_is_built_where_one_is_named() -> None:
     assert "--folder" not in printed_by_make("package", "APP=examples.chat.app:handler")
 
 
+def test_an_image_is_made_of_the_zip_that_was_built() -> None:
+    printed = printed_by_make("image", "APP=main:app", "APP_DIR=../shop", "COLLECTOR=none")
+    zipped, image = " ".join(printed.split()).rpartition("tools.patiently")[::2]
+    assert '-m tools.app_package "main:app"' in zipped
+    named = '--app "main:app" --folder "../shop" --python 3.13 --architecture arm64'
+    assert f"-m tools.container_image {named} --collector" in image
+
+
 def test_a_folder_without_an_app_is_not_packaged() -> None:
     done = run_make("--dry-run", "package", "APP_DIR=../shop", path=os.environ["PATH"])
     assert done.returncode != 0
