@@ -238,6 +238,14 @@ def test_a_python_that_the_virtual_environment_does_not_have_is_refused(venv: Ve
     assert venv.setup(f"PYTHON={sys.executable}").returncode == 0
 
 
+def test_the_probe_is_asked_at_the_front_doors_that_are_given() -> None:
+    printed = printed_by_make("verify-aws", "APP=probe", "URL=https://u", "CONCURRENCY=5")
+    told = " ".join(printed.split()).rpartition(" -m ")[2]
+    assert told == 'tools.aws_questions --url "https://u" --concurrency 5'
+    both = " ".join(printed_by_make("verify-aws", "URL=https://u", "FUNCTION=f").split())
+    assert both.endswith('-m tools.verify_aws --url "https://u" --function "f"')
+
+
 def test_verify_aws_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
     bare = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HOME"))
