@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambdas.sse_streaming.feed.catch_up import ITEMS_PER_EARNED_PAGE, CatchUpAllowance
+from lambdas.sse_streaming.feeds.catch_up import ITEMS_PER_EARNED_PAGE, CatchUpAllowance
 
 
 def test_pages_that_bring_nothing_are_read_as_often_as_a_live_stream_polls() -> None:

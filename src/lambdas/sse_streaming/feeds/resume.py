@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.sse_streaming.feed.position import (
+from lambdas.sse_streaming.feeds.position import (
     FreshStart,
     Position,
     PositionCodec,
     ResetReason,
     UnreadableId,
 )
-from lambdas.sse_streaming.feed.position_clock import ClockReading
+from lambdas.sse_streaming.feeds.position_clock import ClockReading
 from lambdas.sse_streaming.sessions import new_session_id
 
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from lambda_streaming.tracing.step import Trace
-from lambdas.sse_streaming.blocks import Block, BlockWriter, Opened, UnopenedBlocks
 from lambdas.sse_streaming.connections.lease import Lease
 from lambdas.sse_streaming.endings import Ending
-from lambdas.sse_streaming.feed.feed import Feed
-from lambdas.sse_streaming.feed.items import Item, Page
-from lambdas.sse_streaming.feed.position import FreshStart, Position, PositionCodec, item_hash
-from lambdas.sse_streaming.feed.position_clock import ClockReading
-from lambdas.sse_streaming.feed.request import StreamFilter
-from lambdas.sse_streaming.feed.resume import read_last_event_id
+from lambdas.sse_streaming.feeds.feed import Feed
+from lambdas.sse_streaming.feeds.items import Item, Page
+from lambdas.sse_streaming.feeds.position import FreshStart, Position, PositionCodec, item_hash
+from lambdas.sse_streaming.feeds.position_clock import ClockReading
+from lambdas.sse_streaming.feeds.request import StreamFilter
+from lambdas.sse_streaming.feeds.resume import read_last_event_id
+from lambdas.sse_streaming.streams.blocks import Block, BlockWriter, Opened, UnopenedBlocks
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, parse_block
 
@@ -55,7 +55,7 @@ def unopened(presented: str | None = None, clock: FixedClock | None = None) -> U
     resume = read_last_event_id(
         presented, CODEC, now=ClockReading(NOW, NOW, NOW), overlap_ms=10_000, replay_ms=3_600_000
     )
-    return UnopenedBlocks(CODEC, resume, NamedTrace(TRACE_ID), clock or FixedClock())
+    return UnopenedBlocks(CODEC, resume, NamedTrace(TRACE_ID), clock or FixedClock(), "sentiment")
 
 
 def make_feed(*items: Item) -> Feed:

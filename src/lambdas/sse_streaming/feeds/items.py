@@ -1,4 +1,4 @@
-"""Sentiment items: reading them from the index, and writing one as JSON.
+"""A feed's items: reading them from the index, and writing one as JSON.
 
 Items stay in DynamoDB's wire form until one is dispatched: a poll reads the overlap window again
 every time, and most of what it reads was sent before.
@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple, Protocol
 
 from lambdas.sse_streaming.aws.clients import aws_failures, items_of
+from lambdas.sse_streaming.feeds.schema import LATENCY_ATTRIBUTE, FeedSchema
 
 AttributeValue = Mapping[str, Any]
 StartKey = Mapping[str, AttributeValue]
@@ -28,7 +29,6 @@ class Item(NamedTuple):
 
     item_id: str
     published_at_ms: int
-    ticker: str | None
     attributes: Mapping[str, AttributeValue]
 
     @property
@@ -42,22 +42,24 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of one sentiment's items in order of publication. `next_key` is None on the last.
+    """Part of one partition's items in order of publication. `next_key` is None on the last.
 
     Only that tells the last page: DynamoDB cuts at 1 MB, each emulator somewhere else, and a page
-    of few items or none may have more behind it.
+    of few items or none may have more behind it. `stopped_at_ms` is the time in `next_key`: none
+    of the items behind the page is older.
     """
 
     items: tuple[Item, ...]
-    next_key: StartKey | None
+    next_key: StartKey | None = None
+    stopped_at_ms: int | None = None
 
 
 class ItemsIndex(Protocol):
-    """The index by sentiment and time. Eventually consistent, as every secondary index is."""
+    """The index by partition and time. Eventually consistent, as every secondary index is."""
 
     def page(
         self,
-        sentiment: str,
+        partition: str,
         since_ms: int,
         until_ms: int,
         *,
@@ -72,14 +74,19 @@ class ItemsIndex(Protocol):
 class DynamoItemsIndex:
     """The index in DynamoDB. The client is made with the first call."""
 
-    def __init__(self, client: Callable[[], Any], table: str, index: str) -> None:
+    def __init__(
+        self, client: Callable[[], Any], table: str, index: str, schema: FeedSchema
+    ) -> None:
         self._client = client
         self._table = table
         self._index = index
+        self._fields = ItemFields(schema)
+        # A key may be named by one of DynamoDB's 573 reserved words, as `status` and `timestamp`.
+        self._names = {"#p": schema.partition, "#t": schema.time}
 
     def page(
         self,
-        sentiment: str,
+        partition: str,
         since_ms: int,
         until_ms: int,
         *,
@@ -90,11 +97,12 @@ class DynamoItemsIndex:
         query: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": self._index,
-            "KeyConditionExpression": "sentiment_type = :s AND published_at BETWEEN :a AND :b",
+            "KeyConditionExpression": "#p = :p AND #t BETWEEN :a AND :b",
+            "ExpressionAttributeNames": self._names,
             "ExpressionAttributeValues": {
-                ":s": {"S": sentiment},
-                ":a": {"N": str(since_ms)},
-                ":b": {"N": str(until_ms)},
+                ":p": {"S": partition},
+                ":a": {"N": self._fields.number(since_ms)},
+                ":b": {"N": self._fields.number(until_ms)},
             },
             "Limit": limit,
             "ReturnConsumedCapacity": "TOTAL",
@@ -105,26 +113,55 @@ class DynamoItemsIndex:
             query["ExclusiveStartKey"] = start_key
         with aws_failures():
             answer = self._client().query(**query)
-        items = map(read_item, items_of(answer))
+        items = map(self._fields.read, items_of(answer))
+        next_key = answer.get("LastEvaluatedKey")
         return Page(
             items=tuple(item for item in items if item is not None),
-            next_key=answer.get("LastEvaluatedKey"),
+            next_key=next_key,
+            stopped_at_ms=None if next_key is None else self._fields.time_ms(next_key),
         )
 
 
-def read_item(attributes: Mapping[str, AttributeValue]) -> Item | None:
-    """None for what real DynamoDB would not have put into the index."""
-    try:
-        published = attributes["published_at"]["N"]
-        ticker = attributes.get("ticker", {}).get("S")
-        return Item(
-            item_id=attributes["item_id"]["S"],
-            published_at_ms=int(published) if published.isdigit() else int(Decimal(published)),
-            ticker=ticker.upper() if ticker is not None else None,  # as filters are
-            attributes=attributes,
-        )
-    except (KeyError, ValueError, InvalidOperation):
-        return None
+class ItemFields:
+    """Where a schema's items have their id and their time.
+
+    A bound of a query is the exact number of the table's unit: with seconds, 12.345 for 12,345 ms.
+    So a table of whole seconds is read as if the lower bound were rounded up and the upper one
+    down, and one with fractions loses none.
+    """
+
+    def __init__(self, schema: FeedSchema) -> None:
+        self._item_id = schema.item_id
+        self._time = schema.time
+        self._ms_per_unit = schema.ms_per_unit
+
+    def read(self, attributes: Mapping[str, AttributeValue]) -> Item | None:
+        """None for what real DynamoDB would not have put into the index."""
+        try:
+            time = attributes[self._time]["N"]
+            return Item(
+                attributes[self._item_id]["S"],
+                int(time) * self._ms_per_unit if time.isdigit() else self._ms(time),
+                attributes,
+            )
+        except (KeyError, ValueError, ArithmeticError):
+            return None
+
+    def time_ms(self, key: StartKey) -> int | None:
+        """The time in a page's key; None where the answer has none that can be read."""
+        try:
+            return self._ms(key[self._time]["N"])
+        except (KeyError, ValueError, ArithmeticError):
+            return None
+
+    def number(self, time_ms: int) -> str:
+        """A time as a number of the table's unit."""
+        if self._ms_per_unit == 1:
+            return str(time_ms)
+        return str(Decimal(time_ms) / self._ms_per_unit)
+
+    def _ms(self, number: str) -> int:
+        return int(Decimal(number) * self._ms_per_unit)
 
 
 def item_json(item: Item, latency_ms: int) -> str:
@@ -132,9 +169,9 @@ def item_json(item: Item, latency_ms: int) -> str:
     members = [
         f"{encode_basestring(name)}:{_json(value)}"
         for name, value in item.attributes.items()
-        if name != "latency_ms"
+        if name != LATENCY_ATTRIBUTE
     ]
-    members.append(f'"latency_ms":{latency_ms}')
+    members.append(f'"{LATENCY_ATTRIBUTE}":{latency_ms}')
     return "{" + ",".join(members) + "}"
 
 

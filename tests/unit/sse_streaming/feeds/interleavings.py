@@ -14,8 +14,8 @@ from random import Random
 
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
-from lambdas.sse_streaming.feed.items import Item
-from lambdas.sse_streaming.feed.position import MAX_HASHES
+from lambdas.sse_streaming.feeds.items import Item
+from lambdas.sse_streaming.feeds.position import MAX_HASHES
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, World, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 import pytest
 
 from tests.counts import count
-from tests.unit.sse_streaming.feed.interleavings import problems_of
+from tests.unit.sse_streaming.feeds.interleavings import problems_of
 
 RUNS = count(10_000)
 RUNS_PER_TEST = 50

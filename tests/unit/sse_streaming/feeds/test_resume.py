@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.sse_streaming.feed.position import FreshStart, Position, PositionCodec, ResetReason
-from lambdas.sse_streaming.feed.position_clock import ClockReading
-from lambdas.sse_streaming.feed.resume import Presented, Resume, read_last_event_id
+from lambdas.sse_streaming.feeds.position import FreshStart, Position, PositionCodec, ResetReason
+from lambdas.sse_streaming.feeds.position_clock import ClockReading
+from lambdas.sse_streaming.feeds.resume import Presented, Resume, read_last_event_id
 
 NOW = 1_795_000_000_000
 CODEC = PositionCodec(key=b"0123456789abcdef", table="items", index="by_sentiment")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.sse_streaming.feed.position_clock import PositionClock
+from lambdas.sse_streaming.feeds.position_clock import PositionClock
 
 NOW = 1_795_000_000_000
 

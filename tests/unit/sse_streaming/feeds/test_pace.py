@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from lambdas.sse_streaming.feed.pace import PollPace
+from lambdas.sse_streaming.feeds.pace import PollPace
 
 
 def make_pace(seed: int = 1) -> PollPace:

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 
 import pytest
 
-from lambdas.sse_streaming.feed.feed import Feed
-from lambdas.sse_streaming.feed.items import Item, Page, StartKey
-from lambdas.sse_streaming.feed.position import MAX_HASHES, SHORT_HASH_BYTES, item_hash
-from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter
+from lambdas.sse_streaming.feeds.feed import Feed
+from lambdas.sse_streaming.feeds.items import Item, Page, StartKey
+from lambdas.sse_streaming.feeds.position import MAX_HASHES, SHORT_HASH_BYTES, item_hash
+from lambdas.sse_streaming.feeds.request import StreamFilter
+from tests.fakes.feeds import SENTIMENTS, sentiments
 from tests.fakes.memory_aws import MemoryIndex, make_item
 
 NOW = 1_795_000_000_000
 OVERLAP = 10_000
 ONE = StreamFilter(("positive",))
-ALL = StreamFilter()
+ALL = sentiments()
 
 
 def feed_at(settled_ms: int = NOW - OVERLAP, wanted: StreamFilter = ONE) -> Feed:
@@ -25,7 +26,9 @@ def feed_at(settled_ms: int = NOW - OVERLAP, wanted: StreamFilter = ONE) -> Feed
 
 def page(*items: Item, more: bool = False) -> Page:
     """`more`: the page stopped at its last item, and there is another."""
-    return Page(items, key_of(items[-1]) if more else None)
+    if not more:
+        return Page(items)
+    return Page(items, key_of(items[-1]), items[-1].published_at_ms)
 
 
 def key_of(item: Item) -> StartKey:
@@ -58,8 +61,8 @@ def poll(feed: Feed, index: MemoryIndex, now_ms: int, *, limit: int = 200) -> li
     while feed.is_reading:
         feed.absorb(
             {
-                one.sentiment: index.page(
-                    one.sentiment, one.since_ms, one.until_ms, limit=limit, start_key=one.start_key
+                one.partition: index.page(
+                    one.partition, one.since_ms, one.until_ms, limit=limit, start_key=one.start_key
                 )
                 for one in feed.requests()
             }
@@ -94,7 +97,7 @@ def test_every_wanted_sentiment_is_a_query() -> None:
     feed = feed_at(wanted=ALL)
     feed.begin(NOW)
 
-    assert tuple(request.sentiment for request in feed.requests()) == SENTIMENTS
+    assert tuple(request.partition for request in feed.requests()) == SENTIMENTS
 
 
 def test_an_item_stamped_later_than_the_overlap_waits_until_it_is_due() -> None:
@@ -172,7 +175,7 @@ def test_an_item_waits_for_the_unread_page_that_may_hold_an_older_one() -> None:
     )
 
     assert taken(feed) == ["a", "ab"], "b's millisecond may go on on the next page"
-    assert [request.sentiment for request in feed.requests()] == ["negative"]
+    assert [request.partition for request in feed.requests()] == ["negative"]
     feed.absorb({"negative": page(at(-80, "b2", "negative"), at(-70, "c", "negative"))})
     assert taken(feed) == ["b", "b2", "c", "z"]
 
@@ -188,7 +191,7 @@ def test_only_the_sentiment_that_holds_the_others_back_is_read_on() -> None:
         }
     )
 
-    assert [request.sentiment for request in feed.requests()] == ["negative"]
+    assert [request.partition for request in feed.requests()] == ["negative"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 7])
@@ -247,7 +250,7 @@ def test_a_cut_between_two_pages_of_one_millisecond_loses_nothing() -> None:
 
 
 def test_a_filter_that_matches_nothing_does_not_hold_the_position_back() -> None:
-    feed = feed_at(NOW - 60_000, StreamFilter(("positive",), frozenset({"MSFT"})))
+    feed = feed_at(NOW - 60_000, sentiments(("positive",), {"MSFT"}))
     other = make_item("other", NOW - 50_000, ticker="AAPL")
     none = make_item("none", NOW - 40_000, ticker=None)
 
@@ -533,9 +536,7 @@ def test_a_catch_up_over_a_million_items_remembers_only_the_overlap() -> None:
     largest = 0
     for number in range(5_000):
         published = NOW - 3_600_000 + 700 * number
-        items = tuple(
-            Item(f"{number}.{n}", published + n, None, template.attributes) for n in range(200)
-        )
+        items = tuple(Item(f"{number}.{n}", published + n, template.attributes) for n in range(200))
         feed.absorb({"positive": page(*items, more=number < 4_999)})
         taken(feed)
         largest = max(largest, len(feed._seen) + len(feed._window) + len(feed._held))
@@ -545,7 +546,7 @@ def test_a_catch_up_over_a_million_items_remembers_only_the_overlap() -> None:
 
 
 def test_absorbing_tells_how_many_were_new() -> None:
-    feed = feed_at(wanted=StreamFilter(("positive",), frozenset({"AAPL"})))
+    feed = feed_at(wanted=sentiments(("positive",), {"AAPL"}))
     feed.begin(NOW)
     pages: Mapping[str, Page] = {
         "positive": page(at(-5), make_item("other", NOW - 4, ticker="MSFT"), at(-3))

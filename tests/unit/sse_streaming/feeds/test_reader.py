@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lambdas.sse_streaming.aws.errors import AwsUnavailable
-from lambdas.sse_streaming.feed.feed import PageRequest
-from lambdas.sse_streaming.feed.reader import PAGE_ITEMS, FeedReader, matching
-from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter
+from lambdas.sse_streaming.feeds.feed import PageRequest
+from lambdas.sse_streaming.feeds.reader import PAGE_ITEMS, FeedReader, matching
+from tests.fakes.feeds import SENTIMENTS, sentiments
 from tests.fakes.memory_aws import MemoryIndex, make_item
 
 NOW = 1_795_000_000_000
@@ -40,14 +40,14 @@ def test_a_window_is_read_whole(index: MemoryIndex) -> None:
         index.put(make_item(f"{number:04d}", NOW + number % 7, SENTIMENTS[number % 2]))
     index.put(make_item("outside", NOW + 100))
 
-    assert len(FeedReader(index).window(StreamFilter(), NOW, NOW + 50)) == 2500
+    assert len(FeedReader(index).window(sentiments(), NOW, NOW + 50)) == 2500
 
 
 def test_a_window_holds_what_the_filter_lets_pass(index: MemoryIndex) -> None:
     index.put(make_item("a", NOW, ticker="AAPL"))
     index.put(make_item("m", NOW, ticker="MSFT"))
     index.put(make_item("none", NOW, ticker=None))
-    wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
+    wanted = sentiments(("positive",), {"AAPL"})
 
     assert FeedReader(index).window(wanted, NOW, NOW) == [("a", NOW)]
 
@@ -56,7 +56,7 @@ def test_the_newest_are_the_newest_of_all_sentiments_oldest_first(index: MemoryI
     for number in range(9):
         index.put(make_item(f"i{number}", NOW + number, SENTIMENTS[number % 3]))
 
-    newest = FeedReader(index).newest(StreamFilter(), NOW + 100, 4)
+    newest = FeedReader(index).newest(sentiments(), NOW + 100, 4)
 
     assert [item.item_id for item in newest] == ["i5", "i6", "i7", "i8"]
 
@@ -67,7 +67,7 @@ def test_a_ticker_that_hardly_occurs_does_not_make_a_backfill_read_everything(
     index.put(make_item("rare", NOW - 1, ticker="RARE"))
     for number in range(1500):
         index.put(make_item(f"{number:04d}", NOW + number))
-    wanted = StreamFilter(("positive",), frozenset({"RARE"}))
+    wanted = sentiments(("positive",), {"RARE"})
 
     assert FeedReader(index).newest(wanted, NOW + 10_000, 5) == []
     assert index.queries == 10
@@ -87,4 +87,4 @@ def test_a_failed_read_drops_what_was_read_before(index: MemoryIndex) -> None:
 def test_without_tickers_everything_matches() -> None:
     items = [make_item("a", 1, ticker=None), make_item("b", 2)]
 
-    assert list(matching(items, StreamFilter())) == items
+    assert list(matching(items, sentiments())) == items

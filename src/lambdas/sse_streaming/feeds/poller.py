@@ -11,16 +11,17 @@ from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
-from lambda_streaming.tracing.step import Step, Trace
+from lambda_streaming.tracing.step import Scalar, Step, Trace
 from lambdas.sse_streaming.aws.errors import AwsUnavailable
-from lambdas.sse_streaming.feed.catch_up import CatchUpAllowance
-from lambdas.sse_streaming.feed.feed import Feed
-from lambdas.sse_streaming.feed.items import Item, ItemKey
-from lambdas.sse_streaming.feed.pace import PollPace
-from lambdas.sse_streaming.feed.position_clock import ClockReading, PositionClock
-from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.request import StreamRequest
-from lambdas.sse_streaming.feed.resume import Presented, Resume
+from lambdas.sse_streaming.feeds.catch_up import CatchUpAllowance
+from lambdas.sse_streaming.feeds.feed import Feed
+from lambdas.sse_streaming.feeds.items import Item, ItemKey
+from lambdas.sse_streaming.feeds.pace import PollPace
+from lambdas.sse_streaming.feeds.position_clock import ClockReading, PositionClock
+from lambdas.sse_streaming.feeds.reader import FeedReader
+from lambdas.sse_streaming.feeds.request import StreamRequest
+from lambdas.sse_streaming.feeds.resume import Presented, Resume
+from lambdas.sse_streaming.feeds.schema import FeedSchema
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.sessions import SessionRecords
 from lambdas.sse_streaming.settings import Settings
@@ -52,6 +53,7 @@ class Poller:
         random: Random,
         request: StreamRequest,
         resume: Resume,
+        schema: FeedSchema,
     ) -> None:
         self._settings = settings
         self._reader = reader
@@ -63,7 +65,10 @@ class Poller:
         self._wanted = request.filter
         self._backfill = request.backfill
         self._presented = resume.presented
-        self._sentiment_type = ",".join(request.filter.sentiments)
+        # A client's or a caller's partition is not for a trace: it may be a secret, or a person.
+        self._followed: dict[str, Scalar] = {}
+        if schema.fixed_values is not None:
+            self._followed[schema.partition] = ",".join(request.filter.partitions)
         self.drained = asyncio.Event()
         self.polls = 0
         self.poll_errors = 0
@@ -124,7 +129,8 @@ class Poller:
         oldest_ms = now.latest_ms - settings.replay_ms + return_ms
         feed = Feed(self._wanted, overlap_ms=settings.overlap_ms, settled_ms=since_ms)
         self.polls += 1
-        async with self._trace.step("dynamodb_poll", sentiment_type=self._sentiment_type) as step:
+        async with self._trace.step("dynamodb_poll") as step:
+            step.attributes.update(self._followed)
             cycle = PollCycle(step, self._metrics, self._count_error)
             baseline, backfill = await cycle.read(lambda: self._read_first(since_ms, until_ms))
             feed.start_after(baseline, backfill, oldest_ms=oldest_ms)
@@ -147,7 +153,7 @@ class Poller:
         """
         now, settings = asyncio.get_running_loop().time, self._settings
         pace = PollPace(settings.poll_seconds, settings.poll_max_seconds, self._random, now())
-        pages_per_second = len(self._wanted.sentiments) / settings.poll_seconds
+        pages_per_second = len(self._wanted.partitions) / settings.poll_seconds
         allowance = CatchUpAllowance(pages_per_second, now())
         await self._until_drained(feed, on_ready)
         while True:
@@ -180,7 +186,8 @@ class Poller:
             feed.begin(now.earliest_ms, now.latest_ms)
         requests = feed.requests()
         self.polls += 1
-        async with self._trace.step("dynamodb_poll", sentiment_type=self._sentiment_type) as step:
+        async with self._trace.step("dynamodb_poll") as step:
+            step.attributes.update(self._followed)
             cycle = PollCycle(step, self._metrics, self._count_error)
             pages = await cycle.read(lambda: self._reader.pages(requests))
             new_items = feed.absorb(pages)

@@ -21,20 +21,21 @@ from lambda_streaming.sse import encode_comment
 from lambda_streaming.tracing.header import xray_trace_id
 from lambda_streaming.tracing.step import Scalar, Trace
 from lambdas.sse_streaming.aws.errors import AwsError, AwsRefused, AwsUnavailable
-from lambdas.sse_streaming.blocks import Block, BlockWriter, Opened, UnopenedBlocks
 from lambdas.sse_streaming.connections.keeper import LeaseKeeper
 from lambdas.sse_streaming.connections.lease import AcquireRequest, ConnectionsTable, Lease, Refusal
 from lambdas.sse_streaming.endings import Ending, EndReason, Lifetime, busy, end, fail
-from lambdas.sse_streaming.feed.poller import Poller
-from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.position_clock import PositionClock
-from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.request import StreamRequest
-from lambdas.sse_streaming.feed.resume import Resume, read_last_event_id
+from lambdas.sse_streaming.feeds.poller import Poller
+from lambdas.sse_streaming.feeds.position import PositionCodec
+from lambdas.sse_streaming.feeds.position_clock import PositionClock
+from lambdas.sse_streaming.feeds.reader import FeedReader
+from lambdas.sse_streaming.feeds.request import StreamRequest
+from lambdas.sse_streaming.feeds.resume import Resume, read_last_event_id
+from lambdas.sse_streaming.feeds.schema import FeedSchema
 from lambdas.sse_streaming.metrics import Metrics
 from lambdas.sse_streaming.reporter import MetricSink, MetricsReporter
 from lambdas.sse_streaming.sessions import SessionRecords
 from lambdas.sse_streaming.settings import Settings
+from lambdas.sse_streaming.streams.blocks import Block, BlockWriter, Opened, UnopenedBlocks
 
 OPENING = encode_comment("open")
 """Sent before the first AWS request: the client's `onopen` fires, and no proxy waits."""
@@ -338,6 +339,7 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
 class Streams:
     """Opens the streams of one process, from what is built once."""
 
+    schema: FeedSchema
     settings: Settings
     clock: Clock
     random: Random
@@ -378,7 +380,16 @@ class Streams:
         records = SessionRecords(self.connections, trace)
         acquire = AcquireRequest(resume.session_id, resume.sequence, resume.resumed_slot)
         poller = Poller(
-            settings, self.reader, records, metrics, trace, position_clock, random, request, resume
+            settings,
+            self.reader,
+            records,
+            metrics,
+            trace,
+            position_clock,
+            random,
+            request,
+            resume,
+            self.schema,
         )
         rotation = settings.max_stream_seconds
         margin = settings.deadline_margin_seconds
@@ -389,7 +400,7 @@ class Streams:
             trace,
             resume,
             Lifetime.plan(clock.steady_seconds(), deadline, rotation, margin, random),
-            blocks=UnopenedBlocks(self.codec, resume, trace, clock),
+            blocks=UnopenedBlocks(self.codec, resume, trace, clock, self.schema.event),
             keeper=LeaseKeeper(settings, self.connections, acquire, trace),
             poller=poller,
             reporter=MetricsReporter(settings, metrics, self.sink, trace, clock),

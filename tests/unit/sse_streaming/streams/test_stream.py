@@ -9,9 +9,9 @@ import pytest
 
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsRefused, AwsThrottled, AwsUnavailable
-from lambdas.sse_streaming.feed.position import Position
-from lambdas.sse_streaming.feed.request import StreamFilter
-from lambdas.sse_streaming.stream import HEARTBEAT, OPENING
+from lambdas.sse_streaming.feeds.position import Position
+from lambdas.sse_streaming.streams.stream import HEARTBEAT, OPENING
+from tests.fakes.feeds import sentiments
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import NotingTrace, Received, World, consume, parse_block
 from tests.fakes.virtual_time import run_virtually
@@ -82,7 +82,7 @@ def test_a_filter_lets_pass_what_it_names_and_no_item_without_ticker() -> None:
             world.index.put(make_item("other sentiment", now_ms, "negative"))
             world.index.put(make_item("mine", now_ms))
 
-        wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
+        wanted = sentiments(("positive",), {"AAPL"})
         received, _ = await asyncio.gather(consume(world.open(wanted=wanted)), publish())
         return received.item_ids
 
@@ -455,7 +455,7 @@ def test_an_hour_of_a_busy_feed_that_the_filter_refuses_costs_no_more_than_live_
             item = make_item(f"i{number}", now_ms - 3_590_000 + 59 * number, ticker="OTHER")
             world.index.put(item)
         position = Position(now_ms - 3_590_000, block=1, session_id="01" * 9, sequence=1)
-        wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
+        wanted = sentiments(("positive",), {"AAPL"})
         settled_ms = [position.settled_ms]
         for deadline in (60.0, 160.0):
             received = await consume(

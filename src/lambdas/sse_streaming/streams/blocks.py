@@ -13,10 +13,10 @@ from lambda_streaming.tracing.header import hex_trace_id
 from lambda_streaming.tracing.step import Trace
 from lambdas.sse_streaming.connections.lease import Lease
 from lambdas.sse_streaming.endings import Ending
-from lambdas.sse_streaming.feed.feed import Feed
-from lambdas.sse_streaming.feed.items import Item, item_json
-from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.resume import Resume
+from lambdas.sse_streaming.feeds.feed import Feed
+from lambdas.sse_streaming.feeds.items import Item, item_json
+from lambdas.sse_streaming.feeds.position import PositionCodec
+from lambdas.sse_streaming.feeds.resume import Resume
 from lambdas.sse_streaming.sessions import SessionRecord
 
 
@@ -47,8 +47,11 @@ class UnopenedBlocks:
 
     duplicates_dropped = 0
 
-    def __init__(self, codec: PositionCodec, resume: Resume, trace: Trace, clock: Clock) -> None:
+    def __init__(
+        self, codec: PositionCodec, resume: Resume, trace: Trace, clock: Clock, item_event: str
+    ) -> None:
         self._codec = codec
+        self._item_event = item_event
         self._resume = resume
         self._trace = trace
         self._clock = clock
@@ -61,6 +64,7 @@ class UnopenedBlocks:
             self._trace,
             self._clock,
             opened,
+            item_event=self._item_event,
             arrived_ms=self._arrived_ms,
             retry_ms=retry_ms,
         )
@@ -89,10 +93,12 @@ class BlockWriter:
         clock: Clock,
         opened: Opened,
         *,
+        item_event: str,
         arrived_ms: int,
         retry_ms: int,
     ) -> None:
         self._clock = clock
+        self._item_event = item_event
         self._arrived_ms = arrived_ms
         self._feed = opened.feed
         trace_id, span_id = _trace_ids(trace)
@@ -149,9 +155,9 @@ class BlockWriter:
     def _item(self, item: Item) -> Block:
         started_ns = self._clock.wall_ns()
         latency_ms = max(0, started_ns // 1_000_000 - item.published_at_ms)
-        encoded = encode_json_event(item_json(item, latency_ms), "sentiment", self._mint())
+        encoded = encode_json_event(item_json(item, latency_ms), self._item_event, self._mint())
         is_live = item.published_at_ms >= self._arrived_ms
-        return Block(encoded, "sentiment", started_ns, latency_ms, is_live)
+        return Block(encoded, self._item_event, started_ns, latency_ms, is_live)
 
     def _mint(self, *, has_record: bool = False) -> str:
         """The id of the position as it is now."""

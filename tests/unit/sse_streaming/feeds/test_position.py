@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.sse_streaming.feed.position import (
+from lambdas.sse_streaming.feeds.position import (
     LONG_HASH_BYTES,
     MAX_HASHES,
     MAX_ID_LENGTH,

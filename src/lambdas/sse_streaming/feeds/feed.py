@@ -8,7 +8,7 @@ Pure: pages in, items out; no clock, no network. The rules, and why they are so:
 - After a finished poll F is its start minus the overlap. Inside a batch F cannot pass the next
   unsent item or an unread page, so a cut in the middle of a long catch-up resumes there.
 - No writer's clock moves F, and a filter that matches nothing does not hold it back.
-- Several sentiments are several queries; an item goes out only when no unread page can hold an
+- Several partitions are several queries; an item goes out only when no unread page can hold an
   older one, so a batch is ordered by (published_at, item_id) however it was paged.
 """
 
@@ -19,21 +19,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lambdas.sse_streaming.feed.items import Item, ItemKey, Page, StartKey
-from lambdas.sse_streaming.feed.position import (
+from lambdas.sse_streaming.feeds.items import Item, ItemKey, Page, StartKey
+from lambdas.sse_streaming.feeds.position import (
     LONG_HASH_BYTES,
     MAX_HASHES,
     SHORT_HASH_BYTES,
     item_hash,
 )
-from lambdas.sse_streaming.feed.request import StreamFilter
+from lambdas.sse_streaming.feeds.request import StreamFilter
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """One query of a poll."""
 
-    sentiment: str
+    partition: str
     since_ms: int
     until_ms: int
     start_key: StartKey | None
@@ -41,7 +41,7 @@ class PageRequest:
 
 @dataclass(slots=True)
 class _Unread:
-    """A sentiment of the cycle that has pages left. Nothing older than `from_ms` is among them."""
+    """A partition of the cycle that has pages left. Nothing older than `from_ms` is among them."""
 
     from_ms: int
     start_key: StartKey | None
@@ -136,7 +136,7 @@ class Feed:
         # A position minted on a faster clock may lie ahead of this one's now + overlap.
         self._until_ms = max((latest_ms or now_ms) + self._overlap_ms, self._floor_ms)
         self._unread = {
-            sentiment: _Unread(self._floor_ms, None) for sentiment in self._wanted.sentiments
+            partition: _Unread(self._floor_ms, None) for partition in self._wanted.partitions
         }
         self._has_absorbed = False
         self._move_bound()
@@ -161,11 +161,11 @@ class Feed:
             self._bound_ms = self._floor_ms
 
     def requests(self) -> list[PageRequest]:
-        """The queries that come next: one page of each sentiment that holds the others back."""
+        """The queries that come next: one page of each partition that holds the others back."""
         frontier = self._frontier_ms()
         return [
-            PageRequest(sentiment, self._floor_ms, self._until_ms, unread.start_key)
-            for sentiment, unread in self._unread.items()
+            PageRequest(partition, self._floor_ms, self._until_ms, unread.start_key)
+            for partition, unread in self._unread.items()
             if frontier is None or unread.from_ms <= frontier
         ]
 
@@ -173,13 +173,14 @@ class Feed:
         """Take the pages read; returns how many of their items are new to the client."""
         self._has_absorbed = True
         fresh: list[Item] = []
-        for sentiment, page in pages.items():
+        for partition, page in pages.items():
             if page.next_key is None:
-                del self._unread[sentiment]
+                del self._unread[partition]
             else:
-                unread = self._unread[sentiment]
+                unread = self._unread[partition]
                 unread.start_key = page.next_key
-                unread.from_ms = _key_time(page.next_key, unread.from_ms)
+                if page.stopped_at_ms is not None:
+                    unread.from_ms = page.stopped_at_ms
             fresh.extend(item for item in page.items if self._is_new(item))
         self._held.extend(fresh)
         frontier = self._frontier_ms()
@@ -254,7 +255,7 @@ class Feed:
     # Internals
 
     def _is_new(self, item: Item) -> bool:
-        if self._wanted.tickers and item.ticker not in self._wanted.tickers:
+        if self._wanted.filters and not self._wanted.passes(item.attributes):
             return False
         if item.key in self._seen:
             self.duplicates_dropped += 1
@@ -301,11 +302,3 @@ class Feed:
         if self._held:
             bound = min(bound, min(item.published_at_ms for item in self._held))
         self._bound_ms = bound
-
-
-def _key_time(key: StartKey, default_ms: int) -> int:
-    """The publication time that a page stopped at, from its LastEvaluatedKey."""
-    try:
-        return int(key["published_at"]["N"].partition(".")[0])
-    except (KeyError, ValueError):
-        return default_ms
