@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImageError as error:
         sys.stderr.write(f"container_image: {error}\n")
         return 1
-    return _build(function, context, given.tag or package.stem)
+    return _build(function, context, given.tag or package.stem.lower())
 
 
 def _lambda_client(region: str) -> Any:

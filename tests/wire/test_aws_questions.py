@@ -49,7 +49,7 @@ def address(stack: BackgroundStack, door: Door) -> str:
 
 
 def numbers(door: Door) -> list[int]:
-    return [number for number, question in enumerate(ASKED, 1) if door in question.doors]
+    return [number for number, question in enumerate(ASKED, 1) if door in question.assumed]
 
 
 @pytest.mark.parametrize("door", Door)
@@ -86,6 +86,15 @@ def test_the_command_fails_where_an_answer_differs(capsys: pytest.CaptureFixture
     assert "it changes: If it is answered: STREAMING_EMPTY_BODY=none" in printed
     assert "give CONCURRENCY=" in printed
     assert printed.endswith("18 answers, 18 not as assumed, 1 not asked\n")
+
+
+@pytest.mark.parametrize("path", ["/headers?form=none", "/bytes?status=ok", "/late?seconds=soon"])
+def test_the_probe_outlives_a_request_that_it_does_not_understand(
+    path: str, stack: BackgroundStack
+) -> None:
+    client = Client(stack.url, unsigned)
+    assert client.ask(path, patience_seconds=PATIENCE_SECONDS).status == 502
+    assert client.ask("/echo", patience_seconds=PATIENCE_SECONDS).document["invocations"] > 1
 
 
 def test_requests_are_signed_where_the_door_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

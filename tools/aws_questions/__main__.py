@@ -43,11 +43,11 @@ def probe_at(door: Door, base: str, patience_seconds: float) -> Client:
 def answers_of(door: Door, asking: Asking) -> Iterator[Answer]:
     """One for each question about the door, in their order."""
     for number, question in enumerate(ASKED, 1):
-        if question.ask is None or door not in question.doors:
+        if door not in question.assumed:
             continue
         try:
             yield Answer(number, question, door, question.ask(asking))
-        except NotAskedError as error:
+        except (NotAskedError, OSError) as error:  # the others may still be answered
             yield Answer(number, question, door, None, f"{error}")
 
 
@@ -81,12 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bases = {Door.URL: given.url, Door.REST: given.rest, Door.HTTP_API: given.http_api}
     if not any(bases.values()):
         parser.error("say which front doors the probe has: --url, --rest, --http-api")
+    answers: list[Answer] = []
     try:
-        answers = list(_ask_all(bases, given))
+        for answer in _ask_all(bases, given):
+            answers.append(answer)
+            sys.stdout.write("\n".join(report.lines(answer)) + "\n")
+            sys.stdout.flush()
     except (NoProbeError, BotoCoreError, OSError) as error:
         sys.stderr.write(f"aws_questions: {error}\n")
         return 1
-    sys.stdout.write("\n".join(report.lines(answers)) + "\n")
+    sys.stdout.write(f"{report.summary(answers)}\n")
     return 1 if any(answer.differs for answer in answers) else 0
 
 

@@ -12,7 +12,7 @@ _EVERY_DOOR = tuple(Door)
 _HANGS: Final = "it hangs"
 
 
-def _all(doors: tuple[Door, ...], answer: str) -> Mapping[Door | None, str]:
+def _all(doors: tuple[Door, ...], answer: str) -> Mapping[Door, str]:
     return dict.fromkeys(doors, answer)
 
 
@@ -111,7 +111,7 @@ ASKED: Final = (
     Question(
         "Is the handler setting in `_HANDLER`?",
         "the variable",
-        {Door.URL: "set"},
+        _all(_EVERY_DOOR, "set"),
         "Without it the take-over depends on awslambdaric's argument (serving/take_over.py)",
         asking.handler_variable,
     ),

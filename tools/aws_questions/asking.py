@@ -45,10 +45,12 @@ def spare_byte(asking: Asking) -> str:
         with asking.client.connection(asking.patience_seconds) as connection:
             path = f"/bytes?status={status}&count=1"
             first = asking.client.ask_on(connection, path, method=method)
+            is_kept = connection.sock is not None
             next_one = asking.client.ask_on(connection, "/echo")
         harm = [
             *([] if first.status == status and first.end == COMPLETE else [_outcome(first)]),
             *([f"{len(first.body)} bytes reach the client"] if first.body else []),
+            *([] if is_kept else ["the connection is closed"]),
             *([] if next_one.document else ["the next answer is unreadable"]),
         ]
         said.append(f"{_named(method, status)}: {' and '.join(harm) or 'no harm'}")

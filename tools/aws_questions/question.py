@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from tools.aws_questions.exchange import Client
@@ -47,18 +47,24 @@ Ask: TypeAlias = Callable[[Asking], str]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`assumed` is the expected answer by front door. Without `ask`, only a person can find out,
-    as `how` says, and `assumed` has one answer under None."""
+    """One that a request answers. `assumed` is the expected answer of each front door that can
+    be asked."""
 
     text: str
     how: str
-    assumed: Mapping[Door | None, str]
+    assumed: Mapping[Door, str]
     changes: str
-    ask: Ask | None = None
+    ask: Ask
 
-    @property
-    def doors(self) -> tuple[Door, ...]:
-        return tuple(door for door in self.assumed if door is not None)
+
+@dataclass(frozen=True, slots=True)
+class ManualQuestion:
+    """One that only a person can find out, as `how` says."""
+
+    text: str
+    how: str
+    assumed: str
+    changes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Answer:
     question: Question
     door: Door
     said: str | None
-    why_not: str = field(default="")
+    why_not: str = ""
 
     @property
     def assumed(self) -> str:

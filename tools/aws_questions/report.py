@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tools.aws_questions.asked import ASKED
 from tools.aws_questions.by_hand import BY_HAND
-from tools.aws_questions.question import Answer, Question
+from tools.aws_questions.question import Answer, ManualQuestion, Question
 
 _INTRODUCTION = """\
 # Questions for AWS
@@ -55,31 +55,31 @@ def page() -> str:
     )
 
 
-def lines(answers: Sequence[Answer]) -> Iterator[str]:
-    """One or more a question."""
-    for answer in answers:
-        mark = "DIFFERS" if answer.differs else "as assumed" if answer.said else "not asked"
-        yield f"{answer.door.value:8}  {answer.number:2}  {mark:10}  {answer.question.text}"
-        yield f"{'':26}{answer.said or answer.why_not}"
-        if answer.differs:
-            yield f"{'':26}assumed: {answer.assumed}"
-            yield f"{'':26}it changes: {answer.question.changes}"
+def lines(answer: Answer) -> Iterator[str]:
+    mark = "DIFFERS" if answer.differs else "as assumed" if answer.said else "not asked"
+    yield f"{answer.door.value:8}  {answer.number:2}  {mark:10}  {answer.question.text}"
+    yield f"{'':26}{answer.said or answer.why_not}"
+    if answer.differs:
+        yield f"{'':26}assumed: {answer.assumed}"
+        yield f"{'':26}it changes: {answer.question.changes}"
+
+
+def summary(answers: Sequence[Answer]) -> str:
     differing = sum(answer.differs for answer in answers)
     asked = sum(answer.said is not None for answer in answers)
-    yield f"{asked} answers, {differing} not as assumed, {len(answers) - asked} not asked"
+    return f"{asked} answers, {differing} not as assumed, {len(answers) - asked} not asked"
 
 
-def _row(number: int, question: Question) -> str:
-    cells = (str(number), question.text, question.how, _assumed(question), question.changes)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _assumed(question: Question) -> str:
+def _assumed(question: Question | ManualQuestion) -> str:
     """Doors with the same answer share it."""
+    if isinstance(question, ManualQuestion):
+        return question.assumed
     doors_by_answer: dict[str, list[str]] = {}
     for door, answer in question.assumed.items():
-        doors_by_answer.setdefault(answer, []).append("" if door is None else door.value)
-    return "<br>".join(
-        f"{', '.join(doors)}: {answer}" if any(doors) else answer
-        for answer, doors in doors_by_answer.items()
-    )
+        doors_by_answer.setdefault(answer, []).append(door.value)
+    return "<br>".join(f"{', '.join(doors)}: {answer}" for answer, doors in doors_by_answer.items())
+
+
+def _row(number: int, question: Question | ManualQuestion) -> str:
+    cells = (str(number), question.text, question.how, _assumed(question), question.changes)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -78,8 +78,11 @@ class Probe:
             if request is None:
                 self._other_events.append(sorted(invocation.event))
                 self._calls.answer_whole(invocation, {})
-            else:
+                continue
+            try:
                 self._ways.get(request.what, self._echo)(invocation, request)
+            except (KeyError, ValueError):  # an option that is none, read before the answer
+                self._calls.fail(invocation)
 
     def _echo(self, invocation: Invocation, request: Asked) -> None:
         """What arrived, and with which names around it."""
@@ -110,15 +113,17 @@ class Probe:
 
     def _bytes(self, invocation: Invocation, request: Asked) -> None:
         """A body of so many bytes, below any status."""
+        status = int(request.number("status", 599, 200))
+        body = b"\n" * int(request.number("count", MAX_BYTES))
         stream = self._calls.stream(invocation)
-        stream.prelude({"statusCode": int(request.number("status", 599, 200)), "headers": _TEXT})
-        stream.send(b"\n" * int(request.number("count", MAX_BYTES)))
+        stream.prelude({"statusCode": status, "headers": _TEXT})
+        stream.send(body)
         stream.end()
 
     def _prelude(self, invocation: Invocation, request: Asked) -> None:
         """A prelude of so many bytes."""
-        stream = self._calls.stream(invocation)
         size_bytes = int(request.number("size", MAX_BYTES))
+        stream = self._calls.stream(invocation)
         stream.prelude({"statusCode": 200, "headers": _TEXT}, size_bytes)
         stream.send(b"whole")
         stream.end()
@@ -130,17 +135,19 @@ class Probe:
             "multi": {"headers": _TEXT, "multiValueHeaders": {"x-probe": ["one", "two"]}},
             "length": {"headers": {**_TEXT, "content-length": "5"}},
         }
+        form = forms[request.options.get("form", "array")]
         stream = self._calls.stream(invocation)
-        stream.prelude({"statusCode": 200, **forms[request.options.get("form", "array")]})
+        stream.prelude({"statusCode": 200, **form})
         stream.send(b"whole")
         stream.end()
 
     def _silence(self, invocation: Invocation, request: Asked) -> None:
         """One byte, a silence, another byte."""
+        seconds = request.number("seconds", MAX_SECONDS)
         stream = self._calls.stream(invocation)
         stream.prelude({"statusCode": 200, "headers": _TEXT})
         stream.send(b"1")
-        self._sleep(request.number("seconds", MAX_SECONDS))
+        self._sleep(seconds)
         stream.send(b"2")
         stream.end()
 
