@@ -77,7 +77,8 @@ def build(order: Order, output: Path) -> AppPackage:
     setting = handler_setting(order.app, files)
     requirements = requirements_of(home)
     with_service = uses_service(files)
-    extras = (*order.extras, *([FEED_EXTRA] if with_service else []))
+    # Each once: it may have been asked for.
+    extras = tuple(dict.fromkeys((*order.extras, *([FEED_EXTRA] if with_service else []))))
     interpreter, markers_read_by = _interpreter(order)
     with tempfile.TemporaryDirectory(prefix="package-app-") as scratch:
         tree, installed = Path(scratch, "tree"), Path(scratch, "installed")

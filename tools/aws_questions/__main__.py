@@ -36,7 +36,11 @@ def probe_at(door: Door, base: str, patience_seconds: float) -> Client:
         seen = client.ask("/echo", patience_seconds=patience_seconds)
     if "event_names" not in seen.document:
         said = seen.body[:200].decode("utf-8", "replace")
-        raise NoProbeError(f"{base} is not the probe: it answered {seen.status} {said!r}")
+        raise NoProbeError(
+            f"{base} is not the probe: it answered {seen.status} {said!r}. Its handler is"
+            " tools.aws_questions.probe.app.handler; a Function URL must have invoke mode"
+            " RESPONSE_STREAM, a REST integration responseTransferMode STREAM"
+        )
     return client
 
 

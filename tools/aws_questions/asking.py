@@ -17,7 +17,7 @@ NOTHING = "nothing"
 PRELUDE_SIZES = (8 * 1024, 16 * 1024, 17 * 1024, 64 * 1024)
 ODD_PATH = "/echo/a%2Fb%20%C3%A9;c+d"
 QUESTION_MARK_PATH = "/echo/a%3Fb"
-_LATE_SHARE = 0.5
+_LATE_SHARE = 0.2
 _TELLTALE = ("stream", "transfer")
 # Of the log, and of how the client sent its request.
 _TELL_OTHER_THINGS = ("AWS_LAMBDA_LOG_STREAM_NAME", "transfer-encoding")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,16 @@ class Seen:
         return found if isinstance(found, dict) else {}
 
 
+class _ExactResponse(http.client.HTTPResponse):
+    """Takes no byte from the connection that is not the answer's: what a door sends behind an
+    answer would be lost with a buffer, and the next answer look whole."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp.close()
+        self.fp = sock.makefile("rb", 1)
+
+
 class Client:
     """Asks below one base address."""
 
@@ -69,6 +80,7 @@ class Client:
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
         connection = kind(parts.netloc, timeout=patience_seconds)
+        connection.response_class = _ExactResponse
         try:
             yield connection
         finally:

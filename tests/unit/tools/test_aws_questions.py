@@ -75,6 +75,9 @@ def test_the_probe_reads_requests_of_either_format() -> None:
     assert rest is not None
     assert (url.what, url.raw_path, url.is_streamed) == ("bytes", "/bytes/x%2Fy", True)
     assert (rest.what, rest.number("count", 10), rest.is_streamed) == ("bytes", 2, True)
+    http_api = probe.asked({"version": "1.0", "path": "/x", "httpMethod": "GET"})
+    assert http_api is not None
+    assert not http_api.is_streamed
     assert probe.asked({"Records": []}) is None
 
 

@@ -45,7 +45,8 @@ def asked(event: Mapping[str, Any]) -> Asked | None:
             domain = event.get("requestContext", {}).get("domainName", "")
             return Asked(path, dict(parse_qsl(query)), ".lambda-url." in domain)
         case {"path": str(path), "httpMethod": str()}:
-            return Asked(path, dict(event.get("queryStringParameters") or {}), True)
+            is_rest = "version" not in event  # an HTTP API's events of format 1.0 have it
+            return Asked(path, dict(event.get("queryStringParameters") or {}), is_rest)
     return None
 
 
