@@ -117,7 +117,7 @@ plan: package ## what `terraform apply` would make in your AWS account
 	@terraform -chdir=modules/lambda/examples/minimal init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
 	@terraform -chdir=modules/lambda/examples/minimal plan -var architecture=$(ARCH) -var python_version=$(PYTHON_VERSION)
 
-# The probe's own address, or the service's.
+# The probe is asked what only AWS can tell; the service is checked.
 CHECK_AWS = $(if $(filter probe,$(APP)),tools.aws_questions $(if $(URL),--url "$(URL)") \
   $(if $(REST),--rest "$(REST)") $(if $(HTTP_API),--http-api "$(HTTP_API)") \
   $(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(SILENCE),--silence $(SILENCE)),tools.verify_aws \
