@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feeds.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
 from local_aws.lambda_side.environment import Phase

@@ -13,7 +13,8 @@ from typing import Any
 from lambda_streaming.tracing.step import current_step
 from lambdas.sse_streaming.aws.errors import AwsError, AwsThrottled
 from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Lease, Refusal, Renewal
-from lambdas.sse_streaming.feed.items import Item, Page, StartKey, read_item
+from lambdas.sse_streaming.feeds.items import Item, ItemFields, Page, StartKey
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from lambdas.sse_streaming.sessions import SessionRecord
 from tests.fakes.aws_requests import aws_request
 
@@ -33,7 +34,7 @@ def make_item(
     }
     if ticker is not None:
         attributes["ticker"] = {"S": ticker}
-    item = read_item(attributes)
+    item = ItemFields(SENTIMENT).read(attributes)
     assert item is not None
     return item
 
@@ -70,7 +71,7 @@ class MemoryIndex:
 
     def page(
         self,
-        sentiment: str,
+        partition: str,
         since_ms: int,
         until_ms: int,
         *,
@@ -86,7 +87,7 @@ class MemoryIndex:
             raise
         self._report(None)
         now_ms = self._now_ms()
-        entries = self._items.get(sentiment, [])
+        entries = self._items.get(partition, [])
         first = bisect.bisect_left(entries, since_ms, key=lambda e: e[0])
         after_last = bisect.bisect_right(entries, until_ms, key=lambda e: e[0])
         entries = entries[first:after_last]
@@ -102,7 +103,8 @@ class MemoryIndex:
                 continue
             found.append(item)
             if len(found) == limit:
-                return Page(tuple(found), {**_key(item), "sentiment_type": {"S": sentiment}})
+                key = {**_key(item), "sentiment_type": {"S": partition}}
+                return Page(tuple(found), key, published)
         return Page(tuple(found), None)
 
     def expire(self, before_ms: int) -> None:

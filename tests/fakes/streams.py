@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from lambda_streaming.responses import StreamOutcome
 from lambda_streaming.tracing.step import Offload, Scalar, Trace
-from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.feeds.position import PositionCodec
+from lambdas.sse_streaming.feeds.reader import FeedReader
+from lambdas.sse_streaming.feeds.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.stream import Stream, Streams
+from lambdas.sse_streaming.streams.stream import Stream, Streams
+from tests.fakes.feeds import sentiments
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
 from tests.fakes.virtual_time import VirtualClock
 
@@ -97,6 +99,7 @@ class World:
         """Another execution environment; another clock is another machine."""
         settings = self.settings
         return Streams(
+            schema=SENTIMENT,
             settings=settings,
             clock=clock or self.clock,
             random=self.random,
@@ -120,7 +123,7 @@ class World:
     ) -> Stream:
         """`requested_ms`: the front door's time stamp of the request."""
         process = process or self.process()
-        request = StreamRequest(wanted or StreamFilter(), backfill, last_event_id, requested_ms)
+        request = StreamRequest(wanted or sentiments(), backfill, last_event_id, requested_ms)
         position_clock, resume = process.read_position(request, is_cold_start=False)
         return process.open(
             request,

@@ -74,15 +74,17 @@ class Settings:
         )
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Read and check everything.
+    def from_environ(
+        cls, environ: Mapping[str, str], *, items_index: str = "by_sentiment"
+    ) -> Settings:
+        """Read and check everything. `items_index` is the default of SSE_ITEMS_INDEX.
 
         Raises SettingsError naming the first variable that is missing or wrong.
         """
-        return cls.read(EnvironReader(environ))
+        return cls.read(EnvironReader(environ), items_index)
 
     @classmethod
-    def read(cls, read: EnvironReader) -> Settings:
+    def read(cls, read: EnvironReader, items_index: str = "by_sentiment") -> Settings:
         """The same from a reader. Raises SettingsError."""
         if (problem := exec_wrapper_problem(read)) is not None:
             raise SettingsError(problem)
@@ -90,7 +92,7 @@ class Settings:
         overlap_seconds, replay_seconds = _windows(read)
         return cls(
             items_table=_table(read, "SSE_ITEMS_TABLE"),
-            items_index=_table(read, "SSE_ITEMS_INDEX", "by_sentiment"),
+            items_index=_table(read, "SSE_ITEMS_INDEX", items_index),
             connections_table=_table(read, "SSE_CONNECTIONS_TABLE"),
             configurations_table=_optional_table(read, "SSE_CONFIGURATIONS_TABLE"),
             id_key=read.secret_bytes("SSE_ID_KEY", 16, 64),
