@@ -131,6 +131,14 @@ checkov: .venv-checkov/.installed-$(CHECKOV_VERSION) ## install the security sca
 clients: setup ## install what the tests of docs/clients.md drive (npm, pip, Go, Maven; a minute)
 	@PYTHONPATH=src:. $(BIN)/python -m tests.fakes.client_programs
 
+.PHONY: pages
+pages: setup ## try what docs/ shows: moves, templates of SAM, CDK and Serverless, snippets (pip, npm; 2 minutes)
+	$(BIN)/python -m pytest -q tests/documentation tests/unit/documentation
+
+.PHONY: reference
+reference: setup ## write docs/reference.md again, from the docstrings
+	@PYTHONPATH=src:. $(BIN)/python -m tools.reference
+
 .PHONY: test-dynamodb-local
 test-dynamodb-local: setup ## the DynamoDB tests on AWS's own engine (Java 17, Maven)
 	CI=true $(BIN)/python -m pytest tests/integration -k dynamodb-local
