@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,10 +34,11 @@ class PagesShell:
 
     def run(self, commands: Sequence[str]) -> str:
         """What it printed. Fails with what a command said that failed."""
+        python = str(Path(sys.executable).parent)
         done = subprocess.run(
             ["bash", "-euc", f"cd '{self._repository}'\n" + "".join(commands)],
             env={
-                "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}",
+                "PATH": os.pathsep.join([str(self._programs), python, os.environ["PATH"]]),
                 "HOME": str(self._folder),
                 "MAKEFLAGS": "n",
                 "NOTED": str(self._noted),
