@@ -99,7 +99,7 @@ def asked(client: httpx.Client, asks: Sequence[Ask]) -> list[Answer]:
 def asked_of_mangum(shop: Path, asks: Sequence[Ask]) -> list[Answer]:
     """As an HTTP API invokes the function."""
     events = [_http_api_event(ask) for ask in asks]
-    paths = [str(shop), str(_mangums_folder())]
+    paths = [str(shop), str(mangums_folder())]
     done = subprocess.run(
         [sys.executable, "-c", _RUN_MANGUM, json.dumps(paths), json.dumps(events)],
         capture_output=True,
@@ -235,7 +235,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _mangums_folder() -> Path:
+def mangums_folder() -> Path:
     """Mangum beside the environment, which must not have it: nothing here may need it."""
     (line,) = (
         line
