@@ -79,12 +79,13 @@ def by_serverless(text: str, folder: Path) -> Template:
     return _json(written.read_text(encoding="utf-8"))
 
 
-def complaints(template: Template, folder: Path) -> str:
+def complaints(templates: Sequence[Template], folder: Path) -> str:
     """What cfn-lint calls an error."""
-    file = folder / "linted.json"
-    file.write_text(json.dumps(template), encoding="utf-8")
+    files = [folder / f"linted-{number}.json" for number in range(len(templates))]
+    for file, template in zip(files, templates, strict=True):
+        file.write_text(json.dumps(template), encoding="utf-8")
     lint = Path(sys.executable).parent / "cfn-lint"
-    argv = [str(lint), "--regions", "eu-west-1", "--ignore-checks", "W", "--", str(file)]
+    argv = [str(lint), "--regions", "eu-west-1", "--ignore-checks", "W", "--", *map(str, files)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     return done.stdout + done.stderr
 
