@@ -191,6 +191,18 @@ def app_named_by(page: str) -> tuple[str, dict[str, str]]:
     return words["APP"], environ
 
 
+def curled(page: str) -> list[tuple[int, str, bool]]:
+    """The local ports and targets that the page asks with curl, and whether it shows parts."""
+    words = [
+        shlex.split(line)
+        for block in blocks_of(page, "sh")
+        for line in block.code.splitlines()
+        if line.startswith("curl ")
+    ]
+    urls = [(httpx.URL(one[-1]), "-N" in one) for one in words]
+    return [(url.port or 0, url.raw_path.decode(), in_parts) for url, in_parts in urls]
+
+
 def without_spaces(answer: Answer) -> Answer:
     """Lines of JSON, as every language writes them."""
     lines = [json.loads(line) for line in answer.body.splitlines()]

@@ -25,6 +25,7 @@ from tests.documentation.moving import (
     asked_of_node,
     command_of_the_dockerfile,
     copy_of,
+    curled,
     diff_of,
     files_of,
     free_port,
@@ -47,7 +48,6 @@ class Move:
     asks: Sequence[Ask]
     before: Callable[[Path, Sequence[Ask]], list[Answer]]
     same: Callable[[Answer], Answer] = lambda answer: answer
-    streamed: str | None = None
 
 
 def asked_behind_the_script(shop: Path, asks: Sequence[Ask]) -> list[Answer]:
@@ -87,18 +87,15 @@ MOVES = {
     WEB_ADAPTER: Move(
         [Ask("/health"), Ask("/orders"), Ask("/none"), Ask("/health", "POST")],
         asked_behind_the_script,
-        streamed="/orders",
     ),
     NODE: Move(
         [Ask("/orders"), Ask("/orders", query="count=2"), Ask("/none")],
         asked_of_node,
         same=without_spaces,
-        streamed="/orders",
     ),
     CONTAINER: Move(
         [Ask("/health"), Ask("/prices"), Ask("/prices/live", query="count=2"), Ask("/none")],
         asked_in_the_container,
-        streamed="/prices/live?count=3",
     ),
 }
 
@@ -114,7 +111,7 @@ class Moved:
     before: list[Answer]
     by_url: list[Answer]
     by_http_api: list[Answer]
-    in_parts: bool
+    curled: list[bool]
     whoami: str
     printed: str
     noted: list[str]
@@ -148,7 +145,13 @@ def moved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = opened.enter_context(client_of(stack, stack.url))
         http_api = opened.enter_context(client_of(stack, stack.door_url("http_api")))
         by_url, by_http_api = asked(url, move.asks), asked(http_api, move.asks)
-        in_parts = move.streamed is not None and arrives_in_parts(url, move.streamed)
+        clients = {8080: url, 8084: http_api}
+        by_curl = [
+            arrives_in_parts(clients[port], target)
+            if in_parts
+            else clients[port].get(target).is_success
+            for port, target, in_parts in curled(page)
+        ]
         whoami = url.get("/whoami").text
     shell.run([one.code for one in commands if one.section == BACK])
     return Moved(
@@ -159,7 +162,7 @@ def moved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         move.before(shop, move.asks),
         by_url,
         by_http_api,
-        in_parts,
+        by_curl,
         whoami,
         printed,
         shell.noted(),
@@ -185,12 +188,13 @@ def test_a_door_that_buffers_answers_as_the_project_did(moved: Moved) -> None:
         assert same(after) == same(before), ask
 
 
-def test_parts_of_an_answer_arrive_as_they_are_made(moved: Moved) -> None:
-    assert moved.in_parts == (moved.move.streamed is not None)
+def test_what_the_page_asks_with_curl_is_answered_in_parts_where_it_says_so(moved: Moved) -> None:
+    assert moved.curled
+    assert all(moved.curled)
 
 
 def test_what_is_deployed_is_what_the_template_names(moved: Moved) -> None:
-    assert moved.noted == ["sam deploy --guided"]
+    assert [call for call in moved.noted if not call.startswith("curl ")] == ["sam deploy --guided"]
     assert "tools.app_package" in moved.printed
     template, _ = moved.files["template.yaml"]
     assert "shop-py3.13-arm64.zip" in template
