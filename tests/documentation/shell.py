@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local_aws.settings import REPOSITORY_ROOT
 
-_STANDINS = ("sam", "cdk", "npx", "npm", "osls", "curl", "aws", "docker", "terraform")
+_STANDINS = ("sam", "npx", "curl")
 
 
 class PagesShell:

@@ -201,6 +201,6 @@ def test_what_is_deployed_is_what_the_template_names(moved: Moved) -> None:
     assert "InvokeMode: RESPONSE_STREAM" in template
 
 
+@pytest.mark.parametrize("moved", [WEB_ADAPTER], indirect=True)
 def test_the_web_adapters_project_reads_lambdas_context_from_the_scope(moved: Moved) -> None:
-    if moved.project == "web_adapter":
-        assert len(json.loads(moved.whoami)["request_id"]) == 36
+    assert len(json.loads(moved.whoami)["request_id"]) == 36

@@ -96,6 +96,14 @@ def test_the_module_takes_the_choices_that_the_function_takes() -> None:
         assert sorted(choices) == sorted(taken), name
 
 
+def test_the_comparison_has_the_prices_of_the_page_of_costs() -> None:
+    def prices(page: str) -> set[float]:
+        return {float(price) for price in re.findall(r"\$(\d[\d.]*\d|\d)", text_of(page))}
+
+    assert len(prices("docs/comparison.md")) > 4
+    assert prices("docs/comparison.md") <= prices("docs/costs.md")
+
+
 def test_browsers_may_use_the_methods_that_routes_have() -> None:
     allowed = json.loads(found_in(URL, r"allow_methods += (\[.*?\])"))
     assert {*allowed} == {method for method, _, _ in routes._TABLE}
