@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import enum
 import inspect
 import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Literal, get_args, get_origin
@@ -23,6 +26,14 @@ _GROUPS = {
     "Answers": ("Response", "StreamingResponse", "EventStream", "ServerSentEvent"),
     "Tracing": ("step", "trace_report"),
 }
+_TYPES = {
+    "lambda_streaming.responses": ("Headers", "Body", "Write", "Finish", "StreamOutcome"),
+    "lambda_streaming.functions.event_stream": ("Event", "OnEnd"),
+    "lambda_streaming.serving.other_events": ("OtherEvents",),
+    "lambda_streaming.requests": ("Pairs",),
+}
+"""What signatures name and `__all__` does not."""
+
 _HEAD = """\
 # Reference
 
@@ -47,7 +58,13 @@ def page() -> str:
         parts.append(f"## {group}\n")
         for name in names:
             parts += [f"### {name}\n", *_described(name, getattr(lambda_streaming, name))]
-    return "\n".join(parts)
+    parts.append(
+        "## Types\n\nWhat the signatures name. They are here to be read, not to be imported.\n"
+    )
+    parts.append(
+        "\n".join(item for module, names in _TYPES.items() for item in _types(module, names))
+    )
+    return "\n".join(parts) + "\n"
 
 
 def _described(name: str, thing: Any) -> Iterator[str]:
@@ -118,13 +135,34 @@ def _fields(thing: type) -> Iterator[str]:
         return
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(thing))).body
     assert isinstance(body, ast.ClassDef)
-    for statement, following in zip(body.body, body.body[1:], strict=False):
+    for name, text in _documented(body.body):
+        yield _item(f"`{name}`", text)
+
+
+def _types(module: str, names: tuple[str, ...]) -> Iterator[str]:
+    imported = import_module(module)
+    body = ast.parse(inspect.getsource(imported)).body
+    below = dict(_documented(body))
+    for name in names:
+        thing = getattr(imported, name)
+        yield _item(f"`{name}`", below.get(name) or _docstring(name, thing))
+        if isinstance(thing, enum.EnumMeta):
+            (members,) = (
+                one.body for one in body if isinstance(one, ast.ClassDef) and one.name == name
+            )
+            for member, text in _documented(members):
+                yield textwrap.indent(_item(f"`{member}`", text), "  ")
+
+
+def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Each assignment that has a docstring below it."""
+    for statement, following in pairwise(body):
         match statement, following:
             case (
-                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
-                yield _item(f"`{name}`", text)
+                yield name, text
 
 
 def _methods(thing: type) -> Iterator[str]:

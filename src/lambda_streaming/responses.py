@@ -94,6 +94,7 @@ class Write(Protocol):
 
 PushedBody: TypeAlias = Callable[[Write], Awaitable[None]]
 Body: TypeAlias = AsyncIterable[bytes | str] | Iterable[bytes | str] | PushedBody
+"""An iterable of blocks, asynchronous or not, or an async function of a Write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,11 @@ class ServerSentEvent:
 
 
 Event: TypeAlias = ServerSentEvent | Mapping[str, Any] | str
-"""A mapping is sent as JSON, both it and a str under the name that listeners get by default,
-`message`."""
+"""A ServerSentEvent; or a mapping, sent as JSON, or a str, both under the name that listeners get by
+default, `message`."""
 
 OnEnd: TypeAlias = Callable[[str], Awaitable[None] | None]
+"""A function of the reason, async or not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,3 +38,14 @@ def test_a_public_name_without_a_group_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(lambda_streaming, "__all__", [*lambda_streaming.__all__, "newer"])
     with pytest.raises(ValueError, match="no group for newer"):
         reference.page()
+
+
+def test_types_that_signatures_name_are_explained() -> None:
+    page = text_of("docs/reference.md")
+    signatures = " ".join(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    named = set(
+        re.findall(r"\b(?:Headers|Body|Finish|Event|OnEnd|OtherEvents|Pairs)\b", signatures)
+    )
+    explained = re.findall(r"^- `(\w+)`", page.partition("## Types")[2], re.MULTILINE)
+    assert named <= set(explained)
+    assert len(named) == 7
