@@ -55,8 +55,8 @@ class ServerSentEvent:
 
 
 Event: TypeAlias = ServerSentEvent | Mapping[str, Any] | str
-"""A ServerSentEvent; or a mapping, sent as JSON, or a str, both under the name that listeners get by
-default, `message`."""
+"""A ServerSentEvent; or a mapping, sent as JSON, or a str, both under the name that listeners get
+by default, `message`."""
 
 OnEnd: TypeAlias = Callable[[str], Awaitable[None] | None]
 """A function of the reason, async or not."""
