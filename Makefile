@@ -143,6 +143,14 @@ checkov: .venv-checkov/.installed-$(CHECKOV_VERSION) ## install the security sca
 clients: setup ## install what the tests of docs/clients.md drive (npm, pip, Go, Maven; a minute)
 	@PYTHONPATH=src:. $(BIN)/python -m tests.fakes.client_programs
 
+.PHONY: pages
+pages: setup ## try what pages show: moves, snippets, templates of SAM, CDK and Serverless (pip, npm; a minute)
+	$(PYTEST) tests/documentation
+
+.PHONY: reference
+reference: setup ## write docs/reference.md again, from the docstrings
+	@PYTHONPATH=src:. $(BIN)/python -m tools.reference
+
 .PHONY: test-dynamodb-local
 test-dynamodb-local: setup ## the DynamoDB tests on AWS's own engine (Java 17, Maven)
 	CI=true $(BIN)/python -m pytest tests/integration -k dynamodb-local

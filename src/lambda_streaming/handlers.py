@@ -143,8 +143,11 @@ def asgi_by_environment() -> AppHandler:
 
 
 def wsgi(app: WsgiApp | str, *, threads: int = 10, **options: Any) -> AppHandler:
-    """A handler for a WSGI app: Flask, Django. Takes the options of `asgi` but `lifespan`; each
-    request runs in one of `threads`. Needs the extra `wsgi`."""
+    """A handler for a WSGI app: Flask, Django. `app` is the app, or its name as `module:attribute`.
+
+    Takes the options of `asgi` but `lifespan`; each request runs in one of `threads`. Each block of
+    the app's iterable is one write. Needs the extra `wsgi`.
+    """
     from lambda_streaming.bridge.wsgi import wsgi_app
 
     return asgi(wsgi_app(app, threads=threads), lifespan="off", **options)

@@ -50,7 +50,11 @@ or why the answer was not delivered, too."""
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer that is complete. Text is sent as UTF-8."""
+    """An HTTP answer that is complete. Text is sent as UTF-8.
+
+    `headers` is a mapping, or pairs where names repeat. `finish` is work after the answer, with the
+    client already served.
+    """
 
     body: bytes | str = b""
     status: int = 200
@@ -90,15 +94,17 @@ class Write(Protocol):
 
 PushedBody: TypeAlias = Callable[[Write], Awaitable[None]]
 Body: TypeAlias = AsyncIterable[bytes | str] | Iterable[bytes | str] | PushedBody
+"""An iterable of blocks, asynchronous or not, or an async function of a Write."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamingResponse:
     """An HTTP answer whose body is produced while it is sent, one write for each block.
 
-    An iterable that is not asynchronous is asked for its blocks on a worker thread. A body that is
-    an async function gets a `Write` and calls it; several of its tasks may. What it raises after
-    `end` is logged, and given to `finish` with COMPLETED.
+    The body is an iterable of bytes or text, or an async function that writes. An iterable that is
+    not asynchronous is asked for its blocks on a worker thread. An async function gets a `Write`
+    and calls it; several of its tasks may. What it raises after `end` is logged, and given to
+    `finish` with COMPLETED.
 
     `body` is closed by the runtime before `finish` is called, whose second argument is what the
     body raised (FAILED) or how the connection broke (LOST), else None. A body is cancelled where it
