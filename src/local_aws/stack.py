@@ -21,6 +21,7 @@ from typing import Any
 from local_aws.account import ACCOUNT_ID
 from local_aws.app.file_watch import PythonFiles, watch
 from local_aws.console.app import create_console
+from local_aws.console.door_requests import DoorRequests
 from local_aws.console.fault_switches import FaultSwitches
 from local_aws.console.open_streams import OpenStreams
 from local_aws.console.server import ConsoleServer
@@ -157,7 +158,8 @@ class Stack:
         if self.settings.feed is not None:
             preparing = self._prepare_tables(self.settings.feed)
             await with_progress("Creating tables", preparing, self._say)
-        await self._start_console(console_socket)
+        ports = {name: sock.getsockname()[1] for name, sock in door_sockets.items()}
+        await self._start_console(console_socket, ports)
         await self._start_lambda(door_sockets)
 
     def _bind(self, port: int, name: str) -> socket.socket:
@@ -233,7 +235,7 @@ class Stack:
         self._resources.callback(client.close)
         return client
 
-    async def _start_console(self, sock: socket.socket) -> None:
+    async def _start_console(self, sock: socket.socket, door_ports: Mapping[DoorName, int]) -> None:
         feed = self.settings.feed
         has_items = feed is not None
         function = self.settings.function
@@ -247,6 +249,7 @@ class Stack:
             self.publisher if has_items else None,
             OpenStreams(self.lambda_service.invoker, self.lambda_service.fleet),
             FaultSwitches(self.dynamodb if has_items else None, self.collector),
+            DoorRequests(self.lambda_service.requests, door_ports),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,
             details=details,

@@ -105,6 +105,7 @@ def test_the_console_shows_the_trace_of_a_request(stack: BackgroundStack) -> Non
 
 def test_the_console_knows_what_the_function_is_set_to(stack: BackgroundStack) -> None:
     info = httpx.get(f"{stack.console_url}/api/info", trust_env=False).json()
+    del info["form"]
     assert info == {"function_url": stack.url, "heartbeat_seconds": 15.0}
 
 

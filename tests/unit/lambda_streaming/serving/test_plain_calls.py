@@ -323,6 +323,18 @@ def test_an_event_of_no_known_source_goes_to_the_handler_of_the_rest() -> None:
     assert asgi(Counting(), events={"*": lambda event, _: event})({"job": 7}) == {"job": 7}
 
 
+def test_an_event_of_no_known_source_can_have_a_handler_that_no_queue_has() -> None:
+    handler = asgi(Counting(), events={"unknown": lambda event, _: event})
+
+    assert handler({"job": 7}) == {"job": 7}
+    with pytest.raises(UnhandledEventError, match="aws:sqs"):
+        handler(SQS)
+
+
+def test_an_event_of_no_known_source_is_refused_where_only_others_have_handlers() -> None:
+    assert asgi(Counting(), events={"aws:sqs": in_a_thread})({"job": 7})["statusCode"] == 400
+
+
 @pytest.mark.parametrize("events", [7, "handler", {"aws:sqs": 7}, Counting, [in_a_thread]])
 def test_what_can_handle_no_event_is_refused_where_it_is_written(events: Any) -> None:
     with pytest.raises(TypeError, match="events="):
