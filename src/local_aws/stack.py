@@ -18,7 +18,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from local_aws.account import ACCOUNT_ID
+from local_aws.account import ACCOUNT_ID, REGION
 from local_aws.app.file_watch import PythonFiles, watch
 from local_aws.console.app import create_console
 from local_aws.console.door_requests import DoorRequests
@@ -30,6 +30,7 @@ from local_aws.data.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.index_lag import IndexLag
 from local_aws.feed.declaration import Declaration
+from local_aws.feed.first_steps import EXAMPLE_CALLER
 from local_aws.feed.function import heartbeat_seconds, new_secrets
 from local_aws.feed.publisher import Publisher
 from local_aws.feed.sentiment.configurations import put_sample_configurations
@@ -243,7 +244,11 @@ class Stack:
         if feed != SENTIMENT:
             details["app"] = function.handler
         if feed is not None and feed != SENTIMENT:
-            details["feed"] = feed.as_json()
+            details |= {
+                "feed": feed.as_json(),
+                "example_caller": EXAMPLE_CALLER,
+                "region": REGION,
+            }
         app = create_console(
             self.traces,
             self.publisher if has_items else None,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from local_aws.feed.sentiment import function
 
+from local_aws.feed.sentiment import function
 from tests.fakes.asgi import get
 from tests.fakes.managed_runtime import managed_function
 from tests.fakes.runtime_api import Exchange

@@ -1,6 +1,7 @@
 // The console's page: puts its parts together.
 
 import { getJson } from "./api.js";
+import { declaredFeed } from "./declared_feed.js";
 import { byId } from "./dom.js";
 import { AnswerView } from "./answer.js";
 import { EventList } from "./events.js";
@@ -8,6 +9,7 @@ import { Faults } from "./faults.js";
 import { publish } from "./publish.js";
 import { RequestForm } from "./request_form.js";
 import { RequestList } from "./request_list.js";
+import { sentimentFeed } from "./sentiment.js";
 import { Stream } from "./stream.js";
 import { Tabs } from "./tabs.js";
 import { TraceList } from "./trace_list.js";
@@ -96,28 +98,36 @@ function every(milliseconds, work) {
   setInterval(() => { if (!document.hidden) work(); }, milliseconds);
 }
 
-// Only the service's stream has filters and items.
-function showApp(app) {
+function nameApp(app) {
   document.title = `${app} console`;
   document.querySelector("h1").textContent = app;
+}
+
+// Only a feed has filters and items.
+function hideFeed() {
   for (const part of ["stream-tab", "kill", "state"]) byId(part).hidden = true;
   document.querySelector('nav [href="#stream-panel"]').hidden = true;
   tabs.choose(byId("request-tab"));
 }
 
 async function begin() {
-  byId("publish").addEventListener("submit", publish);
+  let feed = sentimentFeed;
+  byId("publish").addEventListener("submit", (event) => { event.preventDefault(); publish(event, feed); });
   byId("search").addEventListener("submit", (event) => { event.preventDefault(); list.search(byId("annotation").value); });
   byId("annotation").addEventListener("search", () => list.search(byId("annotation").value));
   const info = await getJson("/api/info");
   byId("function-url").textContent = info.function_url;
-  if (info.app) showApp(info.app);
+  if (info.app) nameApp(info.app);
+  if (info.feed) feed = declaredFeed(info.feed, { exampleCaller: info.example_caller, region: info.region });
+  else if (info.app) hideFeed();
+  byId("nothing-chosen").textContent = feed.nothingChosen;
   startForm(info.form);
   const filter = byId("filter");
-  const events = new EventList(byId("events"));
-  const stream = new Stream(info.function_url, info.heartbeat_seconds, filter, events);
+  const events = new EventList(byId("events"), feed);
+  const stream = new Stream(info.function_url, info.heartbeat_seconds, filter, events, feed);
   const faults = new Faults();
   filter.addEventListener("submit", (event) => { event.preventDefault(); stream.toggle(); });
+  filter.addEventListener("input", () => stream.judge());
   filter.addEventListener("change", () => stream.filtered());
   byId("close").addEventListener("click", () => stream.closeOnServer());
   byId("kill").addEventListener("click", () => stream.kill());
