@@ -15,7 +15,7 @@ from local_aws.feed.declaration import Declaration
 from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.settings import FunctionSettings, Settings, of_feed
 
-_TIMEOUT_SECONDS = 60.0
+_TIMEOUT_SECONDS = 30.0
 # Where nothing listens: the discard service's port.
 _NOWHERE = "127.0.0.1:9"
 # With these the module would be taken for the one that Lambda's runtime asks for.

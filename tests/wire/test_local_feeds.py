@@ -14,7 +14,7 @@ from local_aws.feed.publisher import KEPT_SECONDS
 from local_aws.feed_of_app import declared_feed, with_feed
 from local_aws.settings import SOURCE_ROOT, FunctionSettings, Settings
 from tests.fakes.declared_feeds import WEATHER
-from tests.fakes.local import get, open_stream
+from tests.fakes.local import get, open_stream, wait_until
 from tests.fakes.virtual_time import run_in_real_time
 
 WEATHER_APP = """
@@ -72,14 +72,14 @@ def test_the_stack_is_to_a_declared_feed_what_it_is_to_the_service(tmp_path: Pat
         "PORT": "0",
         "APP": "weather:handler",
         "LOCAL_TASK_ROOT": str(tmp_path),
-        "LOCAL_RELOAD": "0",
         "LOCAL_ITEMS_PER_SECOND": "20",
         "SSE_OVERLAP_SECONDS": "2",
         "SSE_POLL_SECONDS": "0.2",
         "SSE_POLL_MAX_SECONDS": "0.2",
     }
     settings = run_in_real_time(with_feed(Settings.from_environ(environ), environ))
-    with BackgroundStack(settings) as stack:
+    said: list[str] = []
+    with BackgroundStack(settings, say=said.append) as stack:
         with open_stream(f"{stack.url}/stream?region=eu&kind=sun") as (_, events):
             samples = [event for event in islice(events, 4) if event.name != "ready"]
         stack.publish_at_rate(0)
@@ -93,3 +93,6 @@ def test_the_stack_is_to_a_declared_feed_what_it_is_to_the_service(tmp_path: Pat
         stack.publish(id="my own", region="us", timestamp=old)
         stack.publish(id="sample-of-the-stacks", region="us", timestamp=old)
         assert stack.stack.publisher.delete_old() == 1, "of the user's items none is deleted"
+
+        app_in(tmp_path, WEATHER_APP.replace('"timestamp"', '"at"'))
+        wait_until(lambda: any("declared in another way" in one for one in said), "it is told of")
