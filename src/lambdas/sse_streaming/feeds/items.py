@@ -7,6 +7,7 @@ every time, and most of what it reads was sent before.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ AttributeValue = Mapping[str, Any]
 StartKey = Mapping[str, AttributeValue]
 ItemKey = tuple[str, int]
 
+_log = logging.getLogger(__name__)
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
@@ -83,6 +85,8 @@ class DynamoItemsIndex:
         self._fields = ItemFields(schema)
         # A key may be named by one of DynamoDB's 573 reserved words, as `status` and `timestamp`.
         self._names = {"#p": schema.partition, "#t": schema.time}
+        self._warned_of = f"{schema.item_id!r} (S) or no {schema.time!r} (N)"
+        self._has_warned = False
 
     def page(
         self,
@@ -113,13 +117,13 @@ class DynamoItemsIndex:
             query["ExclusiveStartKey"] = start_key
         with aws_failures():
             answer = self._client().query(**query)
-        items = map(self._fields.read, items_of(answer))
+        answered = items_of(answer)
+        items = tuple(item for item in map(self._fields.read, answered) if item is not None)
+        if len(items) < len(answered) and not self._has_warned:
+            self._has_warned = True
+            _log.warning("items of the index are passed over: they have no %s", self._warned_of)
         next_key = answer.get("LastEvaluatedKey")
-        return Page(
-            items=tuple(item for item in items if item is not None),
-            next_key=next_key,
-            stopped_at_ms=None if next_key is None else self._fields.time_ms(next_key),
-        )
+        return Page(items, next_key, None if next_key is None else self._fields.time_ms(next_key))
 
 
 class ItemFields:

@@ -118,6 +118,13 @@ class PositionCodec:
 
     Without a key one is derived from the table's name: alterations are noticed, forgeries not;
     `trusted` is False then, and nothing that needs an unforgeable id may rely on it.
+
+    Partitions and filters are not mixed in, so an id is good for another one, or another caller's:
+    it holds times and hashes and no item, the stream reads its own partition alone, and begins
+    there at the id's time, so what was published before that is not sent. What was published since
+    is, unless it has the item_id and the time of an item that the id names as sent: hence item_id
+    has to be unique in the whole table. What an id does give to whoever presents it is its
+    session's slot.
     """
 
     def __init__(self, *, key: bytes | None, table: str, index: str) -> None:

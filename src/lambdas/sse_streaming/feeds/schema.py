@@ -215,14 +215,14 @@ class FeedSchema:
         _check_time_unit(self.time_unit)
         object.__setattr__(self, "filters", _filters(self.filters))
         for one in self.filters:
-            if one.attribute in (self.partition, self.time, LATENCY_ATTRIBUTE):
+            if one.attribute in (self.partition, self.time):
                 raise ValueError(
                     f"Filter({one.attribute!r}): a filter is for an attribute beside the partition"
                     " and the time; partitions are chosen by chosen_by"
                 )
-        _check_apart("query parameter", [*self.parameters, BACKFILL_PARAMETER])
+        _check_apart("query parameters", [*self.parameters, BACKFILL_PARAMETER])
         _check_apart(
-            "attribute of a saved configuration", [*self.columns.values(), *_STORED_COLUMNS]
+            "attributes of a saved configuration", [*self.columns.values(), *_STORED_COLUMNS]
         )
         if not self.index:
             object.__setattr__(self, "index", f"by_{self.partition}")
@@ -379,7 +379,7 @@ def _texts(where: str, values: object) -> tuple[str, ...]:
     texts = tuple(values)
     if not texts or not all(isinstance(text, str) and is_key(text) for text in texts):
         raise ValueError(f"{where}: give one or more texts that are not empty, as in ('eu', 'us')")
-    _check_apart(f"value of {where}", texts)
+    _check_apart(f"values of {where}", texts)
     return texts
 
 
@@ -396,7 +396,7 @@ def _filters(filters: object) -> tuple[Filter, ...]:
 def _check_apart(what: str, names: Sequence[str]) -> None:
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
-        raise ValueError(f"{sorted(repeated)[0]!r} is twice a {what}: names have to differ")
+        raise ValueError(f"two {what} are called {sorted(repeated)[0]!r}: name one differently")
 
 
 def _described(pattern: str) -> str:

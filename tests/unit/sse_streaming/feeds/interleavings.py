@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.feeds.items import Item
 from lambdas.sse_streaming.feeds.position import MAX_HASHES
+from lambdas.sse_streaming.feeds.request import StreamFilter, read_filter
+from lambdas.sse_streaming.feeds.schema import FeedSchema
+from lambdas.sse_streaming.sentiment import SENTIMENT
+from tests.fakes.feeds import JOBS, make_job, sentiments
 from tests.fakes.memory_aws import make_item
 from tests.fakes.streams import Event, World, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
@@ -24,10 +30,48 @@ WRITING_SECONDS = 90.0
 CLOCK_STEPS_MS = (-30_000, -9_000, 9_000, 30_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A schema with what its writers write, and what the client wants of it."""
+
+    schema: FeedSchema
+    wanted: StreamFilter
+    make: Callable[[str, int, Random], Item]
+    promises: Callable[[Mapping[str, Any]], bool]
+    longest_lag_ms: int
+    """With writers' clocks 4 s off, environments' clocks 0.7 s off, and stamps cut to the unit, it
+    has to fit into the overlap."""
+
+    def key_of(self, data: Mapping[str, Any]) -> tuple[str, int]:
+        return data[self.schema.item_id], data[self.schema.time] * self.schema.ms_per_unit
+
+
+def _make_sentiment(item_id: str, stamp_ms: int, random: Random) -> Item:
+    return make_item(item_id, stamp_ms, random.choice(("positive", "neutral", "negative")))
+
+
+def _make_job(item_id: str, stamp_ms: int, random: Random) -> Item:
+    tenant = random.choice(("a", "a", "b", "c", "somebody else"))
+    return make_job(item_id, stamp_ms // 1000, tenant, random.choice(("queued", "running", "done")))
+
+
+KINDS = {
+    "sentiment": Kind(SENTIMENT, sentiments(), _make_sentiment, lambda data: True, 4500),
+    "jobs": Kind(
+        JOBS,
+        read_filter(JOBS, {"tenant": "a,b,c", "status": "running,done"}),
+        _make_job,
+        lambda data: data["tenant"] in ("a", "b", "c") and data["status"] in ("running", "done"),
+        3500,
+    ),
+}
+
+
 @dataclass(slots=True)
 class Client:
     """What one client has, and what it remembers."""
 
+    kind: Kind
     last_id: str | None = None
     delivered: Counter[tuple[str, int]] = field(default_factory=Counter)
     this_connection: set[tuple[str, int]] = field(default_factory=set)
@@ -44,9 +88,11 @@ class Client:
             self.was_ready.set()
         if event.name == "reset":
             self.problems.append(f"reset: {event.data['reason']}")
-        if event.name != "sentiment":
+        if event.name != self.kind.schema.event:
             return
-        key = (event.data["item_id"], event.data["published_at"])
+        if not self.kind.promises(event.data):
+            self.problems.append(f"not asked for: {event.data}")
+        key = self.kind.key_of(event.data)
         if key in self.this_connection:
             self.problems.append(f"{key} twice within one connection")
         if key in self.must_not_repeat:
@@ -58,11 +104,13 @@ class Client:
 class Writers:
     """Write, update, write late, and stamp with clocks up to 4 s off, for a while."""
 
-    def __init__(self, world: World, random: Random) -> None:
+    def __init__(self, world: World, random: Random, kind: Kind) -> None:
         self._world = world
+        self._kind = kind
         self._random = random
         self._rate = random.choice((0.05, 0.5, 2.0, 8.0, 20.0))
         self.last_versions: dict[str, int] = {}
+        self.promised: dict[str, int] = {}
 
     async def write(self) -> None:
         random, world = self._random, self._world
@@ -71,33 +119,35 @@ class Writers:
             await asyncio.sleep(min(random.expovariate(self._rate), 20))
             now_ms = world.clock.wall_ms()
             stamp = now_ms + random.choice((0, 0, 0, -4000, 4000, 1500, -1500))
-            lag_ms = random.choice((0, 0, 0, 50, 300, 2000, 4500))
+            lag_ms = random.choice((0, 0, 0, 50, 300, 2000, self._kind.longest_lag_ms))
             if self.last_versions and random.random() < 0.1:
                 item_id = random.choice(list(self.last_versions))
-                stamp = max(stamp, self.last_versions[item_id] + 1)
+                stamp = max(stamp, self.last_versions[item_id] + self._kind.schema.ms_per_unit)
             else:
                 number += 1
                 item_id = f"i{number}"
-            world.index.put(self._item(item_id, stamp), now_ms + lag_ms)
-            self.last_versions[item_id] = stamp
+            item = self._kind.make(item_id, stamp, random)
+            world.index.put(item, now_ms + lag_ms)
+            self.last_versions[item_id] = item.published_at_ms
+            self.promised.pop(item_id, None)  # it leaves the index, seen or not
+            if self._kind.promises(
+                {name: value.get("S") for name, value in item.attributes.items()}
+            ):
+                self.promised[item_id] = item.published_at_ms
 
-    def _item(self, item_id: str, stamp: int) -> Item:
-        sentiment = self._random.choice(("positive", "neutral", "negative"))
-        return make_item(item_id, stamp, sentiment)
 
-
-def problems_of(seeds: range) -> dict[int, list[str]]:
+def problems_of(seeds: range, name: str) -> dict[int, list[str]]:
     """What went wrong in the runs of these seeds, by seed; the first few of each."""
-    found = ((seed, run_virtually(_run(seed))) for seed in seeds)
+    found = ((seed, run_virtually(_run(seed, KINDS[name]))) for seed in seeds)
     return {seed: problems[:5] for seed, problems in found if problems}
 
 
-async def _run(seed: int) -> list[str]:
+async def _run(seed: int, kind: Kind) -> list[str]:
     random = Random(seed)
-    world = World(seed, SSE_MAX_STREAM_SECONDS="30", SSE_POLL_MAX_SECONDS="3")
+    world = World(seed, kind.schema, SSE_MAX_STREAM_SECONDS="30", SSE_POLL_MAX_SECONDS="3")
     # A source of its own, so that the seeds which failed once go on meaning what they meant.
     clock_faults = Random(-seed - 1)
-    client, writers = Client(), Writers(world, random)
+    client, writers = Client(kind), Writers(world, random, kind)
     outages = [(start, start + random.uniform(0.5, 12)) for start in random.sample(range(90), 3)]
 
     def fail() -> None:
@@ -122,7 +172,7 @@ async def _run(seed: int) -> list[str]:
     for ghost in ghosts:
         ghost.cancel()
     await asyncio.gather(*ghosts, return_exceptions=True)
-    lost = [item for item in writers.last_versions.items() if item not in client.delivered]
+    lost = [item for item in writers.promised.items() if item not in client.delivered]
     return client.problems + [f"lost {item}" for item in lost[:5]]
 
 
@@ -154,7 +204,10 @@ async def _connect_once(
     clock = VirtualClock(world.loop, skew_ms=random.choice((0, 0, -700, 700)))
     _set_wrongly_for_a_while(clock, world.loop, clock_faults)
     stream = world.open(
-        client.last_id, process=world.process(clock), requested_ms=world.clock.wall_ms()
+        client.last_id,
+        process=world.process(clock),
+        wanted=client.kind.wanted,
+        requested_ms=world.clock.wall_ms(),
     )
     client.connect()
     fate = "end" if is_last else random.choice(("end", "end", "cut", "kill", "cancel", "freeze"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lambdas.sse_streaming.feeds.items import DynamoItemsIndex, ItemFields, item_json
 from lambdas.sse_streaming.sentiment import SENTIMENT
+from tests.fakes.feeds import JOBS, make_job
 from tests.fakes.memory_aws import make_item
 
 read_item = ItemFields(SENTIMENT).read
@@ -151,12 +152,13 @@ def test_json_says_what_the_item_says(value: object) -> None:
 class RecordingClient:
     """Notes what is asked; answers like an empty table."""
 
-    def __init__(self) -> None:
+    def __init__(self, **answer: Any) -> None:
         self.queries: list[dict[str, Any]] = []
+        self._answer = answer
 
     def query(self, **parameters: Any) -> dict[str, Any]:
         self.queries.append(parameters)
-        return {"Items": []}
+        return {"Items": [], **self._answer}
 
 
 def test_a_page_is_a_bounded_range_of_time() -> None:
@@ -172,3 +174,58 @@ def test_a_page_is_a_bounded_range_of_time() -> None:
     assert query["ExpressionAttributeValues"][":a"] == {"N": "10"}
     assert query["ExpressionAttributeValues"][":b"] == {"N": "20"}
     assert query["Limit"] == 5
+
+
+def test_items_without_the_declared_attributes_are_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else a misspelt declaration would be a stream in which nothing ever comes."""
+    client = RecordingClient(Items=[{"id": {"S": "secret"}, "timestamp": {"N": "1"}}])
+    index = DynamoItemsIndex(lambda: client, "jobs", "by_tenant", JOBS)
+
+    for _ in range(2):
+        assert index.page("a", 0, 9, limit=5).items == ()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "items of the index are passed over: they have no 'job_id' (S) or no 'timestamp' (N)"
+    ]
+
+
+# Seconds
+
+
+@pytest.mark.parametrize(
+    ("number", "published_ms"),
+    [("1795000000", 1_795_000_000_000), ("1795000000.25", 1_795_000_000_250), ("1.5E3", 1_500_000)],
+)
+def test_times_in_seconds_become_milliseconds(number: str, published_ms: int) -> None:
+    assert make_job("a", number).published_at_ms == published_ms
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "number"),
+    [(0, "0"), (1_795_000_000_000, "1795000000"), (1_795_000_000_001, "1795000000.001")],
+)
+def test_bounds_in_seconds_are_exact(time_ms: int, number: str) -> None:
+    """Of whole seconds the query then takes those from the next one on, as if rounded up; of
+    fractions it loses none."""
+    client = RecordingClient()
+    index = DynamoItemsIndex(lambda: client, "jobs", "by_tenant", JOBS)
+    index.page("a", time_ms, time_ms, limit=5)
+
+    values = client.queries[0]["ExpressionAttributeValues"]
+    assert (values[":a"], values[":b"]) == ({"N": number}, {"N": number})
+
+
+def test_the_time_that_a_page_stopped_at_is_scaled_too() -> None:
+    key = {"tenant": {"S": "a"}, "timestamp": {"N": "1795000000"}, "other": {"S": "x"}}
+    client = RecordingClient(LastEvaluatedKey=key)
+
+    page = DynamoItemsIndex(lambda: client, "jobs", "by_tenant", JOBS).page("a", 0, 9, limit=5)
+
+    assert (page.next_key, page.stopped_at_ms) == (key, 1_795_000_000_000)
+
+
+@pytest.mark.parametrize("key", [{}, {"timestamp": {"N": "x"}}, {"timestamp": {"S": "1"}}])
+def test_a_key_without_a_time_says_none(key: dict[str, Any]) -> None:
+    assert ItemFields(JOBS).time_ms(key) is None
