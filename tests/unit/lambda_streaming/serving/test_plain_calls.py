@@ -408,6 +408,28 @@ def test_an_app_shuts_down_with_the_process_and_leaves_nothing_behind(tmp_path: 
     assert ran(tmp_path, SHUTTING_DOWN) == (0, "200\nshut down\n", "")
 
 
+LEAVING_A_TASK = f"""
+import asyncio
+from lambda_streaming import streaming
+async def watch():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        print("cancelled", flush=True)
+async def answer(request):
+    answer.task = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    return "answered"
+handler = streaming(answer)
+print(handler({HEALTH!r})["statusCode"], flush=True)
+"""
+
+
+def test_what_an_app_leaves_running_is_cancelled_when_the_process_ends(tmp_path: Path) -> None:
+    """As asyncio.run does: sse-starlette's watcher for shutdowns runs for ever."""
+    assert ran(tmp_path, LEAVING_A_TASK) == (0, "200\ncancelled\n", "")
+
+
 FORKING = f"""
 if os.fork() == 0:
     print(handler({HEALTH!r})["statusCode"], "in the child", flush=True)
