@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from examples.tour.app import ALLOWED_ORIGINS, app, create_app, handler
 from lambda_streaming import asgi
 from local_aws.background import BackgroundStack
-from tests.examples.ways import Way, served, wait_until_free, way_to
+from tests.examples.ways import Way, served, wait_until_free, way_by, way_to
 from tests.fakes.events import bare_event, function_url_event, rest_api_event
 from tests.fakes.local import wait_until
 
@@ -31,7 +31,7 @@ def stack() -> Iterator[BackgroundStack]:
 def way(request: pytest.FixtureRequest) -> Iterator[Way]:
     if request.param == "test_client":
         with TestClient(app, raise_server_exceptions=False) as client:
-            yield Way(client)
+            yield way_by(client)
     else:
         with way_to(request.getfixturevalue("stack"), request.param) as opened:
             yield opened

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import httpx
+from starlette.testclient import TestClient
 
 from local_aws.background import BackgroundStack
 from local_aws.lambda_side.environment import Phase
@@ -39,6 +41,11 @@ class Way:
 
     client: httpx.Client
     root_path: str = ""
+
+
+def way_by(client: TestClient) -> Way:
+    """Starlette's client is httpx2's where that is installed: other classes, the same calls."""
+    return Way(cast("httpx.Client", client))
 
 
 @contextmanager
