@@ -138,7 +138,20 @@ def test_an_event_stream_is_collected_too() -> None:
     assert body.endswith("data: one\n\n")
 
 
-@pytest.mark.parametrize("context", [None, object(), MagicMock()], ids=["none", "object", "mock"])
+class WithoutDeadline:
+    """As in the tests of apps that were never asked for it."""
+
+    aws_request_id = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "context",
+    [None, object(), MagicMock(aws_request_id=None), WithoutDeadline()],
+    ids=["none", "object", "mock", "unfinished"],
+)
 def test_any_context_will_do(context: object) -> None:
     def refuse(request: Request) -> Any:
         return request.json()
