@@ -62,8 +62,8 @@ def _until_cut_off(app: WsgiApp) -> WsgiApp:
 
 
 class _Head:
-    """The app's `start_response`. Until there is a body its last call counts: one with `exc_info` is
-    about an error that came up meanwhile (PEP 3333). a2wsgi sends the first one."""
+    """The app's `start_response`. Until there is a body its last call counts: one with `exc_info`
+    is about an error that came up meanwhile (PEP 3333). a2wsgi sends the first one."""
 
     def __init__(self, start_response: Callable[..., Any]) -> None:
         self._start_response = start_response
