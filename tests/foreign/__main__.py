@@ -38,10 +38,13 @@ def run(chosen: list[str]) -> int:
     if FUZZ in chosen:
         found = fuzz()
         lines.append(
-            f"schemathesis: {found.requests[1]} requests at the Function URL, {found.requests[0]}"
-            f" under uvicorn; failures at the Function URL only: {len(found.contrary)}"
+            f"schemathesis: {found.of_the_url} requests at the Function URL, {found.of_uvicorn}"
+            " under uvicorn"
         )
-        lines.extend(f"    under both: {one}" for one in found.under_both)
+        lines.append(
+            "    fails at the Function URL only: " + ("; ".join(found.contrary) or "nothing")
+        )
+        lines.extend(f"    fails under uvicorn: {one}" for one in found.uvicorns)
         contrary.extend(f"schemathesis: {one}" for one in found.contrary)
     say("\n" + "\n".join(lines))
     if contrary:

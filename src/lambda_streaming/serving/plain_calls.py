@@ -95,8 +95,7 @@ class _App:
         if life_cycle is not None:
             with suppress(TimeoutError):
                 self._run(lambda: _shut_down(life_cycle))
-        with suppress(TimeoutError):
-            self._run(_cancel_the_rest)
+        self._run(_cancel_the_rest)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_SHUT_DOWN_SECONDS)
         if not loop.is_running():
@@ -141,8 +140,8 @@ async def _cancel_the_rest() -> None:
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
         task.cancel()
-    async with asyncio.timeout(_SHUT_DOWN_SECONDS):
-        await asyncio.gather(*rest, return_exceptions=True)
+    if rest:
+        await asyncio.wait(rest, timeout=_SHUT_DOWN_SECONDS)
 
 
 async def _answered(answering: Answering, event: Mapping[str, Any], context: object) -> Any:

@@ -12,5 +12,5 @@ import schemathesis
 
 @schemathesis.hook  # type: ignore[untyped-decorator]
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    with socket.create_connection(("127.0.0.1", int(os.environ["FOREIGN_GATE"]))) as gate:
+    with socket.create_connection(("127.0.0.1", int(os.environ["FOREIGN_GATE"])), 30) as gate:
         gate.recv(1)
