@@ -180,6 +180,10 @@ bench-peers: setup ## the same beside Node's client and FastAPI (installs them i
 recorded-events: setup ## AWS events that others recorded, each answered or refused by name: RECORDED_EVENTS=checkout
 	@RECORDED_EVENTS="$(RECORDED_EVENTS)" $(BIN)/python -m pytest -q tests/foreign/recorded_events.py
 
+.PHONY: foreign
+foreign: setup ## tests that others wrote: Mangum's, apig-wsgi's, a2wsgi's, asgiref's, schemathesis: [SUITES="mangum …"]
+	@PYTHONPATH=src:. $(BIN)/python -m tests.foreign $(SUITES)
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-checkov .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis

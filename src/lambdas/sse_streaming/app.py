@@ -115,17 +115,17 @@ class Application:
         if request.caller_arn is None:
             raise RequestError(403, "forbidden", "the request names no IAM caller")
         try:
-            saved = self._find_filter(config_id, request.caller_arn, request)
+            saved = self._find_filter(config_id, request)
         except AwsUnavailable as error:
             _log.warning("refused as busy: %s", error)
             return self._stream(wanted, context, refusal="unavailable")
         return self._stream(replace(wanted, filter=saved), context)
 
-    def _find_filter(self, config_id: str, caller_arn: str, request: Request) -> StreamFilter:
+    def _find_filter(self, config_id: str, request: Request) -> StreamFilter:
         """Another owner's configuration, valid or not, gets the 404 of a missing one: nobody learns
         which ids exist."""
         found = self._configurations.find(config_id) if self._configurations else None
-        if found is None or found.owner != caller_arn:
+        if found is None or found.owner != request.caller_arn:
             raise RequestError(404, "not_found", "no configuration of yours has this id")
         return read_filter(self._schema, found.given, caller_partition(request, self._schema))
 

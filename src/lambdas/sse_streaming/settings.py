@@ -28,6 +28,7 @@ class Settings:
     connections_table: str
     configurations_table: str | None
     id_key: bytes | None = field(repr=False)
+    id_key_previous: bytes | None = field(repr=False)
     poll_seconds: float
     poll_max_seconds: float
     overlap_seconds: float
@@ -96,6 +97,7 @@ class Settings:
             connections_table=_table(read, "SSE_CONNECTIONS_TABLE"),
             configurations_table=_optional_table(read, "SSE_CONFIGURATIONS_TABLE"),
             id_key=read.secret_bytes("SSE_ID_KEY", 16, 64),
+            id_key_previous=_previous_id_key(read),
             poll_seconds=poll_seconds,
             poll_max_seconds=poll_max_seconds,
             overlap_seconds=overlap_seconds,
@@ -172,6 +174,16 @@ def _windows(read: EnvironReader) -> tuple[float, float]:
             " id would be expired when it is minted"
         )
     return overlap, replay
+
+
+def _previous_id_key(read: EnvironReader) -> bytes | None:
+    previous = read.secret_bytes("SSE_ID_KEY_PREVIOUS", 16, 64)
+    if previous is not None and read.optional("SSE_ID_KEY") is None:
+        raise SettingsError(
+            "SSE_ID_KEY_PREVIOUS is set and SSE_ID_KEY is not: give the new key as SSE_ID_KEY, or"
+            " the only one there"
+        )
+    return previous
 
 
 def _auth(read: EnvironReader) -> str:

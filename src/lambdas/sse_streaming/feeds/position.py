@@ -127,12 +127,16 @@ class PositionCodec:
     session's slot.
     """
 
-    def __init__(self, *, key: bytes | None, table: str, index: str) -> None:
+    def __init__(
+        self, *, key: bytes | None, table: str, index: str, previous_key: bytes | None = None
+    ) -> None:
+        """Ids of `previous_key` are read, too: clients present them until their next event, and
+        nothing is lost while a key is replaced."""
         self.trusted = key is not None
         feed = f"{table}\0{index}".encode()
-        secret = key or blake2b(table.encode(), digest_size=32).digest()
-        stream_key = blake2b(feed, key=secret, digest_size=32).digest()
-        self._keyed = blake2b(key=stream_key, digest_size=_MAC_BYTES)
+        self._keyed = _keyed(key or blake2b(table.encode(), digest_size=32).digest(), feed)
+        previous = [] if previous_key is None else [_keyed(previous_key, feed)]
+        self._accepted = (self._keyed, *previous)
 
     def mint(self, position: Position) -> str:
         """The id of a position: at most MAX_ID_LENGTH characters of [A-Za-z0-9_-]."""
@@ -175,7 +179,7 @@ class PositionCodec:
             raise UnreadableId(ResetReason.MALFORMED)
         body, mac = payload[:-_MAC_BYTES], payload[-_MAC_BYTES:]
         position = _unpack(body)
-        if not compare_digest(mac, _mac(self._keyed, body)):
+        if not any(compare_digest(mac, _mac(keyed, body)) for keyed in self._accepted):
             raise UnreadableId(ResetReason.FOREIGN)
         return position
 
@@ -219,6 +223,11 @@ class StreamIds:
         sealed = body + _mac(self._keyed, body)
         sealed += crc_hqx(sealed, 0).to_bytes(_CHECKSUM_BYTES)
         return _VERSION + _encode(sealed)
+
+
+def _keyed(secret: bytes, feed: bytes) -> blake2b:
+    stream_key = blake2b(feed, key=secret, digest_size=32).digest()
+    return blake2b(key=stream_key, digest_size=_MAC_BYTES)
 
 
 def _mac(keyed: blake2b, body: bytes) -> bytes:

@@ -94,7 +94,10 @@ def compose(schema: FeedSchema, environ: MutableMapping[str, str]) -> Service:
         clock=clock,
         random=random,
         codec=PositionCodec(
-            key=settings.id_key, table=settings.items_table, index=settings.items_index
+            key=settings.id_key,
+            table=settings.items_table,
+            index=settings.items_index,
+            previous_key=settings.id_key_previous,
         ),
         connections=DynamoConnections(
             dynamodb,

@@ -138,7 +138,20 @@ def test_an_event_stream_is_collected_too() -> None:
     assert body.endswith("data: one\n\n")
 
 
-@pytest.mark.parametrize("context", [None, object(), MagicMock()], ids=["none", "object", "mock"])
+class WithoutDeadline:
+    """As in the tests of apps that were never asked for it."""
+
+    aws_request_id = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "context",
+    [None, object(), MagicMock(aws_request_id=None), WithoutDeadline()],
+    ids=["none", "object", "mock", "unfinished"],
+)
 def test_any_context_will_do(context: object) -> None:
     def refuse(request: Request) -> Any:
         return request.json()
@@ -418,6 +431,28 @@ print(handler({HEALTH!r})["statusCode"], flush=True)
 def test_an_app_shuts_down_with_the_process_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """It may use threads for it."""
     assert ran(tmp_path, SHUTTING_DOWN) == (0, "200\nshut down\n", "")
+
+
+LEAVING_A_TASK = f"""
+import asyncio
+from lambda_streaming import streaming
+async def watch():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        print("cancelled", flush=True)
+async def answer(request):
+    answer.task = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    return "answered"
+handler = streaming(answer)
+print(handler({HEALTH!r})["statusCode"], flush=True)
+"""
+
+
+def test_what_an_app_leaves_running_is_cancelled_when_the_process_ends(tmp_path: Path) -> None:
+    """As asyncio.run does: sse-starlette's watcher for shutdowns runs for ever."""
+    assert ran(tmp_path, LEAVING_A_TASK) == (0, "200\ncancelled\n", "")
 
 
 FORKING = f"""

@@ -213,6 +213,25 @@ def test_an_id_of_another_feed_or_key_is_foreign(other: PositionCodec) -> None:
     assert reason(CODEC.mint(TYPICAL), other) is ResetReason.FOREIGN
 
 
+def test_ids_of_the_previous_key_are_read_and_none_is_minted() -> None:
+    new = KEY[::-1]
+    codec = PositionCodec(key=new, table="items", index="by_sentiment", previous_key=KEY)
+    only_new = PositionCodec(key=new, table="items", index="by_sentiment")
+
+    assert codec.read(CODEC.mint(TYPICAL)) == TYPICAL
+    assert only_new.read(codec.mint(TYPICAL)) == TYPICAL
+    assert reason(codec.mint(TYPICAL)) is ResetReason.FOREIGN
+
+
+@pytest.mark.parametrize(("table", "index"), [("other", "by_sentiment"), ("items", "other")])
+def test_an_id_of_another_feed_is_foreign_under_the_previous_key_too(
+    table: str, index: str
+) -> None:
+    codec = PositionCodec(key=KEY[::-1], table=table, index=index, previous_key=KEY)
+
+    assert reason(CODEC.mint(TYPICAL), codec) is ResetReason.FOREIGN
+
+
 def test_table_and_index_are_kept_apart() -> None:
     """`ab`+`c` is another feed than `a`+`bc`."""
     one = PositionCodec(key=KEY, table="ab", index="c")
