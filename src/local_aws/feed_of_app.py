@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from local_aws.feed.declaration import Declaration
 from local_aws.lambda_side.environ import Wiring, function_environ
-from local_aws.settings import FunctionSettings, Settings, of_feed
+from local_aws.settings import Settings, of_feed
 
 _TIMEOUT_SECONDS = 30.0
 # Where nothing listens: the discard service's port.
@@ -27,16 +27,17 @@ async def with_feed(settings: Settings, environ: Mapping[str, str]) -> Settings:
     caller's."""
     if settings.feed is not None:
         return settings
-    feed = await declared_feed(settings.function)
+    feed = await declared_feed(settings)
     return settings if feed is None else of_feed(settings, feed, environ)
 
 
-async def declared_feed(function: FunctionSettings) -> Declaration | None:
-    """None for a handler that serves no feed, and where the module cannot be imported: the
-    function's init says why."""
+async def declared_feed(settings: Settings) -> Declaration | None:
+    """What the function's handler declares. None for one that serves no feed, and where its module
+    cannot be imported: the function's init says why."""
+    function = settings.function
     wiring = Wiring(
-        dynamodb_url=f"http://{_NOWHERE}",
-        cloudwatch_url=f"http://{_NOWHERE}",
+        dynamodb_url=settings.dynamodb_url,
+        cloudwatch_url=None,
         otlp_url=f"http://{_NOWHERE}",
         xray_daemon_address=_NOWHERE,
     )

@@ -305,7 +305,7 @@ class Stack:
         self._say(f"{changed} has changed: the next request starts the function anew.")
         await self.lambda_service.fleet.replace()
         if self.settings.feed is not None:
-            feed = await declared_feed(self.settings.function)
+            feed = await declared_feed(self.settings)
             if feed is not None and not feed.is_served_like(self.settings.feed):
                 self._say(_FEED_CHANGED)
 

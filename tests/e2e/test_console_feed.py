@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.feed_of_app import with_feed
-from local_aws.settings import REPOSITORY_ROOT, Settings
+from local_aws.settings import REPOSITORY_ROOT
 from tests.fakes.chromium import Page
+from tests.fakes.local import feed_settings
 
 LIVE = "document.querySelector('#state').dataset.state === 'live'"
 CONNECT = "document.querySelector('#connect')"
@@ -19,15 +18,12 @@ CONNECT = "document.querySelector('#connect')"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[BackgroundStack]:
-    environ = {
-        "PORT": "0",
-        "APP": "examples.own_feed.app:handler",
-        "LOCAL_TASK_ROOT": str(REPOSITORY_ROOT),
-        "LOCAL_RELOAD": "0",
-        "SSE_POLL_SECONDS": "0.2",
-        "SSE_POLL_MAX_SECONDS": "0.2",
-    }
-    settings = asyncio.run(with_feed(Settings.from_environ(environ), environ))
+    settings = feed_settings(
+        "examples.own_feed.app:handler",
+        task_root=REPOSITORY_ROOT,
+        SSE_POLL_SECONDS="0.2",
+        SSE_POLL_MAX_SECONDS="0.2",
+    )
     with BackgroundStack(settings) as running:
         yield running
 

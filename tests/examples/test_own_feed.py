@@ -3,7 +3,6 @@ API that streams. A feed has no plain call: nothing of it answers without its ta
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -19,10 +18,9 @@ from local_aws.data.clients import local_client
 from local_aws.feed.publish_file import publish_lines
 from local_aws.feed.publisher import put_into
 from local_aws.feed.sentiment.items import items_of
-from local_aws.feed_of_app import with_feed
-from local_aws.settings import REPOSITORY_ROOT, Settings
+from local_aws.settings import REPOSITORY_ROOT
 from tests.examples.ways import STAGE
-from tests.fakes.local import SseEvent, SseResponse, get, open_stream, request
+from tests.fakes.local import SseEvent, SseResponse, feed_settings, get, open_stream, request
 
 JOBS = (REPOSITORY_ROOT / "examples" / "own_feed" / "jobs.jsonl").read_bytes()
 USER = "arn:aws:iam::123456789012:user/"
@@ -30,18 +28,15 @@ USER = "arn:aws:iam::123456789012:user/"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[BackgroundStack]:
-    environ = {
-        "PORT": "0",
-        "APP": "examples.own_feed.app:handler",
-        "LOCAL_TASK_ROOT": str(REPOSITORY_ROOT),
-        "LOCAL_RELOAD": "0",
-        "LOCAL_INDEX_LAG_MS": "100",
-        "SSE_POLL_SECONDS": "0.1",
-        "SSE_POLL_MAX_SECONDS": "0.1",
-        "SSE_OVERLAP_SECONDS": "1",
-        "SSE_LEASE_SECONDS": "3",
-    }
-    settings = asyncio.run(with_feed(Settings.from_environ(environ), environ))
+    settings = feed_settings(
+        "examples.own_feed.app:handler",
+        task_root=REPOSITORY_ROOT,
+        LOCAL_INDEX_LAG_MS="100",
+        SSE_POLL_SECONDS="0.1",
+        SSE_POLL_MAX_SECONDS="0.1",
+        SSE_OVERLAP_SECONDS="1",
+        SSE_LEASE_SECONDS="3",
+    )
     with BackgroundStack(settings) as running:
         yield running
 

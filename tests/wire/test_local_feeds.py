@@ -11,10 +11,10 @@ import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.feed.publisher import KEPT_SECONDS
-from local_aws.feed_of_app import declared_feed, with_feed
+from local_aws.feed_of_app import declared_feed
 from local_aws.settings import SOURCE_ROOT, FunctionSettings, Settings
 from tests.fakes.declared_feeds import WEATHER
-from tests.fakes.local import get, open_stream, wait_until
+from tests.fakes.local import feed_settings, get, open_stream, wait_until
 from tests.fakes.virtual_time import run_in_real_time
 
 WEATHER_APP = """
@@ -40,22 +40,24 @@ handler = feed(
 """
 
 
-def app_in(folder: Path, source: str) -> FunctionSettings:
+def app_in(folder: Path, source: str) -> Settings:
     (folder / "weather.py").write_text(source, encoding="utf-8")
-    return FunctionSettings(
+    function = FunctionSettings(
         handler="weather.handler",
         task_root=folder,
         environment={},
         python_path=(SOURCE_ROOT,),
     )
+    return Settings(feed=None, function=function)
 
 
 def test_a_feed_is_declared_by_the_apps_own_python_and_variables(tmp_path: Path) -> None:
-    function = app_in(tmp_path, WEATHER_APP)
+    app = app_in(tmp_path, WEATHER_APP)
 
-    assert run_in_real_time(declared_feed(function)) == WEATHER
-    told = replace(function, environment={"ITEM_ID": "reading_id"})
-    assert run_in_real_time(declared_feed(told)) == replace(WEATHER, item_id="reading_id")
+    assert run_in_real_time(declared_feed(app)) == WEATHER
+    told = replace(app.function, environment={"ITEM_ID": "reading_id"})
+    declared = run_in_real_time(declared_feed(replace(app, function=told)))
+    assert declared == replace(WEATHER, item_id="reading_id")
 
 
 @pytest.mark.parametrize(
@@ -68,16 +70,15 @@ def test_anything_else_declares_none(tmp_path: Path, source: str) -> None:
 
 def test_the_stack_is_to_a_declared_feed_what_it_is_to_the_service(tmp_path: Path) -> None:
     app_in(tmp_path, WEATHER_APP)
-    environ = {
-        "PORT": "0",
-        "APP": "weather:handler",
-        "LOCAL_TASK_ROOT": str(tmp_path),
-        "LOCAL_ITEMS_PER_SECOND": "20",
-        "SSE_OVERLAP_SECONDS": "2",
-        "SSE_POLL_SECONDS": "0.2",
-        "SSE_POLL_MAX_SECONDS": "0.2",
-    }
-    settings = run_in_real_time(with_feed(Settings.from_environ(environ), environ))
+    settings = feed_settings(
+        "weather:handler",
+        task_root=tmp_path,
+        LOCAL_RELOAD="1",
+        LOCAL_ITEMS_PER_SECOND="20",
+        SSE_OVERLAP_SECONDS="2",
+        SSE_POLL_SECONDS="0.2",
+        SSE_POLL_MAX_SECONDS="0.2",
+    )
     said: list[str] = []
     with BackgroundStack(settings, say=said.append) as stack:
         with open_stream(f"{stack.url}/stream?region=eu&kind=sun") as (_, events):
