@@ -57,12 +57,14 @@ NOTHING = StreamFilter(())
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
     """A validated request for a stream. `last_event_id` is as presented, or None; `received_ms` is
-    the front door's time stamp, where it gives one."""
+    the front door's time stamp, where it gives one. `trace_from_client` says that the client chose
+    the trace, or whether it is recorded."""
 
     filter: StreamFilter
     backfill: int
     last_event_id: str | None
     received_ms: int | None = None
+    trace_from_client: bool = False
 
 
 def read_filter(

@@ -47,6 +47,7 @@ ANNOTATIONS = (
     "previous_trace_id",
     "end_reason",
     "is_cold_start",
+    "trace_from_client",
 )
 """Attributes of the root span that X-Ray indexes."""
 
@@ -74,6 +75,7 @@ class Stream:
         records: SessionRecords,
         metrics: Metrics,
         is_cold_start: bool,
+        trace_from_client: bool,
         refusal: Ending | None,
     ) -> None:
         self._settings = settings
@@ -90,6 +92,7 @@ class Stream:
         self._records = records
         self._metrics = metrics
         self._is_cold_start = is_cold_start
+        self._trace_from_client = trace_from_client
         self._ending = refusal
         self._wake_up = WakeUp()
         self._items = 0
@@ -303,6 +306,8 @@ class Stream:
         }
         if self._keeper.lease is not None:
             attributes["connection_id"] = self._keeper.lease.connection_id
+        if self._trace_from_client:
+            attributes["trace_from_client"] = True
         if self._resume.previous is not None:
             attributes["previous_trace_id"] = xray_trace_id(self._resume.previous[0])
         return attributes
@@ -407,5 +412,6 @@ class Streams:
             records=records,
             metrics=metrics,
             is_cold_start=is_cold_start,
+            trace_from_client=request.trace_from_client,
             refusal=None if refusal is None else busy(refusal, settings.max_connections, random),
         )
