@@ -54,16 +54,18 @@ def _until_cut_off(app: WsgiApp) -> WsgiApp:
     def run(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         cut_off: threading.Event = environ["asgi.scope"][_CUT_OFF]
         head = _Head(start_response)
-        blocks = app(environ, head)
-        head.send()
-        return _Blocks(blocks, head, cut_off)
+        return _Blocks(app(environ, head), head, cut_off)
 
     return run
 
 
 class _Head:
-    """The app's `start_response`. Until there is a body its last call counts: one with `exc_info`
-    is about an error that came up meanwhile (PEP 3333). a2wsgi sends the first one."""
+    """The app's `start_response`. Until the head is sent its last call counts: one with `exc_info`
+    is about an error that came up meanwhile (PEP 3333). a2wsgi would send the first one.
+
+    It is sent when the app has returned its iterable: one that waits for its first block has its
+    headers out. An app that is a generator sends it with that block.
+    """
 
     def __init__(self, start_response: Callable[..., Any]) -> None:
         self._start_response = start_response
@@ -97,6 +99,7 @@ class _Blocks:
         self._cut_off = cut_off
 
     def __iter__(self) -> Iterator[bytes]:
+        self._head.send()  # not before there is somebody who closes the app's iterable
         for block in self._blocks:
             if self._cut_off.is_set():
                 return
