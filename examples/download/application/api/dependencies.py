@@ -66,8 +66,8 @@ class Dataset:
 
     def rows_with(self, column: str, value: str) -> Iterator[bytes]:
         """The header, and the rows with this value: those that one block of S3's completes leave
-        together, before the next block is asked for. Raises NoSuchColumn, at once. EndlessRow, which
-        may come later, ends the answer with an error: memory is bounded by it."""
+        together, before the next block is asked for. Raises NoSuchColumn, at once, and EndlessRow,
+        perhaps among the rows: the answer ends with an error then, and memory is bounded."""
         texts = _whole_rows(self.blocks())
         rows = _read(next(texts, ""))
         header = next(rows, [])
