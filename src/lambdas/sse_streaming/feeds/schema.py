@@ -84,8 +84,9 @@ class Caller:
     """One partition for each caller: what `partition_of` makes of the request. None means that the
     caller has no feed, and is answered with 403.
 
-    By default the partition is the caller's ARN, which only a deployment with SSE_AUTH=iam knows.
-    A function of your own must check what it reads: anybody can send any header.
+    By default the partition is the caller's ARN, which only a deployment with SSE_AUTH=iam knows,
+    and only where callers sign themselves: behind CloudFront's origin access control nobody has a
+    feed. A function of your own must check what it reads: anybody can send any header.
     """
 
     partition_of: PartitionOf = iam_caller
