@@ -1,7 +1,8 @@
 """`DEBUG=true`: each request's event and context in the log, and a header that says so.
 
 Of an event the whole shape is shown, but only those values that are known to be harmless. Whatever
-clients write into headers, cookies, queries and bodies is not, nor is what an authorizer adds.
+clients write into headers, cookies, queries and bodies is not, nor is what an authorizer adds. Of a
+query without a value (`?secret`) the name is all that the client wrote: it is not shown, either.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _CLIENTS = frozenset(
 )
 """Below these no name of a value is harmless: a header may be called `version`."""
 
+_QUERIES = frozenset(("queryStringParameters", "multiValueQueryStringParameters"))
+
 _CONTEXT = ("function_name", "function_version", "memory_limit_in_mb", "aws_request_id")
 
 
@@ -51,7 +54,7 @@ class DebugMode:
             "request %s: event %s, context %s",
             getattr(context, "aws_request_id", "local"),
             json.dumps(shown(event)),
-            json.dumps({name: getattr(context, name, None) for name in _CONTEXT}),
+            json.dumps({name: getattr(context, name, None) for name in _CONTEXT}, default=str),
         )
 
         async def send_marked(message: Message) -> None:
@@ -67,7 +70,7 @@ def shown(value: Any, *, is_harmless: bool = False, is_clients: bool = False) ->
     if isinstance(value, Mapping):
         return {
             str(name): shown(
-                below,
+                with_values(below) if name in _QUERIES else below,
                 is_harmless=name in _HARMLESS and not is_clients,
                 is_clients=is_clients or name in _CLIENTS,
             )
@@ -78,3 +81,18 @@ def shown(value: Any, *, is_harmless: bool = False, is_clients: bool = False) ->
     if value is None or is_harmless:
         return value
     return f"({type(value).__name__}, {len(str(value))} characters)"
+
+
+def with_values(query: Any) -> Any:
+    """The query's parameters, but the names of those without a value."""
+    if not isinstance(query, Mapping):
+        return query
+    return {
+        name if has_value(value) else f"(a name of {len(str(name))} characters)": value
+        for name, value in query.items()
+    }
+
+
+def has_value(value: Any) -> bool:
+    """Base64's padding is none: `?c2VjcmV0Cg==` comes as a name with the value `=`."""
+    return any(str(one).strip("=") for one in (value if isinstance(value, list) else [value]))

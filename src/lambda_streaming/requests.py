@@ -65,7 +65,8 @@ class Request:
     in base64.
 
     `client` is the address of who connected to the front door. `caller_arn` is the IAM identity
-    that the front door checked: a user's ARN, or for an assumed role the role's ARN.
+    that the front door checked: a user's ARN, or for an assumed role the role's ARN; None behind
+    CloudFront's origin access control, which signs for all of its visitors.
     `received_ms` is when the front door received it, on the front door's clock, in epoch
     milliseconds. `event` and `context` are what Lambda gave, whatever the front door.
     """

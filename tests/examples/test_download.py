@@ -244,6 +244,23 @@ def test_rows_are_whole_wherever_s3s_blocks_end(
     assert b"".join(rows).decode() == wanted
 
 
+def test_a_quote_that_is_never_closed_ends_the_download(
+    make_app: Callable[..., FastAPI],
+) -> None:
+    """Instead of holding the rest of the file in memory, and counting its quotes again and again.
+    Rows before it have left."""
+    dependencies = importlib.import_module("examples.download.application.api.dependencies")
+    content = b'organisation-entity,note\nb,y\nb,12" pipe\n' + b"b,x\n" * 2_000_000
+    body = io.BytesIO(content)
+
+    rows = dependencies.Dataset(body).rows_with("organisation-entity", "b")
+
+    assert next(rows) == b"organisation-entity,note\r\nb,y\r\n"
+    with pytest.raises(dependencies.EndlessRow):
+        next(rows)
+    assert body.closed
+
+
 def test_what_s3_denies_is_no_missing_dataset(
     s3: LocalS3, make_app: Callable[..., FastAPI]
 ) -> None:

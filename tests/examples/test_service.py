@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +361,25 @@ def test_no_event_shows_what_clients_sent(event: dict[str, Any]) -> None:
 
     assert any("hush" in value for value in values_below(event))
     assert not [value for value in said if "hush" in value or "198.51.100.7" in value]
+
+
+@pytest.mark.parametrize("query", ["hush", "hush==", "hush&a=b"])
+@pytest.mark.parametrize(
+    "make_event",
+    [
+        function_url_event,
+        rest_api_event,
+        partial(alb_event, multi_value=True),
+    ],
+    ids=["url", "rest", "alb, many"],
+)
+def test_the_name_of_a_parameter_without_a_value_is_not_shown(
+    make_event: Callable[..., dict[str, Any]], query: str
+) -> None:
+    event = make_event("GET", "/a", query, {})
+
+    assert "hush" in json.dumps(event)
+    assert "hush" not in json.dumps(shown(event))
 
 
 # Metrics

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 from weakref import WeakSet
 
 import pytest
@@ -24,6 +26,7 @@ from lambda_streaming.bridge.cycle import Cycle
 from lambda_streaming.bridge.lifespan import Lifespan
 from lambda_streaming.bridge.observer import EndReason
 from lambda_streaming.bridge.types import AsgiApp, Receive, Scope, Send
+from lambda_streaming.bridge.wsgi import wsgi_app
 from lambda_streaming.runtime.response_stream import ResponseStream
 from tests.fakes.asgi import Observed, block, get, handler_of, start
 from tests.fakes.runtime_api import FakeRuntimeApi, Treatment
@@ -71,6 +74,31 @@ async def test_a_send_that_waits_for_a_full_socket_fails_when_it_stalls() -> Non
             await until_idle(api, 2)
     assert heard == ["the answer is over: stalled"]
     assert observed.told[-1] == ("ended", EndReason.STALLED)
+
+
+async def test_a_wsgi_app_that_writes_learns_that_the_socket_is_lost() -> None:
+    """Its thread would write into the next invocation, then wait for ever."""
+    learnt: list[BaseException] = []
+    observed = Observed()
+
+    def app(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        write = start_response("200 OK", [])
+        try:
+            for _count in range(200):
+                time.sleep(0.005)
+                write(b"one of many")
+        except OSError as error:
+            learnt.append(error)
+            raise
+        return []
+
+    with FakeRuntimeApi() as api:
+        api.add(get(treatment=Treatment(close_after_chunks=4)))
+        adapter = AsgiAdapter(wsgi_app(app, threads=1), observe=lambda _: observed)
+        async with serving(api, handler_of(adapter)):
+            await until_idle(api, 2)
+    assert len(learnt) == 1
+    assert observed.told[-1] == ("ended", EndReason.LOST)
 
 
 async def test_background_work_needs_no_connection() -> None:

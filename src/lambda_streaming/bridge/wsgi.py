@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from lambda_streaming.bridge.loading import UnusableApp, imported
 from lambda_streaming.bridge.types import AsgiApp, Message, Receive, Scope, Send, WsgiApp
 
-_CUT_OFF = "lambda_streaming.cut_off"
+_CLIENT = "lambda_streaming.wsgi_client"
+
+
+@dataclass(slots=True)
+class _Client:
+    """Of one request. `gone` says why the answer is over: a thread cannot be cancelled, and has to
+    look here."""
+
+    gone: OSError | None = None
 
 
 def wsgi_app(app: WsgiApp | str, *, threads: int = 10) -> AsgiApp:
@@ -29,44 +37,46 @@ def wsgi_app(app: WsgiApp | str, *, threads: int = 10) -> AsgiApp:
     middleware: Any = WSGIMiddleware(_until_cut_off(loaded), workers=threads)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        cut_off = threading.Event()
-        scope[_CUT_OFF] = cut_off
+        client = scope[_CLIENT] = _Client()
 
         async def send_on(message: Message) -> None:
             """a2wsgi's thread would wait for ever for a `send` that raised."""
-            if not cut_off.is_set():
+            if client.gone is None:
                 try:
                     await send(message)
-                except OSError:
-                    cut_off.set()
+                except OSError as error:
+                    client.gone = error
 
         try:
             await middleware(scope, receive, send_on)
         finally:
-            cut_off.set()  # a thread cannot be cancelled
+            client.gone = client.gone or ConnectionAbortedError("the request is over")
 
     return serve
 
 
 def _until_cut_off(app: WsgiApp) -> WsgiApp:
-    """The app, whose iterable is closed at its next block when nobody gets it any more."""
+    """The app, which ends at its next block when nobody gets it any more."""
 
     def run(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        cut_off: threading.Event = environ["asgi.scope"][_CUT_OFF]
-        head = _Head(start_response)
-        blocks = app(environ, head)
-        head.send()
-        return _Blocks(blocks, head, cut_off)
+        client: _Client = environ["asgi.scope"][_CLIENT]
+        head = _Head(start_response, client)
+        return _Blocks(app(environ, head), head, client)
 
     return run
 
 
 class _Head:
-    """The app's `start_response`. Until there is a body its last call counts: one with `exc_info`
-    is about an error that came up meanwhile (PEP 3333). a2wsgi sends the first one."""
+    """The app's `start_response`. Until the head is sent its last call counts: one with `exc_info`
+    is about an error that came up meanwhile (PEP 3333). a2wsgi would send the first one.
 
-    def __init__(self, start_response: Callable[..., Any]) -> None:
+    It is sent when the app has returned its iterable: one that waits for its first block has its
+    headers out. An app that is a generator sends it with that block.
+    """
+
+    def __init__(self, start_response: Callable[..., Any], client: _Client) -> None:
         self._start_response = start_response
+        self._client = client
         self._given: tuple[Any, ...] | None = None
         self._write: Callable[[bytes], Any] | None = None
 
@@ -81,6 +91,9 @@ class _Head:
         return self.write
 
     def write(self, block: bytes) -> None:
+        """Raises OSError when nobody gets it: the thread would wait for a2wsgi's queue for ever."""
+        if self._client.gone is not None:
+            raise ConnectionAbortedError("nobody gets the answer any more") from self._client.gone
         self.send()
         if self._write is not None:
             self._write(block)
@@ -91,14 +104,15 @@ class _Head:
 
 
 class _Blocks:
-    def __init__(self, blocks: Iterable[bytes], head: _Head, cut_off: threading.Event) -> None:
+    def __init__(self, blocks: Iterable[bytes], head: _Head, client: _Client) -> None:
         self._blocks = blocks
         self._head = head
-        self._cut_off = cut_off
+        self._client = client
 
     def __iter__(self) -> Iterator[bytes]:
+        self._head.send()  # not before there is somebody who closes the app's iterable
         for block in self._blocks:
-            if self._cut_off.is_set():
+            if self._client.gone is not None:
                 return
             self._head.send()
             yield block

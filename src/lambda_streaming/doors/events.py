@@ -27,6 +27,9 @@ def decode(event: bytes) -> dict[str, Any]:
         decoded = json.loads(event)
     except (ValueError, RecursionError) as error:
         raise NotHttp("the event is not JSON") from error
+    if isinstance(decoded, list) and decoded and "eventSource" in reading.mapping(decoded[0]):
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
+        raise NotHttp("the event is a list of records, a batch of EventBridge Pipes", "pipes")
     if not isinstance(decoded, dict):
         raise NotHttp("the event is not a JSON object")
     return decoded

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from lambda_streaming.requests import BadRequest, Pairs, Request
 
 _ASSUMED_ROLE = re.compile(r"arn:(aws[\w-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
+_ORIGIN_ACCESS_ROLE = "OriginAccessControlRole"
+"""Of CloudFront, which signs for all of its visitors alike."""
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.-]{0,20}")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]")
 _MAX_SHOWN_CHARACTERS = 8
@@ -274,10 +276,14 @@ def body(event: Mapping[str, Any]) -> bytes:
 
 
 def caller(arn: object) -> str | None:
-    """A user's ARN as it is; for an assumed role the role's ARN, since sessions come and go."""
+    """A user's ARN as it is; for an assumed role the role's ARN, since sessions come and go. None
+    for CloudFront's origin access control: the signature is its own, and says of no visitor who it
+    is."""
     if not isinstance(arn, str) or not arn:
         return None
     if match := _ASSUMED_ROLE.fullmatch(arn):
         partition, account, role = match.groups()
+        if role == _ORIGIN_ACCESS_ROLE:
+            return None
         return f"arn:{partition}:iam::{account}:role/{role}"
     return arn

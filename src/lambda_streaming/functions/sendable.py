@@ -44,4 +44,9 @@ def _with_body(answer: StreamingResponse) -> StreamingResponse:
             "the body of a StreamingResponse is an iterable or a function of `write`, not "
             f"{type(body).__name__}"
         )
+    opening: object = answer.opening
+    if not isinstance(opening, bytes):
+        raise TypeError(
+            f"the opening of a StreamingResponse is bytes, not {type(opening).__name__}"
+        )
     return answer

@@ -152,7 +152,7 @@ def deadline_of(context: object, now: float) -> float | None:
         return None
     try:
         milliseconds = remaining()
-    except Exception:  # a test's context that stops at what nobody asked for until now
+    except Exception:  # of a context that somebody made for a test
         return None
     if not isinstance(milliseconds, int | float) or milliseconds <= 0:
         return None

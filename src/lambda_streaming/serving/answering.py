@@ -34,7 +34,13 @@ from lambda_streaming.responses import (
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.serving.closing import Closing, DynamoWishes
-from lambda_streaming.serving.other_events import UNKNOWN, OtherEvents, handle_event, handler_of
+from lambda_streaming.serving.other_events import (
+    UNKNOWN,
+    OtherEvents,
+    UnhandledEventError,
+    handle_event,
+    handler_of,
+)
 from lambda_streaming.serving.recording.access_log import AccessLog, Answer, Line
 from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings
@@ -89,6 +95,11 @@ class Answering:
         try:
             document = decode(event)
         except NotHttp as error:
+            if error.source is not None:  # an answer would acknowledge the batch
+                raise UnhandledEventError(
+                    f"{error.reason}, and handlers take objects alone: point the pipe at another"
+                    " function"
+                ) from error
             return _refusal(400, str(error))
         try:
             door = recognise(document)

@@ -85,7 +85,7 @@ def is_from_client(request_header: str | None, received_ms: int | None) -> bool:
     """Whether a request's own X-Amzn-Trace-Id shows that its client wrote it. Lambda continues such
     a header: it chooses the trace, and whether it is recorded.
 
-    Front doors write a root of the moment and nothing else
+    Front doors write a root of the moment, some with a `Self`, and nothing else
     (https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html); a client's has a parent or
     a decision, or a root of another time than that at which the front door received the request. A
     client that writes a fresh root alone is not told from a front door.

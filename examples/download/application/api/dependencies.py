@@ -16,6 +16,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _BLOCK_BYTES = 64 * 1024
+_MAX_ROW_CHARACTERS = 1024 * 1024
 
 
 class Settings(BaseSettings):
@@ -37,6 +38,10 @@ class NoSuchDataset(Exception):
 
 class NoSuchColumn(Exception):
     """The dataset has no column of this name."""
+
+
+class EndlessRow(Exception):
+    """The dataset is no RFC 4180: most likely a quote is never closed."""
 
 
 class Dataset:
@@ -61,7 +66,8 @@ class Dataset:
 
     def rows_with(self, column: str, value: str) -> Iterator[bytes]:
         """The header, and the rows with this value: those that one block of S3's completes leave
-        together, before the next block is asked for. Raises NoSuchColumn, at once."""
+        together, before the next block is asked for. Raises NoSuchColumn, at once, and EndlessRow,
+        perhaps among the rows: the answer ends with an error then, and memory is bounded."""
         texts = _whole_rows(self.blocks())
         rows = _read(next(texts, ""))
         header = next(rows, [])
@@ -86,19 +92,32 @@ class Dataset:
 
 
 def _whole_rows(blocks: Iterable[bytes]) -> Iterator[str]:
-    """A line may end inside of a row: where the quotes before it are odd in number."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     begun = ""
     for block in blocks:
         begun += decoder.decode(block)
-        end = begun.rfind("\n")
-        while end >= 0 and begun.count('"', 0, end) % 2:
-            end = begun.rfind("\n", 0, end)
-        whole, begun = begun[: end + 1], begun[end + 1 :]
-        if whole:
-            yield whole
+        end = _end_of_last_row(begun)
+        if end:
+            yield begun[:end]
+            begun = begun[end:]
+        if len(begun) > _MAX_ROW_CHARACTERS:
+            raise EndlessRow(f"a row is longer than {_MAX_ROW_CHARACTERS} characters")
     if begun:
         yield begun
+
+
+def _end_of_last_row(text: str) -> int:
+    """0 where no row ends. A line may end inside of a row: where the quotes before it are odd in
+    number."""
+    quotes, end = text.count('"'), len(text)
+    while True:
+        begin = text.rfind('"', 0, end) + 1
+        newline = text.rfind("\n", begin, end)
+        if newline >= 0 and quotes % 2 == 0:
+            return newline + 1
+        if begin == 0:
+            return 0
+        quotes, end = quotes - 1, begin - 1
 
 
 def _read(text: str) -> Iterator[list[str]]:

@@ -140,7 +140,7 @@ class ItemFields:
         self._ms_per_unit = schema.ms_per_unit
 
     def read(self, attributes: Mapping[str, AttributeValue]) -> Item | None:
-        """None for what real DynamoDB would not have put into the index."""
+        """None for an item without the id or the time, of the types that the schema says."""
         try:
             time = attributes[self._time]["N"]
             return Item(

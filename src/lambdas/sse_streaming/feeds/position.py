@@ -130,8 +130,8 @@ class PositionCodec:
     def __init__(
         self, *, key: bytes | None, table: str, index: str, previous_key: bytes | None = None
     ) -> None:
-        """Ids of `previous_key` are read, too: clients present them until their next event, and
-        nothing is lost while a key is replaced."""
+        """Ids of `previous_key` are read, too: clients present them until their next event. Where
+        old and new environments serve side by side, the old ones have to know the new key first."""
         self.trusted = key is not None
         feed = f"{table}\0{index}".encode()
         self._keyed = _keyed(key or blake2b(table.encode(), digest_size=32).digest(), feed)

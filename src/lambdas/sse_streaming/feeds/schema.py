@@ -9,7 +9,7 @@ with a query of its own in every poll, in one order of time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -84,8 +84,9 @@ class Caller:
     """One partition for each caller: what `partition_of` makes of the request. None means that the
     caller has no feed, and is answered with 403.
 
-    By default the partition is the caller's ARN, which only a deployment with SSE_AUTH=iam knows.
-    A function of your own must check what it reads: anybody can send any header.
+    By default the partition is the caller's ARN, which only a deployment with SSE_AUTH=iam knows,
+    and only where callers sign themselves: behind CloudFront's origin access control nobody has a
+    feed. A function of your own must check what it reads: anybody can send any header.
     """
 
     partition_of: PartitionOf = iam_caller
@@ -221,12 +222,10 @@ class FeedSchema:
                     " and the time; partitions are chosen by chosen_by"
                 )
         _check_apart("query parameters", [*self.parameters, BACKFILL_PARAMETER])
-        _check_apart(
-            "attributes of a saved configuration", [*self.columns.values(), *_STORED_COLUMNS]
-        )
+        _check_columns(self.columns)
         if not self.index:
             object.__setattr__(self, "index", f"by_{self.partition}")
-        if not _INDEX.fullmatch(self.index):
+        if not isinstance(self.index, str) or not _INDEX.fullmatch(self.index):
             raise ValueError(
                 f"index={self.index!r} is no name of an index: give index= with 3 to 255 of"
                 " letters, digits, _ . -"
@@ -339,10 +338,23 @@ def _check_parameter(name: object) -> None:
         )
 
 
+def _check_columns(columns: Mapping[str, str]) -> None:
+    for parameter, column in columns.items():
+        if column in _STORED_COLUMNS:
+            raise ValueError(
+                f"the parameter {parameter!r} would be stored as {column!r}, which every saved"
+                " configuration has for itself: give a filter stored_as=, or the parameter that"
+                " chooses partitions another name"
+            )
+    _check_apart("attributes of a saved configuration", [*columns.values()])
+
+
 def _check_pattern(where: str, pattern: object) -> None:
+    if not isinstance(pattern, str):
+        raise ValueError(f"{where}: pattern={pattern!r} has to be a text, as in r'{_ANY_NAME}'")
     try:
-        re.compile(pattern)  # type: ignore[call-overload]
-    except (re.error, TypeError) as error:
+        re.compile(pattern)
+    except re.error as error:
         raise ValueError(
             f"{where}: pattern={pattern!r} is no regular expression: {error}"
         ) from None
@@ -354,7 +366,7 @@ def _check_at_most(where: str, at_most: object) -> None:
 
 
 def _check_time_unit(unit: object) -> None:
-    if unit not in _MS_PER_UNIT:
+    if not isinstance(unit, str) or unit not in _MS_PER_UNIT:
         raise ValueError(
             f"time_unit={unit!r}: 'ms' or 's', the time being a number since the epoch. Texts as"
             " in ISO 8601 do not sort by time where their precisions or offsets differ"

@@ -68,6 +68,24 @@ def test_a_second_answer_is_refused() -> None:
     assert answered(app) == (500, "Internal Server Error")
 
 
+def test_the_iterable_of_a_head_that_cannot_be_sent_is_closed() -> None:
+    closed: list[bool] = []
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"never asked for"
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200", TEXT)  # a status without its reason
+        return Body()
+
+    assert answered(app)[0] == 500
+    assert closed == [True]
+
+
 def test_what_is_written_comes_before_what_is_returned() -> None:
     def app(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         write = start_response("201 Created", TEXT)

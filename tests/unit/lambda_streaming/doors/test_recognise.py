@@ -104,6 +104,10 @@ def test_a_rest_api_without_multi_values_is_read_too() -> None:
             "arn:aws-us-gov:iam::123456789012:role/Reader",
         ),
         ("arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:root"),
+        (
+            "arn:aws:sts::123456789012:assumed-role/OriginAccessControlRole/OriginAccessSession",
+            None,
+        ),
     ],
 )
 def test_a_caller_is_a_user_or_the_role_behind_a_session(

@@ -304,6 +304,7 @@ LONG = "x" * 20_000
         (Response("\ud800"), "surrogates not allowed"),
         (StreamingResponse(None), "an iterable or a function of `write`, not NoneType"),  # type: ignore[arg-type]
         (StreamingResponse(["x"], "200"), "status must be an int"),  # type: ignore[arg-type]
+        (StreamingResponse(["x"], opening="x"), "the opening of a StreamingResponse is bytes"),  # type: ignore[arg-type]
     ],
 )
 @pytest.mark.parametrize("is_streamed", [True, False])

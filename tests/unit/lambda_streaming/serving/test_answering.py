@@ -10,6 +10,7 @@ from lambda_streaming.bridge.adapter import AsgiAdapter
 from lambda_streaming.bridge.types import Receive, Scope, Send
 from lambda_streaming.responses import BufferedResponse, Response, StreamOutcome
 from lambda_streaming.serving.answering import Answering
+from lambda_streaming.serving.other_events import UnhandledEventError
 from lambda_streaming.serving.settings import AppSettings
 from tests.fakes.asgi import FakeContext, block, start
 from tests.fakes.events import as_bytes, function_url_event, http_api_event
@@ -37,6 +38,14 @@ async def test_bytes_that_are_no_event_are_answered_with_400(event: bytes) -> No
     result = await handled(answering(), event)
 
     assert json.loads(result.payload)["statusCode"] == 400
+
+
+async def test_a_batch_of_pipes_fails_the_invocation() -> None:
+    """Its event is a list; an answer would acknowledge the records."""
+    records = [{"messageId": "1", "body": "work", "eventSource": "aws:sqs"}]
+
+    with pytest.raises(UnhandledEventError, match="batch of EventBridge Pipes"):
+        await handled(answering(), json.dumps(records).encode())
 
 
 async def test_a_function_url_streams_and_an_http_api_gets_json() -> None:

@@ -105,11 +105,21 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ),
     ("two query parameters are called 'status'", lambda: schema(filters=(STATUS, STATUS))),
     (
-        "two attributes of a saved configuration are called 'owner'",
+        "'status' would be stored as 'owner'.*stored_as=",
         lambda: schema(filters=(replace(STATUS, stored_as="owner"),)),
+    ),
+    (
+        "'config_id' would be stored as 'config_id'.*another name",
+        lambda: schema(chosen_by=QueryParameter("config_id")),
+    ),
+    (
+        "two attributes of a saved configuration are called 'tenant'",
+        lambda: schema(filters=(replace(STATUS, stored_as="tenant"),)),
     ),
     ("no name of an index", lambda: schema(partition="te nant")),
     ("no name of an index", lambda: schema(index="x")),
+    ("no name of an index", lambda: schema(index=5)),
+    ("time_unit=.*'ms' or 's'", lambda: schema(time_unit=["s"])),
     ("a tuple of texts", lambda: FixedValues("eu")),
     ("one or more texts", lambda: FixedValues(())),
     ("one or more texts", lambda: FixedValues(("eu", ""))),
@@ -121,6 +131,7 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("meaning of its own", lambda: QueryParameter("X-Amz-Date")),
     ("no name of a query parameter", lambda: QueryParameter("a b")),
     ("no regular expression", lambda: QueryParameter("a", pattern="(")),
+    ("has to be a text", lambda: QueryParameter("a", pattern=b"[a-z]+")),  # type: ignore[arg-type]
     ("at_most=0", lambda: QueryParameter("a", at_most=0)),
     ("partition_of='arn'", lambda: Caller("arn")),  # type: ignore[arg-type]
     ("and not both", lambda: Filter("status")),
