@@ -63,12 +63,13 @@ class MemoryIndex:
     def put(self, item: Item, visible_at_ms: int = 0) -> None:
         """Write an item; an older version of it leaves the index, as in DynamoDB."""
         partition = item.attributes[self._schema.partition]["S"]
-        previous = self._partitions.get(item.item_id)
+        item_id = item.attributes[self._schema.item_id]["S"]  # the table's key
+        previous = self._partitions.get(item_id)
         if previous is not None:
             entries = self._items[previous]
-            entries[:] = [entry for entry in entries if entry[1] != item.item_id]
-        self._partitions[item.item_id] = partition
-        entry = (item.published_at_ms, item.item_id, visible_at_ms, item)
+            entries[:] = [entry for entry in entries if entry[1] != item_id]
+        self._partitions[item_id] = partition
+        entry = (item.published_at_ms, item_id, visible_at_ms, item)
         bisect.insort(self._items.setdefault(partition, []), entry, key=lambda e: e[:2])
 
     def page(

@@ -54,8 +54,8 @@ class MemoryTable(MemoryIndex):
         now_ms = self._now_ms()
         visible = sorted(
             (
-                (self._number(item), item.item_id, item)
-                for _, _, visible_at_ms, item in self._items.get(values[":p"]["S"], [])
+                (self._number(item), item_id, item)
+                for _, item_id, visible_at_ms, item in self._items.get(values[":p"]["S"], [])
                 if visible_at_ms <= now_ms and low <= self._number(item) <= high
             ),
             key=lambda entry: entry[:2],

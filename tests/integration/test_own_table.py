@@ -12,7 +12,7 @@ import pytest
 
 from lambdas.sse_streaming.configurations import DynamoConfigurations
 from lambdas.sse_streaming.feeds.feed import Feed
-from lambdas.sse_streaming.feeds.items import DynamoItemsIndex
+from lambdas.sse_streaming.feeds.items import DynamoItemsIndex, Item
 from lambdas.sse_streaming.feeds.reader import FeedReader
 from lambdas.sse_streaming.feeds.request import read_filter
 from tests.fakes.dynamodb import Database
@@ -72,6 +72,10 @@ def jobs(database: Database) -> Jobs:
     return Jobs(database.admin, table, index)
 
 
+def job_of(item: Item) -> str:
+    return str(item.attributes["job_id"]["S"])
+
+
 def sent_by(feed: Feed, reader: FeedReader, now_ms: int) -> list[tuple[int, str]]:
     """A whole cycle."""
     sent: list[tuple[int, str]] = []
@@ -123,7 +127,7 @@ def test_a_resume_between_two_seconds_loses_nothing_and_repeats_what_is_its_to_s
 
     sent = sent_by(feed, FeedReader(jobs.index), START * 1000 + 8_750)
 
-    assert [item_id for _, item_id in sent] == ["j5", "j6", "j7", "j8", "j9"]
+    assert [time_ms // 1000 - START for time_ms, _ in sent] == [5, 6, 7, 8, 9]
 
 
 def test_both_bounds_hold_between_seconds_and_for_fractions(jobs: Jobs) -> None:
@@ -135,9 +139,9 @@ def test_both_bounds_hold_between_seconds_and_for_fractions(jobs: Jobs) -> None:
 
     page = jobs.index.page("a", START * 1000 + 1250, START * 1000 + 2750, limit=9)
 
-    assert [item.key for item in page.items] == [
-        ("first", START * 1000 + 1250),
-        ("last", START * 1000 + 2750),
+    assert [(job_of(item), item.published_at_ms - START * 1000) for item in page.items] == [
+        ("first", 1250),
+        ("last", 2750),
     ]
 
 
@@ -149,7 +153,15 @@ def test_a_backfill_looks_past_what_the_filter_holds_back(jobs: Jobs) -> None:
 
     newest = FeedReader(jobs.index).newest(wanted, (START + 9) * 1000, 2)
 
-    assert [item.item_id for item in newest] == ["d4", "d5"]
+    assert [job_of(item) for item in newest] == ["d4", "d5"]
+
+
+def test_two_tenants_jobs_of_one_number_and_second_are_two(jobs: Jobs) -> None:
+    for tenant in ("a", "b"):
+        jobs.put("7", START + 1, tenant, step={"S": tenant})
+    feed = Feed(ALL, overlap_ms=OVERLAP_MS, settled_ms=START * 1000)
+
+    assert len(sent_by(feed, FeedReader(jobs.index), (START + 5) * 1000)) == 2
 
 
 def test_a_saved_configuration_stands_for_the_schemas_parameters(database: Database) -> None:

@@ -27,7 +27,8 @@ _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 class Item(NamedTuple):
-    """One version of an item; (item_id, published_at_ms) tells versions apart."""
+    """One version of an item; (item_id, published_at_ms) tells versions apart. Where a client or a
+    caller chooses partitions, `item_id` is the partition's name and the id."""
 
     item_id: str
     published_at_ms: int
@@ -136,6 +137,8 @@ class ItemFields:
 
     def __init__(self, schema: FeedSchema) -> None:
         self._item_id = schema.item_id
+        # Two tenants may count their jobs alike. Fixed partitions are kinds of one set of items.
+        self._partition = None if schema.fixed_values is not None else schema.partition
         self._time = schema.time
         self._ms_per_unit = schema.ms_per_unit
 
@@ -143,8 +146,11 @@ class ItemFields:
         """None for an item without the id or the time, of the types that the schema says."""
         try:
             time = attributes[self._time]["N"]
+            item_id = attributes[self._item_id]["S"]
+            if self._partition is not None:
+                item_id = f"{attributes[self._partition]['S']}\0{item_id}"
             return Item(
-                attributes[self._item_id]["S"],
+                item_id,
                 int(time) * self._ms_per_unit if time.isdigit() else self._ms(time),
                 attributes,
             )

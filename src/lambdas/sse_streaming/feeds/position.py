@@ -122,9 +122,8 @@ class PositionCodec:
     Partitions and filters are not mixed in, so an id is good for another one, or another caller's:
     it holds times and hashes and no item, the stream reads its own partition alone, and begins
     there at the id's time, so what was published before that is not sent. What was published since
-    is, unless it has the item_id and the time of an item that the id names as sent: hence item_id
-    has to be unique in the whole table. What an id does give to whoever presents it is its
-    session's slot.
+    is: the hashes of what was sent are of the partition, too, where a client or a caller chooses
+    it. What an id does give to whoever presents it is its session's slot.
     """
 
     def __init__(

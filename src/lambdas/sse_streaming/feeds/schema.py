@@ -181,8 +181,9 @@ class FeedSchema:
     partition, time: the attributes (S and N) that `index`, a secondary index of the table, has as
       its hash and its range key.
     chosen_by: who chooses the partitions of a stream: FixedValues, QueryParameter or Caller.
-    item_id: an attribute (S). It tells items apart in the whole table, not in one partition only;
-      one item's versions are told apart by their time, so an update has to raise it.
+    item_id: an attribute (S). It tells items apart: in their partition where a client or a caller
+      chooses partitions, in the whole feed where they are fixed. One item's versions are told apart
+      by their time, so an update has to raise it.
     time_unit: `ms` or `s`, since the epoch. Positions are milliseconds in both cases. An item
       stamped in whole seconds may be a second younger than its stamp says: it becomes visible that
       much later after it, so SSE_OVERLAP_SECONDS has to be above one second. And an item can be

@@ -34,6 +34,13 @@ def test_an_item_is_read_with_its_key_and_order() -> None:
     assert item.order == (1_795_000_000_000, "a")
 
 
+def test_two_tenants_may_count_their_items_alike() -> None:
+    of_a, of_b = make_job("7", 1, tenant="a"), make_job("7", 1, tenant="b")
+
+    assert of_a.key != of_b.key
+    assert make_job("7", 1, tenant="a").key == of_a.key
+
+
 @pytest.mark.parametrize(
     ("number", "published"),
     [("1795000000000", 1_795_000_000_000), ("1795000000000.7", 1_795_000_000_000), ("1.5E3", 1500)],
