@@ -6,6 +6,7 @@ No query strings, headers or bodies are kept: they may be secrets.
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from local_aws.traces.trace_header import Trace
 
 _KEPT = 500
 _MAX_PATH_CHARACTERS = 500
+# Of a target as proxies get it (RFC 9112, section 3.2.2), which may hold a password.
+_AUTHORITY = re.compile(r"^[a-z]+://[^/?]*", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +72,7 @@ class RequestLog:
             number=next(self._numbers),
             door=door,
             method=method,
-            path=target.partition("?")[0][:_MAX_PATH_CHARACTERS],
+            path=_AUTHORITY.sub("", target, count=1).partition("?")[0][:_MAX_PATH_CHARACTERS],
             client_port=client_port,
             received_at=self._wall_clock(),
             wall_clock=self._wall_clock,
