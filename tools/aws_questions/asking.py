@@ -193,9 +193,10 @@ def throttled(asking: Asking) -> str:
                 range(asking.concurrency + 1),
             )
         )
-    refused = next((one for one in seen if one.status != 200), None)
+    refused = next((one for one in seen if one.status not in (None, 200)), None)
     if refused is None:
-        return "no request was refused"
+        unanswered = next((one for one in seen if one.status is None), None)
+        return _outcome(unanswered) if unanswered else "no request was refused"
     return f"{refused.status} with {', '.join(sorted(refused.document)) or 'no JSON'}"
 
 
