@@ -24,8 +24,8 @@ _AUTHORITY = re.compile(r"^[a-z]+://[^/?]*", re.IGNORECASE)
 class Exchange:
     """One request and its answer, which may be under way; an AnswerObserver. Epoch seconds.
 
-    `status` is None before the head. `trace` and `request_id` are those of an arrival at Lambda:
-    a preflight that the door answers itself has none. `is_whole` is known at the end.
+    `status` is None before the head. `trace` is that of the invocation: what a door answers itself
+    (a preflight, a request that is throttled) has none. `is_whole` is known at the end.
     """
 
     number: int
@@ -39,14 +39,9 @@ class Exchange:
     is_streamed: bool = False
     body_bytes: int = 0
     began_at: float | None = None
-    last_byte_at: float | None = None
     ended_at: float | None = None
     is_whole: bool = False
-    request_id: str | None = None
     trace: Trace | None = None
-
-    def arrived(self, request_id: str, trace: Trace) -> None:
-        self.request_id, self.trace = request_id, trace
 
     def began(self, status: int, *, is_streamed: bool) -> None:
         self.status, self.is_streamed = status, is_streamed
@@ -54,7 +49,6 @@ class Exchange:
 
     def sent(self, body_bytes: int) -> None:
         self.body_bytes += body_bytes
-        self.last_byte_at = self.wall_clock()
 
     def ended(self, *, is_whole: bool) -> None:
         self.is_whole = is_whole
