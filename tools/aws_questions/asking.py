@@ -139,7 +139,7 @@ def other_events(asking: Asking) -> str:
     for _ in range(3):
         asking.client.ask("/silence?seconds=0", patience_seconds=asking.patience_seconds)
     events = _echo(asking, "/echo").get("other_events", ())
-    return "; ".join(" ".join(names) for names in events) or "none"
+    return "; ".join(" ".join(names) or "{}" for names in events) or "none"
 
 
 def silence(path: str) -> Ask:

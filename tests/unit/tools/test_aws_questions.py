@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.fakes.events import function_url_event, rest_api_event
 from tools.aws_questions import report
 from tools.aws_questions.__main__ import main
 from tools.aws_questions.asked import ASKED
-from tools.aws_questions.asking import throttled
+from tools.aws_questions.asking import other_events, throttled
 from tools.aws_questions.by_hand import BY_HAND
 from tools.aws_questions.exchange import BROKEN, COMPLETE, Client, Seen
 from tools.aws_questions.probe import app as probe
@@ -64,6 +65,24 @@ def test_the_command_wants_a_front_door(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--url", "abc123.lambda-url.eu-west-1.on.aws"])
     assert "'abc123.lambda-url.eu-west-1.on.aws' is no address" in capsys.readouterr().err
+
+
+class Told(Client):
+    """By which the probe tells which events it had besides requests."""
+
+    def __init__(self, events: list[list[str]]) -> None:
+        document = {"event_names": [], "other_events": events}
+        self._seen = Seen(200, (), ((0.0, json.dumps(document).encode()),), COMPLETE)
+
+    def ask(self, *given: object, **more: object) -> Seen:
+        return self._seen
+
+
+@pytest.mark.parametrize(
+    ("events", "said"), [([], "none"), ([[]], "{}"), ([["a", "b"], ["list"]], "a b; list")]
+)
+def test_every_event_that_was_no_request_is_said(events: list[list[str]], said: str) -> None:
+    assert other_events(Asking(Told(events), 1, 1, 1, 1)) == said
 
 
 class CutOff(Client):
