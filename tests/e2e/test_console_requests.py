@@ -12,7 +12,7 @@ from local_aws.background import BackgroundStack
 from local_aws.settings import Settings
 from tests.fakes.chromium import Page
 from tests.fakes.console_page import LAST_EVENT, answer_state, send_request
-from tests.fakes.local import get, wait_until
+from tests.fakes.local import get, request, wait_until
 
 
 @pytest.fixture
@@ -114,9 +114,12 @@ def test_times_are_read_at_a_glance(page: Page) -> None:
     assert found[5:] == ["100 ms", "123 ms", "999 ms", "1.000 s", "61.234 s"]
 
 
-def test_an_open_answer_can_be_cancelled_however_many_follow(page: Page) -> None:
+def test_an_open_answer_can_be_cancelled_however_many_follow(
+    page: Page, stack: BackgroundStack
+) -> None:
     send_request(page, "/stream")
     page.wait_for("document.querySelector('#answer .piece[data-kind=event]')")
+    ready = json.loads(page.text("#answer .piece[data-kind=event] pre"))
     for number in range(21):
         send_request(page, f"/health?{number}")
         page.wait_for(f"document.querySelector('#answer h3').textContent.endsWith('?{number}')")
@@ -124,6 +127,7 @@ def test_an_open_answer_can_be_cancelled_however_many_follow(page: Page) -> None
     page.click("#request-list [title='GET /stream']")
     page.click("#cancel")
     wait_until(lambda: answer_state(page) == "cancelled", "the page says so")
+    assert request("POST", f"{stack.url}/stream/{ready['connection_id']}/close").is_success
 
 
 # What the console's JSON says of a span, as far as it counts here.
