@@ -15,7 +15,7 @@ BENCH_OPTIONS = $(if $(ROWS),--rows "$(ROWS)") $(if $(BASE),--base "$(BASE)") \
 
 # The service, or any app.
 PACKAGER = $(if $(APP),tools.app_package "$(APP)" --extras "$(EXTRAS)" \
-  $(if $(APP_DIR),--folder "$(APP_DIR)"),$(if $(APP_DIR),$(error $(WHICH_APP)),tools.package_zip))
+  $(if $(APP_DIR),--folder "$(APP_DIR)") $(FOR_IMAGE),$(if $(APP_DIR),$(error $(WHICH_APP)),tools.package_zip))
 WHICH_APP := Say which app: make package APP=main:handler APP_DIR=$(APP_DIR)
 
 BIN := $(VENV)/bin
@@ -107,6 +107,7 @@ package: setup ## the service's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12
 	  $(if $(INTERPRETER),--interpreter "$(INTERPRETER)") $(if $(NO_BYTECODE),--no-bytecode)
 
 .PHONY: image
+image: FOR_IMAGE := --for-image
 image: package ## the same as a container image, by docker: [APP=… APP_DIR=…] [COLLECTOR=ARN|layer.zip|none] [TAG=…]
 	@$(PATIENTLY) --output "Making the image" $(BIN)/python -m tools.container_image \
 	  $(if $(APP),--app "$(APP)") $(if $(APP_DIR),--folder "$(APP_DIR)") $(if $(TAG),--tag "$(TAG)") \

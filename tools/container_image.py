@@ -42,12 +42,14 @@ from tools.package_zip import zip_name as service_zip_name
 
 DOCKERFILE = ROOT / "Dockerfile"
 SERVICE_HANDLER = "lambdas.sse_streaming.entrypoint.handler"
+_SERVICE_MODULE = "lambdas/sse_streaming/entrypoint.py"
 NO_COLLECTOR = "none"
 # As modules/lambda has it; a test compares them.
 COLLECTOR_LAYER = (
     "arn:aws:lambda:{region}:901920570463:layer:aws-otel-collector-{cpu}-ver-0-117-0:1"
 )
 
+_LAYER_ARN_PARTS = 8
 _LAYER_CPUS = {"arm64": "arm64", "x86_64": "amd64"}
 _DOCKER_PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 _EXTENSIONS = "extensions"
@@ -73,18 +75,24 @@ class Function:
 
 
 def function_in(package: Path) -> Function:
-    """As the zip's manifest and the JSON beside it say. Raises ImageError."""
+    """As the zip's manifest says, and the JSON beside an app's zip. Raises ImageError."""
     if not package.is_file():
         raise ImageError(f"{package} is not there: make package builds it")
     try:
         with zipfile.ZipFile(package) as archive:
             manifest = json.loads(archive.read(zip_manifest.NAME))
+            is_service = _SERVICE_MODULE in archive.namelist()
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ImageError(
             f"{package} has no {zip_manifest.NAME}: build it again with make package"
         ) from error
     beside = package.with_suffix(".json")
-    setting = json.loads(beside.read_text("utf-8")) if beside.is_file() else {}
+    if not beside.is_file() and not is_service:
+        raise ImageError(f"{beside} is not there, which names the handler: make package writes it")
+    try:
+        setting = json.loads(beside.read_text("utf-8")) if beside.is_file() else {}
+    except ValueError as error:
+        raise ImageError(f"{beside} is no JSON: build it again with make package") from error
     return Function(
         handler=setting.get("handler", SERVICE_HANDLER),
         python=manifest["python"],
@@ -107,13 +115,20 @@ def lay_out(package: Path, collector: Path | None, architecture: str, context: P
         return
     if collector.is_dir():
         shutil.copytree(collector, opt, dirs_exist_ok=True)
+        for path in (opt, *opt.rglob("*")):
+            _let_everybody_read(path, runs=bool(path.stat().st_mode & 0o100))
     else:
-        unpack(collector, opt)
+        try:
+            unpack(collector, opt)
+        except zipfile.BadZipFile as error:
+            raise ImageError(f"COLLECTOR={collector} is neither a zip nor a folder") from error
     # Lambda starts every file there, also one that it cannot run: then each invocation fails.
     started = [path for path in (opt / _EXTENSIONS).glob("*") if path.is_file()]
     if not started:
         raise ImageError(f"COLLECTOR={collector} has no file in {_EXTENSIONS}/: is it a layer?")
     for path in started:
+        if not path.stat().st_mode & 0o100:
+            raise ImageError(f"COLLECTOR={collector}: {path.name} is not executable: chmod +x")
         if architecture_of(path) not in (None, architecture):
             raise ImageError(
                 f"COLLECTOR={collector}: {path.name} is for {architecture_of(path)}, the function"
@@ -129,8 +144,7 @@ def unpack(archive: Path, into: Path) -> None:
             path = Path(opened.extract(entry, into))
             for parent in path.relative_to(into).parents:
                 (into / parent).chmod(0o755)
-            is_program = path.is_dir() or (entry.external_attr >> 16) & 0o100
-            path.chmod(0o755 if is_program else 0o644)
+            _let_everybody_read(path, runs=bool((entry.external_attr >> 16) & 0o100))
 
 
 def docker_command(function: Function, context: Path, tag: str) -> list[str]:
@@ -179,7 +193,13 @@ def collector_for(
     if not given and not region:
         raise ImageError(f"the collector's layer is got from a region: export AWS_REGION. {_ELSE}")
     arn = given or COLLECTOR_LAYER.format(region=region, cpu=_LAYER_CPUS[function.architecture])
-    return layer_content(make_client(arn.split(":")[3]), arn, ROOT / "build" / "collector")
+    parts = arn.split(":")
+    if len(parts) != _LAYER_ARN_PARTS:
+        raise ImageError(
+            f"COLLECTOR={arn} is no ARN of a layer's version:"
+            " arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION"
+        )
+    return layer_content(make_client(parts[3]), arn, ROOT / "build" / "collector")
 
 
 _ELSE = (
@@ -191,6 +211,10 @@ _ELSE = (
 def _folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o755)
+
+
+def _let_everybody_read(path: Path, *, runs: bool) -> None:
+    path.chmod(0o755 if runs or path.is_dir() else 0o644)
 
 
 def _shown(path: Path) -> str:
@@ -219,14 +243,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     context = ROOT / "build" / "image" / package.stem
     try:
         function = function_in(package)
-        collector = collector_for(
-            given.collector, function, os.environ.get("AWS_REGION"), _lambda_client
-        )
+        try:
+            collector = collector_for(
+                given.collector, function, os.environ.get("AWS_REGION"), _lambda_client
+            )
+        except (BotoCoreError, ClientError, OSError) as error:
+            raise ImageError(f"the collector could not be got: {error}. {_ELSE}") from error
         lay_out(package, collector, function.architecture, context)
-    except (BotoCoreError, ClientError, OSError) as error:
-        sys.stderr.write(f"container_image: the collector could not be got: {error}. {_ELSE}\n")
-        return 1
-    except ImageError as error:
+    except (ImageError, OSError) as error:
         sys.stderr.write(f"container_image: {error}\n")
         return 1
     return _build(function, context, given.tag or package.stem.lower())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -199,6 +200,26 @@ def test_what_is_deployed_is_what_the_template_names(moved: Moved) -> None:
     template, _ = moved.files["template.yaml"]
     assert "shop-py3.13-arm64.zip" in template
     assert "InvokeMode: RESPONSE_STREAM" in template
+
+
+@pytest.mark.parametrize(
+    ("page", "passed_over"),
+    [(MANGUM, set()), (WEB_ADAPTER, {"run.sh"}), (NODE, set()), (CONTAINER, set())],
+)
+def test_what_git_passes_over_inside_a_larger_repository(
+    page: str, passed_over: set[str], tmp_path: Path
+) -> None:
+    """A block with a `diff --git` line, which a file's mode needs, is taken from the top."""
+    inside = tmp_path / "repository"
+    inside.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=inside, check=True)
+    files = []
+    for folder in (tmp_path, inside):
+        shop = copy_of(PROJECT_OF[page], folder)
+        subprocess.run(["git", "apply", "-"], cwd=shop, input=diff_of(page), text=True, check=True)
+        files.append(set(files_of(shop).items()))
+    outside, within = files
+    assert {name for name, _ in outside ^ within} == passed_over
 
 
 @pytest.mark.parametrize("moved", [WEB_ADAPTER], indirect=True)

@@ -12,7 +12,7 @@ from local_aws.background import BackgroundStack
 from local_aws.settings import Settings
 from tests.fakes.chromium import Page
 from tests.fakes.console_page import LAST_EVENT, answer_state, send_request
-from tests.fakes.local import get, wait_until
+from tests.fakes.local import get, request, wait_until
 
 
 @pytest.fixture
@@ -103,6 +103,31 @@ def test_an_app_without_tracing_has_its_requests_and_says_that_it_has_no_spans(
         assert "it runs without tracing" in tab.text(".moment-note")
         assert " function" in tab.text(".row[aria-selected=true]")
         tab.open("about:blank")
+
+
+def test_times_are_read_at_a_glance(page: Page) -> None:
+    asked = "[0, 0.123, 9.96, 42.4, 99.4, 99.7, 123.4, 999.4, 999.7, 61_234.5]"
+    found = page.run(
+        f"import('/static/format.js').then(({{ milliseconds }}) => {asked}.map(milliseconds))"
+    )
+    assert [*map(str, found[:5])] == ["0.0 ms", "0.12 ms", "10 ms", "42 ms", "99 ms"]
+    assert found[5:] == ["100 ms", "123 ms", "999 ms", "1.000 s", "61.234 s"]
+
+
+def test_an_open_answer_can_be_cancelled_however_many_follow(
+    page: Page, stack: BackgroundStack
+) -> None:
+    send_request(page, "/stream")
+    page.wait_for("document.querySelector('#answer .piece[data-kind=event]')")
+    ready = json.loads(page.text("#answer .piece[data-kind=event] pre"))
+    for number in range(21):
+        send_request(page, f"/health?{number}")
+        page.wait_for(f"document.querySelector('#answer h3').textContent.endsWith('?{number}')")
+        wait_until(lambda: answer_state(page) == "whole", "the whole answer is there")
+    page.click("#request-list [title='GET /stream']")
+    page.click("#cancel")
+    wait_until(lambda: answer_state(page) == "cancelled", "the page says so")
+    assert request("POST", f"{stack.url}/stream/{ready['connection_id']}/close").is_success
 
 
 # What the console's JSON says of a span, as far as it counts here.

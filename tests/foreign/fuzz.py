@@ -101,7 +101,8 @@ def gate(wait: Callable[[], None]) -> Iterator[int]:
 
         threading.Thread(target=serve, daemon=True).start()
         yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # macOS: a listening socket is not connected
+            listening.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

@@ -3,12 +3,14 @@ that behaves otherwise."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from local_aws.background import BackgroundStack
-from tests.examples.ways import STAGE, served
+from tests.examples.ways import STAGE, served, wait_until_free
 from tests.fakes.other_door import other_door
 from tools.aws_questions.__main__ import answers_of, main, probe_at
 from tools.aws_questions.asked import ASKED
@@ -97,6 +99,17 @@ def test_the_probe_outlives_a_request_that_it_does_not_understand(
     assert client.ask("/echo", patience_seconds=PATIENCE_SECONDS).document["invocations"] > 1
 
 
+def test_of_an_event_that_is_no_request_the_probe_tells_no_value() -> None:
+    with served("tools.aws_questions.probe.app:handler") as stack:
+        function = stack.stack.settings.function.name
+        url = f"{stack.door_url('invoke_api')}/2015-03-31/functions/{function}/invocations"
+        for event in ({"key": "secret"}, ["secret"], [1, {}], None):
+            assert httpx.post(url, content=json.dumps(event), trust_env=False).json() == {}
+            wait_until_free(stack)
+        seen = Client(stack.url, unsigned).ask("/echo", patience_seconds=PATIENCE_SECONDS)
+    assert seen.document["other_events"] == [["key"], ["list"], ["list"], ["NoneType"]]
+
+
 def test_requests_are_signed_where_the_door_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "unused")
@@ -114,3 +127,5 @@ def test_another_function_is_not_taken_for_the_probe(
     with served("examples.chat.app:handler") as other:
         assert main(["--url", other.url]) == 1
     assert "is not the probe: it answered 404" in capsys.readouterr().err
+    assert main(["--url", "http://127.0.0.1:1"]) == 1
+    assert "http://127.0.0.1:1 cannot be reached" in capsys.readouterr().err

@@ -26,6 +26,8 @@ def answer(request):
         return StreamingResponse(waits(), headers={"content-type": "text/plain"})
     if request.path == "/bytes":
         return Response(bytes(range(256)) * 4, headers={"content-type": "image/png"})
+    if request.path == "/large":
+        return "x" * 5_000_000
     if request.path == "/breaks":
         return StreamingResponse(breaks(), headers={"content-type": "text/plain"})
     seen = f"{request.method} {request.path} {dict(request.headers).get('x-a')} "
@@ -206,6 +208,19 @@ def test_a_stream_is_shown_while_it_runs_and_a_cancelled_one_is_left(
         assert (running["took_ms"], running["bytes"]) == (None, 3)
     wait_until(lambda: one_listed(console, number)["took_ms"], "the door's client has left")
     assert not one_listed(console, number)["is_whole"]
+
+
+def test_a_buffered_answer_whose_client_left_in_it_is_not_whole(
+    stack: BackgroundStack, console: httpx.Client
+) -> None:
+    port = httpx.URL(stack.door_url("http_api")).port
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.recv(1)
+        newest = listed(console)[0]
+        assert (newest["path"], newest["took_ms"]) == ("/large", None)
+    wait_until(lambda: listed(console)[0]["took_ms"] is not None, "its end is noted")
+    assert not listed(console)[0]["is_whole"]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ async def test_more_than_the_concurrency_is_refused_with_429() -> None:
         assert refusal.json()["Reason"] == "ConcurrentInvocationLimitExceeded"
         assert refusal.headers["x-amzn-errortype"] == "TooManyRequestsException"
         assert running.service.invoker.throttled == 2
+        # What was not invoked has no trace that a link could lead to.
+        logged = running.service.requests.latest(4)
+        assert sorted((one.status, one.trace is not None) for one in logged) == [
+            *[(200, True)] * 2,
+            *[(429, False)] * 2,
+        ]
 
 
 @linux_only

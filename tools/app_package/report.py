@@ -14,11 +14,11 @@ _LARGEST_SHOWN = 10
 _NAMES_SHOWN = 6
 
 
-def describe(built: AppPackage) -> str:
+def describe(built: AppPackage, *, for_image: bool = False) -> str:
     """For people."""
     return "\n".join(
         (
-            *_sizes(built),
+            *_sizes(built, for_image=for_image),
             *_largest(built),
             *_left_out(built),
             *_notes(built),
@@ -28,21 +28,23 @@ def describe(built: AppPackage) -> str:
 
 
 def is_too_large(built: AppPackage) -> bool:
-    """Whether Lambda refuses it, however it is uploaded."""
+    """Whether Lambda refuses it as a zip, however it is uploaded."""
     return built.package.unzipped_bytes > UNZIPPED_BYTES
 
 
-def _sizes(built: AppPackage) -> Iterator[str]:
+def _sizes(built: AppPackage, *, for_image: bool) -> Iterator[str]:
     package = built.package
     yield f"{package.path}"
     yield (
         f"  {_mb(package.zipped_bytes)} zipped of {_mb(DIRECT_UPLOAD_BYTES)} that can be uploaded"
         f" directly, {_mb(package.unzipped_bytes)} unzipped of {_mb(UNZIPPED_BYTES)}"
     )
-    if is_too_large(built):
+    if for_image:
+        yield "  These limits are of zips: an image may have 10 GB"
+    elif is_too_large(built):
         yield (
             "  Lambda refuses it: it is too large unzipped. Leave out packages, go without bytecode"
-            " (NO_BYTECODE=1), or deploy a container image"
+            " (NO_BYTECODE=1), or deploy a container image (make image)"
         )
     elif package.zipped_bytes > DIRECT_UPLOAD_BYTES:
         yield "  Upload it through S3"

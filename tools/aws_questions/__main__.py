@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from tools.aws_questions import report
 from tools.aws_questions.asked import ASKED
@@ -20,6 +21,11 @@ from tools.open_stream import Sign, signed, unsigned
 from tools.verify_aws import region_for
 
 _SERVICES = {Door.URL: "lambda", Door.REST: "execute-api", Door.HTTP_API: "execute-api"}
+_DOORS = {
+    "url": "its Function URL, RESPONSE_STREAM",
+    "rest": "a REST API's stage, responseTransferMode STREAM",
+    "http-api": "an HTTP API's stage",
+}
 _SECONDS = {"patience": 30.0, "hang": 10.0, "silence": 35.0, "pause": 3.0}
 
 
@@ -30,10 +36,13 @@ class NoProbeError(Exception):
 def probe_at(door: Door, base: str, patience_seconds: float) -> Client:
     """Requests are unsigned, unless that is refused. Raises NoProbeError."""
     client = Client(base, unsigned)
-    seen = client.ask("/echo", patience_seconds=patience_seconds)
-    if seen.status == 403:
-        client = Client(base, _signature(door, base))
+    try:
         seen = client.ask("/echo", patience_seconds=patience_seconds)
+        if seen.status == 403:
+            client = Client(base, _signature(door, base))
+            seen = client.ask("/echo", patience_seconds=patience_seconds)
+    except OSError as error:
+        raise NoProbeError(f"{base} cannot be reached: {error}") from error
     if "event_names" not in seen.document:
         said = seen.body[:200].decode("utf-8", "replace")
         raise NoProbeError(
@@ -55,6 +64,13 @@ def answers_of(door: Door, asking: Asking) -> Iterator[Answer]:
             yield Answer(number, question, door, None, f"{error}")
 
 
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: it begins with https://")
+    return text
+
+
 def _signature(door: Door, base: str) -> Sign:
     import boto3
     from botocore.exceptions import NoRegionError
@@ -71,9 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from botocore.exceptions import BotoCoreError
 
     parser = argparse.ArgumentParser(prog="aws_questions", description="Ask AWS by the probe.")
-    parser.add_argument("--url", help="its Function URL, RESPONSE_STREAM")
-    parser.add_argument("--rest", help="a REST API's stage, responseTransferMode STREAM")
-    parser.add_argument("--http-api", help="an HTTP API's stage")
+    for name, what in _DOORS.items():
+        parser.add_argument(f"--{name}", type=_address, help=what)
     parser.add_argument("--concurrency", type=int, help="the function's reserved concurrency")
     for name, seconds in _SECONDS.items():
         parser.add_argument(f"--{name}", type=float, default=seconds, help="seconds")

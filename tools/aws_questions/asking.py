@@ -139,7 +139,7 @@ def other_events(asking: Asking) -> str:
     for _ in range(3):
         asking.client.ask("/silence?seconds=0", patience_seconds=asking.patience_seconds)
     events = _echo(asking, "/echo").get("other_events", ())
-    return "; ".join(" ".join(names) for names in events) or "none"
+    return "; ".join(" ".join(names) or "{}" for names in events) or "none"
 
 
 def silence(path: str) -> Ask:
@@ -193,9 +193,10 @@ def throttled(asking: Asking) -> str:
                 range(asking.concurrency + 1),
             )
         )
-    refused = next((one for one in seen if one.status != 200), None)
+    refused = next((one for one in seen if one.status not in (None, 200)), None)
     if refused is None:
-        return "no request was refused"
+        unanswered = next((one for one in seen if one.status is None), None)
+        return _outcome(unanswered) if unanswered else "no request was refused"
     return f"{refused.status} with {', '.join(sorted(refused.document)) or 'no JSON'}"
 
 

@@ -43,6 +43,13 @@ def test_another_outcome_is_contrary(test: str, outcome: str, said: str) -> None
     assert verdict.contrary == (f"{test}: {said}",)
 
 
+def test_a_run_that_broke_off_is_contrary() -> None:
+    """The tests that are missing may be those that no row speaks of."""
+    outcomes = {name: what for name, what in AS_EXPECTED.items() if "body" not in name}
+
+    assert judge(ROWS, outcomes, is_complete=False).contrary == ("not all tests were run",)
+
+
 def test_a_row_for_no_test_is_contrary() -> None:
     outcomes = {name: what for name, what in AS_EXPECTED.items() if "words" not in name}
 

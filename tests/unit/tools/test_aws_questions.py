@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from tests.fakes.events import function_url_event, rest_api_event
 from tools.aws_questions import report
 from tools.aws_questions.__main__ import main
 from tools.aws_questions.asked import ASKED
+from tools.aws_questions.asking import other_events, throttled
 from tools.aws_questions.by_hand import BY_HAND
+from tools.aws_questions.exchange import BROKEN, COMPLETE, Client, Seen
 from tools.aws_questions.probe import app as probe
-from tools.aws_questions.question import Answer, Door, ManualQuestion, Question
+from tools.aws_questions.question import Answer, Asking, Door, ManualQuestion, Question
 from tools.verify_aws import region_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,6 +62,44 @@ def test_the_command_wants_a_front_door(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main([])
     assert "say which front doors the probe has" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--url", "abc123.lambda-url.eu-west-1.on.aws"])
+    assert "'abc123.lambda-url.eu-west-1.on.aws' is no address" in capsys.readouterr().err
+
+
+class Told(Client):
+    """By which the probe tells which events it had besides requests."""
+
+    def __init__(self, events: list[list[str]]) -> None:
+        document = {"event_names": [], "other_events": events}
+        self._seen = Seen(200, (), ((0.0, json.dumps(document).encode()),), COMPLETE)
+
+    def ask(self, *given: object, **more: object) -> Seen:
+        return self._seen
+
+
+@pytest.mark.parametrize(
+    ("events", "said"), [([], "none"), ([[]], "{}"), ([["a", "b"], ["list"]], "a b; list")]
+)
+def test_every_event_that_was_no_request_is_said(events: list[list[str]], said: str) -> None:
+    assert other_events(Asking(Told(events), 1, 1, 1, 1)) == said
+
+
+class CutOff(Client):
+    """Whose first request gets no answer; the others get `status`."""
+
+    def __init__(self, status: int) -> None:
+        self._answers = [Seen(None, (), (), BROKEN), *[Seen(status, (), (), COMPLETE)] * 2]
+
+    def ask(self, *given: object, **more: object) -> Seen:
+        return self._answers.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(429, "429 with no JSON"), (200, "cut off before the head")]
+)
+def test_a_request_without_an_answer_was_not_refused(status: int, said: str) -> None:
+    assert throttled(Asking(CutOff(status), 1, 1, 1, 1, concurrency=2)) == said
 
 
 def test_the_region_of_a_front_door_is_in_its_host() -> None:

@@ -128,8 +128,16 @@ def test_the_base_images_entrypoint_gets_one_handler(
 
 
 def test_a_zip_says_what_its_image_runs(tmp_path: Path) -> None:
+    tree = folder_of(tmp_path / "service", **{"lambdas/sse_streaming/entrypoint.py": ""})
+    service = zip_of(tree, tmp_path / "service.zip")
+    assert function_in(service) == Function(SERVICE_HANDLER, "3.13", "arm64")
+
     package = zip_of(tmp_path / "tree", tmp_path / "a.zip")
-    assert function_in(package) == Function(SERVICE_HANDLER, "3.13", "arm64")
+    with pytest.raises(ImageError, match=r"a\.json is not there, which names the handler"):
+        function_in(package)
+    package.with_suffix(".json").write_text("{")
+    with pytest.raises(ImageError, match=r"a\.json is no JSON"):
+        function_in(package)
 
     setting = {"handler": "e.handler", "environment": {"STREAMING_APP": "main:app"}}
     package.with_suffix(".json").write_text(json.dumps(setting))
@@ -152,6 +160,31 @@ def test_a_collector_that_could_not_start_is_refused(tmp_path: Path) -> None:
         lay_out(package, layer_of(tmp_path / "l.zip", "x86_64"), "arm64", tmp_path / "c")
     with pytest.raises(ImageError, match="is it a layer"):
         lay_out(package, package, "arm64", tmp_path / "c")
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(ImageError, match="is neither a zip nor a folder"):
+        lay_out(package, tmp_path / "text.zip", "arm64", tmp_path / "c")
+    folder = folder_of(tmp_path / "folder", **{"extensions/collector": "#!/bin/sh"})
+    with pytest.raises(ImageError, match="collector is not executable"):
+        lay_out(package, folder, "arm64", tmp_path / "c")
+
+
+def test_a_collectors_folder_is_readable_for_lambdas_user(
+    tmp_path: Path, strict_umask: None
+) -> None:
+    folder = folder_of(
+        tmp_path / "folder", **{"extensions/collector": "#!/bin/sh", "etc/config.yaml": ""}
+    )
+    (folder / "extensions" / "collector").chmod(0o700)
+    package = zip_of(tmp_path / "tree", tmp_path / "a.zip")
+    lay_out(package, folder, "arm64", tmp_path / "context")
+    found = modes(tmp_path / "context")
+    assert {name: mode for name, mode in found.items() if name.startswith("opt")} == {
+        "opt": 0o755,
+        "opt/etc": 0o755,
+        "opt/etc/config.yaml": 0o644,
+        "opt/extensions": 0o755,
+        "opt/extensions/collector": 0o755,
+    }
 
 
 class LayerClient:
@@ -194,6 +227,8 @@ def test_which_collector_is_named(tmp_path: Path) -> None:
     assert collector_for(str(tmp_path), FUNCTION, None, no_client) == tmp_path
     with pytest.raises(ImageError, match="no such file or folder"):
         collector_for("away.zip", FUNCTION, None, no_client)
+    with pytest.raises(ImageError, match="is no ARN of a layer's version"):
+        collector_for("arn:aws:lambda:eu-west-1:1:layer:name", FUNCTION, None, no_client)
     with pytest.raises(ImageError, match=r"export AWS_REGION.*COLLECTOR=none"):
         collector_for("", FUNCTION, None, no_client)
 
@@ -202,6 +237,7 @@ def test_without_docker_everything_else_is_made_and_the_command_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = zip_of(tmp_path / "tree", tmp_path / "a.zip")
+    package.with_suffix(".json").write_text('{"handler": "main.handler"}')
     monkeypatch.setattr(container_image, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", "")
 

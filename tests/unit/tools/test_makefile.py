@@ -74,6 +74,8 @@ def test_an_image_is_made_of_the_zip_that_was_built() -> None:
     printed = printed_by_make("image", "APP=main:app", "APP_DIR=../shop", "COLLECTOR=none")
     zipped, image = " ".join(printed.split()).rpartition("tools.patiently")[::2]
     assert '-m tools.app_package "main:app"' in zipped
+    assert "--for-image" in zipped
+    assert "--for-image" not in printed_by_make("package", "APP=main:app")
     named = '--app "main:app" --folder "../shop" --python 3.13 --architecture arm64'
     assert f"-m tools.container_image {named} --collector" in image
 

@@ -10,7 +10,9 @@ export function seconds(value) {
 
 // Since a request: to the millisecond however long it lasts.
 export function milliseconds(value) {
-  return value < 1000 ? `${value.toPrecision(value < 100 ? 2 : 3)} ms` : `${(value / 1000).toFixed(3)} s`;
+  if (value >= 999.5) return `${(value / 1000).toFixed(3)} s`;
+  // toPrecision would round 99.7 to 1.0e+2.
+  return `${value < 99.5 ? value.toPrecision(2) : Math.round(value)} ms`;
 }
 
 export const tickLabel = (value) => (value === 0 ? "0" : seconds(value).replace(/\.0+(?= )/, ""));

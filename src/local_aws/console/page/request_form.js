@@ -53,7 +53,8 @@ export class RequestForm {
       this.problem((await response.json()).error.message);
       return;
     }
-    this.answers = [answer, ...this.answers].slice(0, KEPT_ANSWERS);
+    // One that is open stays: it could not be chosen and cancelled any more.
+    this.answers = [answer, ...this.answers.filter((one, at) => one.isOpen || at < KEPT_ANSWERS - 1)];
     this.onAnswer(answer);
     try {
       for await (const line of lines(response.body)) {

@@ -72,7 +72,10 @@ class AnswerLines:
 
     def _content(self, data: bytes) -> Line:
         if self._text is not None:
-            return self._cut(self._text.decode(data))
+            try:
+                return self._cut(self._text.decode(data))
+            except UnicodeError:  # some say so in spite of "replace": UTF-16 without its mark
+                self._text = None
         shown = data[: min(_SHOWN_BYTES, self._left)]
         self._left -= len(shown)
         return {"hex": shown.hex(" "), "is_cut": len(shown) < len(data)}
@@ -86,7 +89,9 @@ class AnswerLines:
 def _decoder(content_type: str) -> codecs.IncrementalDecoder:
     """One that keeps the half of a character that a chunk ends with."""
     named = _CHARSET.search(content_type)
+    charset = named[1] if named else "utf-8"
     try:
-        return codecs.getincrementaldecoder(named[1] if named else "utf-8")("replace")
-    except LookupError:
-        return codecs.getincrementaldecoder("utf-8")("replace")
+        b"-".decode(charset, "replace")
+    except (LookupError, UnicodeError):  # there is none, or it is not of text, such as base64
+        charset = "utf-8"
+    return codecs.getincrementaldecoder(charset)("replace")

@@ -41,10 +41,14 @@ class EventParser:
         self._rest = b""
         self._block = Block()
         self._has_begun = False
+        self._ended_with_cr = False
 
     def feed(self, data: bytes) -> Iterator[Comment | Block]:
         """What has become whole. Of a line only the first 256 KB are kept."""
-        looked_at = max(0, len(self._rest) - 1)  # but a CR at the end, whose LF was on the way
+        if self._ended_with_cr and data:
+            data = data.removeprefix(b"\n")  # of the line end that the CR began
+            self._ended_with_cr = False
+        looked_at = len(self._rest)
         self._rest += data
         if not self._has_begun:
             if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
@@ -54,8 +58,7 @@ class EventParser:
             looked_at = 0
         at = 0
         while end := _LINE_END.search(self._rest, max(at, looked_at)):
-            if end.group() == b"\r" and end.end() == len(self._rest):
-                break  # its LF may be on the way
+            self._ended_with_cr = end.group() == b"\r" and end.end() == len(self._rest)
             yield from self._line(self._rest[at : end.start()].decode(errors="replace"))
             at = end.end()
         self._rest = self._rest[at:][:_MAX_LINE_BYTES]
@@ -63,7 +66,7 @@ class EventParser:
     @property
     def has_unfinished_block(self) -> bool:
         """Whether the stream would end inside a block, which browsers then drop."""
-        return bool(self._rest.strip(b"\r\n")) or not self._block.is_empty
+        return bool(self._rest) or not self._block.is_empty
 
     def _line(self, line: str) -> Iterator[Comment | Block]:
         if not line:

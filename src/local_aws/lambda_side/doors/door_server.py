@@ -62,12 +62,15 @@ class DoorServer:
                     client_port=http.peer_port,
                 )
                 http.observer = exchange
+                is_whole = False
                 try:
-                    if not await self._serve_one(http, head, exchange):
-                        break
+                    takes_another = await self._serve_one(http, head, exchange)
+                    is_whole = http.answer_is_complete
                 finally:
-                    exchange.ended(is_whole=http.answer_is_complete)
+                    exchange.ended(is_whole=is_whole)
                     http.observer = None
+                if not takes_another:
+                    break
         except PeerProtocolError:
             await self._door.refuse(http, 400)
         await http.close()

@@ -17,8 +17,8 @@ _TEXT_TYPES = ("text/", "application/json", "application/javascript", "applicati
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """`headers` in the order of arrival, names in lower case, repeated ones repeated. `exchange` is
-    where it is noted what becomes of the request.
+    """`headers` in the order of arrival, names in lower case, repeated ones repeated. In `exchange`
+    is noted what becomes of the request.
     """
 
     method: str

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local_aws.lambda_side.doors.http_request import HttpRequest
+from local_aws.lambda_side.doors.request_log import Exchange
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.fleet import ConcurrencyLimitError, Fleet
 from local_aws.lambda_side.invocation import Invocation
@@ -21,11 +22,14 @@ _INVOCATIONS_KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request that has come in; `received_at` in epoch seconds."""
+    """A request that has come in; `received_at` in epoch seconds. In `exchange` is noted that it
+    became an invocation.
+    """
 
     request_id: str
     trace: Trace
     received_at: float
+    exchange: Exchange | None = None
 
 
 class Invoker:
@@ -51,10 +55,7 @@ class Invoker:
         now = self.wall_clock()
         sent = request.joined_headers.get("x-amzn-trace-id")
         trace = start_trace(sent, sampled_by_default=self._sampled, clock=lambda: now)
-        arrival = Arrival(str(uuid.uuid4()), trace, now)
-        if request.exchange is not None:
-            request.exchange.arrived(arrival.request_id, trace)
-        return arrival
+        return Arrival(str(uuid.uuid4()), trace, now, request.exchange)
 
     def begin(
         self, arrival: Arrival, event: bytes, *, client_context: str | None = None
@@ -74,4 +75,6 @@ class Invoker:
             self.throttled += 1
             raise
         self.invocations.append(invocation)
+        if arrival.exchange is not None:
+            arrival.exchange.trace = arrival.trace
         return invocation, environment

@@ -6,6 +6,7 @@ No query strings, headers or bodies are kept: they may be secrets.
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,14 +16,16 @@ from local_aws.traces.trace_header import Trace
 
 _KEPT = 500
 _MAX_PATH_CHARACTERS = 500
+# Of a target as proxies get it (RFC 9112, section 3.2.2), which may hold a password.
+_AUTHORITY = re.compile(r"^[a-z]+://[^/?]*", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """One request and its answer, which may be under way; an AnswerObserver. Epoch seconds.
 
-    `status` is None before the head. `trace` and `request_id` are those of an arrival at Lambda:
-    a preflight that the door answers itself has none. `is_whole` is known at the end.
+    `status` is None before the head. `trace` is that of the invocation: what a door answers itself
+    (a preflight, a request that is throttled) has none. `is_whole` is known at the end.
     """
 
     number: int
@@ -36,14 +39,9 @@ class Exchange:
     is_streamed: bool = False
     body_bytes: int = 0
     began_at: float | None = None
-    last_byte_at: float | None = None
     ended_at: float | None = None
     is_whole: bool = False
-    request_id: str | None = None
     trace: Trace | None = None
-
-    def arrived(self, request_id: str, trace: Trace) -> None:
-        self.request_id, self.trace = request_id, trace
 
     def began(self, status: int, *, is_streamed: bool) -> None:
         self.status, self.is_streamed = status, is_streamed
@@ -51,7 +49,6 @@ class Exchange:
 
     def sent(self, body_bytes: int) -> None:
         self.body_bytes += body_bytes
-        self.last_byte_at = self.wall_clock()
 
     def ended(self, *, is_whole: bool) -> None:
         self.is_whole = is_whole
@@ -69,7 +66,7 @@ class RequestLog:
             number=next(self._numbers),
             door=door,
             method=method,
-            path=target.partition("?")[0][:_MAX_PATH_CHARACTERS],
+            path=_AUTHORITY.sub("", target, count=1).partition("?")[0][:_MAX_PATH_CHARACTERS],
             client_port=client_port,
             received_at=self._wall_clock(),
             wall_clock=self._wall_clock,

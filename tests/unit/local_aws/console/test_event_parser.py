@@ -37,6 +37,16 @@ def test_a_block_without_its_blank_line_is_unfinished(rest: bytes) -> None:
     assert parser.has_unfinished_block
 
 
+def test_an_event_is_whole_with_the_cr_that_ends_it() -> None:
+    """An LF that follows belongs to the same line end, whenever it comes."""
+    parser = EventParser()
+    assert list(parser.feed(b"data: a\r\r")) == [Block(data=["a"])]
+    assert not parser.has_unfinished_block
+    assert list(parser.feed(b"")) == []
+    assert list(parser.feed(b"\ndata: b\r")) == []
+    assert list(parser.feed(b"\ndata: c\r\n\r")) == [Block(data=["b", "c"])]
+
+
 def test_a_line_that_never_ends_is_cut() -> None:
     parser = EventParser()
     for piece in (b"data: ", *[b"x" * 100_000] * 5):

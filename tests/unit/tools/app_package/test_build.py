@@ -83,6 +83,17 @@ def test_sizes_are_told_against_lambdas_limits(tmp_path: Path) -> None:
     large = built(tmp_path, unzipped_mb=251)
     assert is_too_large(large)
     assert "Lambda refuses it" in describe(large)
+    assert "Lambda refuses it" not in describe(large, for_image=True)
+    assert "an image may have 10 GB" in describe(large, for_image=True)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [((), 1), (("--for-image",), 0)])
+def test_what_is_too_large_for_a_zip_is_packed_for_an_image(
+    arguments: tuple[str, ...], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = built(tmp_path, unzipped_mb=251)
+    monkeypatch.setattr("tools.app_package.__main__.build", lambda order, output: large)
+    assert main(["main:app", "--folder", str(tmp_path), *arguments]) == status
 
 
 def test_what_the_author_should_know_is_told(tmp_path: Path) -> None:
