@@ -326,6 +326,6 @@ variable "environment" {
 
   validation {
     condition     = alltrue([for name in keys(merge(try(var.app.environment, {}), var.environment)) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])
-    error_message = "environment or app.environment has ${jsonencode([for name in keys(merge(try(var.app.environment, {}), var.environment)) : name if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])}: the name of a variable has two or more letters, digits and underscores, and begins with a letter."
+    error_message = "environment or app.environment has ${jsonencode(keys(merge(try(var.app.environment, {}), var.environment)))}: the name of a variable has two or more letters, digits and underscores, and begins with a letter."
   }
 }
