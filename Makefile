@@ -106,16 +106,28 @@ package: setup ## the service's zip, in build/ (ARCH=x86_64, PYTHON_VERSION=3.12
 	  --python $(PYTHON_VERSION) --architecture $(ARCH) \
 	  $(if $(INTERPRETER),--interpreter "$(INTERPRETER)") $(if $(NO_BYTECODE),--no-bytecode)
 
+.PHONY: image
+image: package ## the same as a container image, by docker: [APP=… APP_DIR=…] [COLLECTOR=ARN|layer.zip|none] [TAG=…]
+	@$(PATIENTLY) --output "Making the image" $(BIN)/python -m tools.container_image \
+	  $(if $(APP),--app "$(APP)") $(if $(APP_DIR),--folder "$(APP_DIR)") $(if $(TAG),--tag "$(TAG)") \
+	  --python $(PYTHON_VERSION) --architecture $(ARCH) $(if $(COLLECTOR),--collector "$(COLLECTOR)")
+
 .PHONY: plan
 plan: package ## what `terraform apply` would make in your AWS account
 	@terraform -chdir=modules/lambda/examples/minimal init -input=false $(if $(TF_PLUGIN_DIR),-plugin-dir=$(TF_PLUGIN_DIR))
 	@terraform -chdir=modules/lambda/examples/minimal plan -var architecture=$(ARCH) -var python_version=$(PYTHON_VERSION)
 
+# The probe is asked what only AWS can tell; the service is checked.
+CHECK_AWS = $(if $(filter probe,$(APP)),tools.aws_questions $(if $(URL),--url "$(URL)") \
+  $(if $(REST),--rest "$(REST)") $(if $(HTTP_API),--http-api "$(HTTP_API)") \
+  $(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(SILENCE),--silence $(SILENCE)),tools.verify_aws \
+  --url "$(URL)" --function "$(FUNCTION)" $(if $(COLD_START),--cold-start))
+
 .PHONY: verify-aws
-verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1)
-	@test -n "$(URL)" -a -n "$(FUNCTION)" || { echo "Say which: make verify-aws URL=… FUNCTION=…"; exit 1; }
-	@$(PATIENTLY) --output "Checking the deployment" $(BIN)/python -m tools.verify_aws \
-	  --url "$(URL)" --function "$(FUNCTION)" $(if $(COLD_START),--cold-start)
+verify-aws: setup ## check a deployment: URL=… FUNCTION=… (COLD_START=1); ask what only AWS can tell: APP=probe URL=… [REST=…] [HTTP_API=…]
+	@test -n "$(filter probe,$(APP))" -o -n "$(URL)" -a -n "$(FUNCTION)" || \
+	  { echo "Say which: make verify-aws URL=… FUNCTION=…, or APP=probe URL=… (docs/questions-for-aws.md)"; exit 1; }
+	@$(PATIENTLY) --output "Checking the deployment" $(BIN)/python -m $(CHECK_AWS)
 
 .venv-checkov/.installed-$(CHECKOV_VERSION): | $(VENV)/.python
 	@echo "Installing checkov into an environment of its own (290 MB) …"
@@ -130,6 +142,14 @@ checkov: .venv-checkov/.installed-$(CHECKOV_VERSION) ## install the security sca
 .PHONY: clients
 clients: setup ## install what the tests of docs/clients.md drive (npm, pip, Go, Maven; a minute)
 	@PYTHONPATH=src:. $(BIN)/python -m tests.fakes.client_programs
+
+.PHONY: pages
+pages: setup ## try what pages show: moves, snippets, templates of SAM, CDK and Serverless (pip, npm; a minute)
+	$(PYTEST) tests/documentation
+
+.PHONY: reference
+reference: setup ## write docs/reference.md again, from the docstrings
+	@PYTHONPATH=src:. $(BIN)/python -m tools.reference
 
 .PHONY: test-dynamodb-local
 test-dynamodb-local: setup ## the DynamoDB tests on AWS's own engine (Java 17, Maven)
@@ -159,6 +179,10 @@ bench-peers: setup ## the same beside Node's client and FastAPI (installs them i
 .PHONY: recorded-events
 recorded-events: setup ## AWS events that others recorded, each answered or refused by name: RECORDED_EVENTS=checkout
 	@RECORDED_EVENTS="$(RECORDED_EVENTS)" $(BIN)/python -m pytest -q tests/foreign/recorded_events.py
+
+.PHONY: foreign
+foreign: setup ## tests that others wrote: Mangum's, apig-wsgi's, a2wsgi's, asgiref's, schemathesis: [SUITES="mangum …"]
+	@PYTHONPATH=src:. $(BIN)/python -m tests.foreign $(SUITES)
 
 .PHONY: clean
 clean: ## remove what the targets made

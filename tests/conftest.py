@@ -24,6 +24,14 @@ def measured(request: pytest.FixtureRequest) -> dict[str, str]:
     return request.config.stash[_MEASURED]
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A tab is one of a real browser, which only CI is sure to have."""
+    for item in items:
+        if "tab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.ci)
+
+
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """A file's tests share a stack, and the Terraform tests a zip and what they applied."""
 

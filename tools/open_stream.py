@@ -36,16 +36,18 @@ def unsigned(method: str, url: str) -> Mapping[str, str]:
     return {}
 
 
-def signed(session: Any, region: str) -> Sign:
+def signed(session: Any, region: str, service: str = "lambda") -> Sign:
     """Signs with a botocore session's credentials."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
+    from botocore.exceptions import NoCredentialsError
 
     def sign(method: str, url: str) -> Mapping[str, str]:
         request = AWSRequest(method=method, url=url)
-        SigV4Auth(session.get_credentials().get_frozen_credentials(), "lambda", region).add_auth(
-            request
-        )
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        SigV4Auth(credentials.get_frozen_credentials(), service, region).add_auth(request)
         return dict(request.headers.items())
 
     return sign

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tools import cold_start_modules, zip_rules
+from tools import cold_start_modules, zip_manifest, zip_rules
 from tools.interpreters import (
     InterpreterNotFoundError,
     bare_environment,
@@ -82,6 +82,7 @@ def build(
                 loadable = Path(scratch, "host")
                 unpack(loadable, python=python, architecture=host_architecture())
             add_bytecode(tree, compiler, loadable)
+        zip_manifest.place(tree, python, architecture)
         return write_zip(tree, output)
 
 
@@ -145,8 +146,8 @@ def add_bytecode(tree: Path, interpreter: str, loadable: Path) -> None:
 def write_zip(
     tree: Path, output: Path, *, part_of: Callable[[PurePosixPath], str] = zip_rules.part_of
 ) -> Package:
-    """Pack `tree` in sorted order with fixed times and modes. `part_of` gives the names under which
-    sizes are added up."""
+    """Pack `tree` in sorted order with fixed times and modes; the manifest is not compressed.
+    `part_of` gives the names under which sizes are added up."""
     output.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     parts: Counter[str] = Counter()
@@ -159,7 +160,10 @@ def write_zip(
             entry.create_system = 3  # Unix, so that the mode counts
             mode = _EXECUTABLE if (tree / name).stat().st_mode & stat.S_IXUSR else _READABLE
             entry.external_attr = mode << 16
-            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
+            stored = str(name) == zip_manifest.NAME
+            archive.writestr(
+                entry, content, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED, 9
+            )
             digest.update(f"{hashlib.sha256(content).hexdigest()} {name}\n".encode())
             parts[part_of(name)] += entry.compress_size
             unzipped += len(content)

@@ -25,7 +25,9 @@ from tools.open_stream import Seen, Sign, StreamFailedError, signed, stream_for,
 from tools.trace_documents import Trace
 
 _ALIAS = "live"
-_FUNCTION_URL_HOST = re.compile(r"[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.aws")
+_DOORS_HOST = re.compile(
+    r"[a-z0-9]+\.(?:lambda-url|execute-api)\.([a-z0-9-]+)\.(?:on\.aws|amazonaws\.com)"
+)
 _TRACE_WAIT_SECONDS = 180.0
 _TRACE_POLL_SECONDS = 5.0
 _STREAM_SECONDS = 20.0
@@ -109,9 +111,9 @@ def signature_for(aws: Aws, session: Any, url: str, function: str) -> Sign:
 
 
 def region_for(url: str, given: str | None, environ: Mapping[str, str]) -> str | None:
-    """The region that was given; else the one in the Function URL's host; else AWS_REGION, which
+    """The region that was given; else the one in a front door's host; else AWS_REGION, which
     boto3 does not read. None leaves it to boto3."""
-    host = _FUNCTION_URL_HOST.fullmatch(urlsplit(url).hostname or "")
+    host = _DOORS_HOST.fullmatch(urlsplit(url).hostname or "")
     return given or (host[1] if host else None) or environ.get("AWS_REGION") or None
 
 

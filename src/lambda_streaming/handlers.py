@@ -81,7 +81,8 @@ def asgi(
     invoke_mode: `auto` streams at Function URLs; `stream` at REST APIs, too, whose integration has
       responseTransferMode STREAM; `buffer` nowhere.
     events: what takes events that are no HTTP requests: a function of (event, context), or a
-      mapping by source (`aws:sqs`). Without it their invocations fail.
+      mapping by source (`aws:sqs`). Without it their invocations fail; what no service of AWS sends
+      (the source `unknown`) is answered with 400.
     background_seconds: bounds what the app does after its answer; None: the deadline does.
     deadline_margin_seconds: how long before the deadline an answer ends.
     max_stream_seconds: bounds a streamed body; None: 300 for text/event-stream, else unbounded. An
@@ -142,8 +143,11 @@ def asgi_by_environment() -> AppHandler:
 
 
 def wsgi(app: WsgiApp | str, *, threads: int = 10, **options: Any) -> AppHandler:
-    """A handler for a WSGI app: Flask, Django. Takes the options of `asgi` but `lifespan`; each
-    request runs in one of `threads`. Needs the extra `wsgi`."""
+    """A handler for a WSGI app: Flask, Django. `app` is the app, or its name as `module:attribute`.
+
+    Takes the options of `asgi` but `lifespan`; each request runs in one of `threads`. Each block of
+    the app's iterable is one write. Needs the extra `wsgi`.
+    """
     from lambda_streaming.bridge.wsgi import wsgi_app
 
     return asgi(wsgi_app(app, threads=threads), lifespan="off", **options)

@@ -53,15 +53,21 @@ class Pairs(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`raw_path` and `query_string` are percent-encoded, and ASCII; `path` and `query` are decoded,
+    """One HTTP request, as the function of `streaming` gets it.
+
+    `raw_path` and `query_string` are percent-encoded, and ASCII; `path` and `query` are decoded,
     with U+FFFD for what is not UTF-8. Header names are lower case. `root_path` is the part of the
     path that the front door put before the app's own: a stage, a base path; `path` and `raw_path`
     include it, as in ASGI.
 
+    `query` and `headers` are mappings, where a name that repeats means its last value;
+    `request.query.all(name)` gives every one, in order. `body` is decoded where the event has it
+    in base64.
+
     `client` is the address of who connected to the front door. `caller_arn` is the IAM identity
     that the front door checked: a user's ARN, or for an assumed role the role's ARN.
     `received_ms` is when the front door received it, on the front door's clock, in epoch
-    milliseconds.
+    milliseconds. `event` and `context` are what Lambda gave, whatever the front door.
     """
 
     method: str
@@ -81,8 +87,8 @@ class Request:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """Of the cookie header, as browsers write it: what is odd in one cookie hurts no other.
-        SimpleCookie stops at the first that RFC 2109 does not know."""
+        """Names and values of the cookie header: what is odd in one cookie hurts no other."""
+        # SimpleCookie stops at the first that RFC 2109 does not know.
         header = self.headers.get("cookie")
         if not header:
             return {}

@@ -50,7 +50,11 @@ or why the answer was not delivered, too."""
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer that is complete. Text is sent as UTF-8."""
+    """An HTTP answer that is complete. Text is sent as UTF-8.
+
+    `headers` is a mapping, or pairs where names repeat. `finish` is work after the answer, with the
+    client already served.
+    """
 
     body: bytes | str = b""
     status: int = 200
@@ -90,21 +94,24 @@ class Write(Protocol):
 
 PushedBody: TypeAlias = Callable[[Write], Awaitable[None]]
 Body: TypeAlias = AsyncIterable[bytes | str] | Iterable[bytes | str] | PushedBody
+"""An iterable of blocks, asynchronous or not, or an async function of a Write."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamingResponse:
     """An HTTP answer whose body is produced while it is sent, one write for each block.
 
-    An iterable that is not asynchronous is asked for its blocks on a worker thread. A body that is
-    an async function gets a `Write` and calls it; several of its tasks may. What it raises after
-    `end` is logged, and given to `finish` with COMPLETED.
+    The body is an iterable of bytes or text, or an async function that writes. An iterable that is
+    not asynchronous is asked for its blocks on a worker thread. An async function gets a `Write`
+    and calls it; several of its tasks may. What it raises after `end` is logged, and given to
+    `finish` with COMPLETED.
 
     `body` is closed by the runtime before `finish` is called, whose second argument is what the
     body raised (FAILED) or how the connection broke (LOST), else None. A body is cancelled where it
     waits; one that swallows that is ended when it yields next.
 
-    `until` runs beside the body, which ends when it returns (CLOSED).
+    `opening` is the body's first block where it is known by now: it is sent in one write with the
+    head. `until` runs beside the body, which ends when it returns (CLOSED).
     `stall_seconds` bounds the time in which the Runtime API accepts no byte. `write_deadline` is an
     instant on the monotonic clock after which a blocked write is given up at once.
     `route` is what the log calls the request's path.
@@ -119,6 +126,7 @@ class StreamingResponse:
     write_deadline: float | None = None
     until: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     route: str | None = None
+    opening: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.body, bytes | str):
@@ -132,11 +140,15 @@ Result: TypeAlias = Response | BufferedResponse | StreamingResponse
 
 AnyResult = TypeVar("AnyResult", bound=Result)
 
+_FIELD_NAMES: Mapping[type[Any], tuple[str, ...]] = {
+    kind: tuple(one.name for one in fields(kind))
+    for kind in (Response, StreamingResponse, BufferedResponse)
+}
+
 
 def changed(result: AnyResult, **changes: Any) -> AnyResult:
     """The answer with other values, as an instance of its class here: dataclasses.replace would
     call the `__init__` of an app's own subclass, which may take other arguments."""
-    kinds = (Response, StreamingResponse, BufferedResponse)
-    kind = next(one for one in kinds if isinstance(result, one))
-    values = {one.name: getattr(result, one.name) for one in fields(kind)}
+    kind = next(one for one in _FIELD_NAMES if isinstance(result, one))
+    values = {name: getattr(result, name) for name in _FIELD_NAMES[kind]}
     return cast(AnyResult, kind(**values | changes))

@@ -11,13 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
+from local_aws.account import REGION
 from local_aws.app.project import ProjectInstallError, install_project
 from local_aws.commands import Commands, NoTraceError
 from local_aws.data.engines import EngineError
+from local_aws.feed.drain import DrainError
+from local_aws.feed.first_steps import publishing, reading
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.feed.tables import TablesError
+from local_aws.feed_of_app import with_feed
 from local_aws.lambda_side.init_check import FunctionInitError
 from local_aws.progress import with_progress
-from local_aws.sentiment.drain import DrainError
-from local_aws.sentiment.tables import TablesError
 from local_aws.settings import (
     IS_CHECKOUT,
     REPOSITORY_ROOT,
@@ -107,6 +111,8 @@ async def _run(environ: Mapping[str, str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     try:
         settings = await _with_project(settings)
+        asking = with_feed(settings, environ)
+        settings = await with_progress("Asking the app for its feed", asking, _say)
         async with Stack(settings, say=_say, checks_function=True) as stack:
             await _serve(stack)
     except asyncio.CancelledError:
@@ -132,13 +138,14 @@ async def _with_project(settings: Settings) -> Settings:
 
 
 async def _serve(stack: Stack) -> None:
-    has_tables = stack.settings.serves_sentiment
+    feed = stack.settings.feed
     running = RunningStack(
         pid=os.getpid(),
         url=stack.url,
         console_url=stack.console_url,
-        dynamodb_url=stack.dynamodb.url if has_tables else None,
-        tables=stack.names if has_tables else None,
+        dynamodb_url=None if feed is None else stack.dynamodb.url,
+        tables=None if feed is None else stack.names,
+        feed=feed,
     )
     path = state_file(stack.settings, port=running.port)
     running.write(path)
@@ -165,18 +172,30 @@ def _banner(stack: Stack) -> str:
             f" --function-name {function.name} …",
         ),
     ]
-    if stack.settings.serves_sentiment:
-        names = stack.names
-        lines.append(("Tables", f"{names.items}, {names.connections}, {names.configurations}"))
-        commands, path = "make trace, make publish FILE=…, make drain", "/stream?backfill=5"
-    else:
+    feed = stack.settings.feed
+    if feed != SENTIMENT:
         lines.insert(0, ("App", f"{function.handler}, as the function {function.name}"))
-        commands, path = "make trace", "/"
+    if feed is not None:
+        names = stack.names
+        lines += [
+            ("Tables", f"{names.items}, {names.connections}, {names.configurations}"),
+            (
+                "DynamoDB",
+                f"{stack.dynamodb.url}, as AWS_ENDPOINT_URL_DYNAMODB for what writes items",
+            ),
+        ]
+    if feed is None:
+        commands, first_steps = "make trace", [f"curl -N '{stack.url}/'"]
+    else:
+        commands = "make trace, make publish FILE=…, make drain"
+        first_steps = [reading(feed, stack.url, region=REGION)]
+        if feed.values is None:  # nobody makes items up
+            first_steps.append(publishing(feed))
     addresses = "".join(f"  {label:<14}{what}\n" for label, what in lines)
+    steps = "".join(f"  {step}\n" for step in first_steps)
     return (
         f"\nThe local stack is up. Ctrl-C ends it.\n\n{addresses}\n"
-        f"  In another terminal: {commands}; or\n"
-        f"  curl -N '{stack.url}{path}'\n"
+        f"  In another terminal: {commands}; or\n{steps}"
     )
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from local_aws.data.fault_proxy import FaultProxy
+from local_aws.feed.sentiment.declaration import SENTIMENT
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.invocation import Invocation
 from local_aws.servers.loop_thread import LoopThread
@@ -115,9 +116,10 @@ class BackgroundStack:
         return self.stack.function_log(environment)
 
     def publish(self, **item: Any) -> dict[str, Any]:
-        """Writes an item now and returns it whole; sentiment_type is positive unless given."""
-        given = {"sentiment_type": "positive", **item}
-        return self.call(self.stack.publisher.put(given))
+        """Writes an item now and returns it whole; a sentiment is positive unless given."""
+        if self.stack.settings.feed == SENTIMENT:
+            item = {"sentiment_type": "positive", **item}
+        return self.call(self.stack.publisher.put(item))
 
     def publish_at_rate(self, items_per_second: float) -> None:
         """Changes how many items the publisher generates; 0 pauses it."""

@@ -18,10 +18,11 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.data.clients import local_client
-from local_aws.sentiment.drain import DrainError, drain_until, mark
-from local_aws.sentiment.publish_file import publish_lines
-from local_aws.sentiment.publisher import put_into
-from local_aws.sentiment.tables import reason
+from local_aws.feed.drain import DrainError, drain_until, mark
+from local_aws.feed.publish_file import publish_lines
+from local_aws.feed.publisher import put_into
+from local_aws.feed.sentiment.items import items_of
+from local_aws.feed.tables import reason
 from local_aws.state_file import NoStackError, RunningStack, running_stack
 from local_aws.traces.store import MAX_TRACES
 from local_aws.traces.waterfall_text import render_text
@@ -57,12 +58,14 @@ class Commands:
         """
         running = running_stack(self._environ, say=self._complain, needs_tables=True)
         assert running.tables is not None
+        assert running.feed is not None
         assert running.dynamodb_url is not None
         # Bytes: a line that is not UTF-8 must not keep the others from being read.
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return publish_lines(
             text,
             put_into(local_client("dynamodb", running.dynamodb_url), running.tables.items),
+            items_of(running.feed),
             keep_times=self._environ.get("KEEP_TIMES") == "1",
             say=self._say,
         )

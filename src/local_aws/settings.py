@@ -14,7 +14,10 @@ from typing import Literal, TypeAlias
 from local_aws.account import ACCOUNT_ID, REGION
 from local_aws.app.env_file import parse_env_file
 from local_aws.app.names import function_name, handler_of
-from local_aws.sentiment import function as sentiment
+from local_aws.feed.declaration import Declaration
+from local_aws.feed.function import SETTING_PREFIX, feed_environment
+from local_aws.feed.sentiment import function as sentiment
+from local_aws.feed.sentiment.declaration import SENTIMENT
 
 SOURCE_ROOT = Path(__file__).resolve().parents[1]
 REPOSITORY_ROOT = SOURCE_ROOT.parent
@@ -84,8 +87,8 @@ class FunctionSettings:
 class Settings:
     """The local stack's settings. Port 0 means any free port, for the console too.
 
-    `serves_sentiment`: the function is the service's, with its tables and sample data; any other
-    app gets neither. `requirements` are those of an app that has an environment of its own. When a
+    `feed`: the declaration of the feed that the function serves, which gets its tables; any other
+    app gets none. `requirements` are those of an app that has an environment of its own. When a
     Python file below `watched` changes, the execution environments are replaced. `url_cors`: the
     Function URL has a CORS configuration, as the service's has; an app's where its setting says so.
     """
@@ -103,7 +106,7 @@ class Settings:
     dynoxide: Path | None = None
     console_hosts: tuple[str, ...] = ()
     state_file: Path | None = None
-    serves_sentiment: bool = True
+    feed: Declaration | None = SENTIMENT
     url_cors: bool = True
     requirements: Path | None = None
     watched: Path | None = None
@@ -147,7 +150,7 @@ class Settings:
             function = replace(
                 function,
                 environment={**sentiment.ENVIRONMENT, **env_file},
-                passed_on=read.beginning_with(sentiment.SETTING_PREFIXES),
+                passed_on=read.beginning_with((SETTING_PREFIX, *_APP_SETTING_PREFIXES)),
             )
         else:
             named = app_folder.name if app_folder else app.rpartition(".")[0]
@@ -176,12 +179,31 @@ class Settings:
             dynoxide=read.file("LOCAL_DYNOXIDE"),
             console_hosts=read.hosts("LOCAL_CONSOLE_HOSTS"),
             state_file=read.new_file("LOCAL_STATE_FILE"),
-            serves_sentiment=serves_sentiment,
+            feed=SENTIMENT if serves_sentiment else None,
             url_cors=serves_sentiment or _has_url_cors(function),
             requirements=requirements,
             watched=function.task_root if reloads else None,
             function=function,
         )
+
+
+def of_feed(settings: Settings, feed: Declaration, environ: Mapping[str, str]) -> Settings:
+    """The settings of an app whose handler has turned out to serve this feed. `environ` has the
+    caller's own settings of the service, which no other app gets."""
+    function = settings.function
+    return replace(
+        settings,
+        feed=feed,
+        url_cors=True,
+        function=replace(
+            function,
+            environment={**feed_environment(feed, name=function.name), **function.environment},
+            passed_on={
+                **function.passed_on,
+                **_Reader(environ).beginning_with((SETTING_PREFIX,)),
+            },
+        ),
+    )
 
 
 def _has_url_cors(function: FunctionSettings) -> bool:

@@ -18,9 +18,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from local_aws.account import ACCOUNT_ID
+from local_aws.account import ACCOUNT_ID, REGION
 from local_aws.app.file_watch import PythonFiles, watch
 from local_aws.console.app import create_console
+from local_aws.console.door_requests import DoorRequests
 from local_aws.console.fault_switches import FaultSwitches
 from local_aws.console.open_streams import OpenStreams
 from local_aws.console.server import ConsoleServer
@@ -28,18 +29,20 @@ from local_aws.data.clients import local_client
 from local_aws.data.engines import Engine, dynoxide, find_dynoxide, moto
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.index_lag import IndexLag
+from local_aws.feed.declaration import Declaration
+from local_aws.feed.first_steps import EXAMPLE_CALLER
+from local_aws.feed.function import heartbeat_seconds, new_secrets
+from local_aws.feed.publisher import Publisher
+from local_aws.feed.sentiment.configurations import put_sample_configurations
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.feed.sentiment.items import items_of
+from local_aws.feed.tables import TableNames, create_tables
+from local_aws.feed_of_app import declared_feed
 from local_aws.lambda_side.environ import Wiring
 from local_aws.lambda_side.invocation import Invocation
 from local_aws.lambda_side.lambda_service import LambdaService
 from local_aws.processes import ProcessGuard
 from local_aws.progress import with_progress
-from local_aws.sentiment.function import heartbeat_seconds, new_secrets
-from local_aws.sentiment.publisher import Publisher
-from local_aws.sentiment.tables import (
-    TableNames,
-    create_tables,
-    put_sample_configurations,
-)
 from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import DOOR_PORTS, DoorName, Settings
 from local_aws.traces.receivers.otlp_collector import OtlpCollector
@@ -51,6 +54,10 @@ _MOTO_NOTICE = (
     "No dynoxide binary was found, so moto stands in for DynamoDB: the same answers, but index "
     "queries grow slower with the table and capacity is not charged by AWS's rule."
 )
+_FEED_CHANGED = (
+    "The feed is declared in another way now: start the stack anew (Ctrl-C, make run), which makes "
+    "its tables and settings."
+)
 
 
 class PortTakenError(Exception):
@@ -58,10 +65,11 @@ class PortTakenError(Exception):
 
 
 class Stack:
-    """Start it with `async with`. The attributes below are there once it has started; the publisher
-    and the engine only for the service, as an app of its own has no tables here.
+    """Start it with `async with`. The attributes below are there once it has started; names,
+    publisher and engine only where it serves a feed, as any other app has no tables here.
     """
 
+    names: TableNames
     lambda_service: LambdaService
     publisher: Publisher
     engine_url: str
@@ -80,11 +88,13 @@ class Stack:
         once, and the stack does not start if that fails. `async with` raises what goes wrong.
         """
         self.settings = settings
-        self.names = TableNames.from_environ(settings.function.configured)
+        feed = settings.feed
+        if feed is not None:
+            self.names = TableNames.from_environ(settings.function.configured, feed)
         self.guard = ProcessGuard()
         self.dynamodb = FaultProxy(
             index_lag=IndexLag(
-                self.names.key_names,
+                self.names.keys(feed) if feed is not None else {},
                 seconds=settings.index_lag_ms / 1000,
                 monotonic=time.monotonic,
             )
@@ -139,16 +149,18 @@ class Stack:
         for part in (self.collector, self.daemon):
             await part.start()
             self._resources.push_async_callback(part.stop)
-        if self.settings.serves_sentiment:
+        if self.settings.feed is not None:
             starting = self._start_engines()
             await with_progress("Starting DynamoDB and CloudWatch", starting, self._say)
         self.lambda_service = self._make_lambda_service()
         if self._checks_function:
             checking = self.lambda_service.check_init()
             await with_progress("Starting the function once", checking, self._say)
-        if self.settings.serves_sentiment:
-            await with_progress("Creating tables", self._prepare_tables(), self._say)
-        await self._start_console(console_socket)
+        if self.settings.feed is not None:
+            preparing = self._prepare_tables(self.settings.feed)
+            await with_progress("Creating tables", preparing, self._say)
+        ports = {name: sock.getsockname()[1] for name, sock in door_sockets.items()}
+        await self._start_console(console_socket, ports)
         await self._start_lambda(door_sockets)
 
     def _bind(self, port: int, name: str) -> socket.socket:
@@ -203,16 +215,18 @@ class Stack:
         self._resources.push_async_callback(engine.stop)
         await engine.start()
 
-    async def _prepare_tables(self) -> None:
+    async def _prepare_tables(self, feed: Declaration) -> None:
         direct = await self._client(self.engine_url)
-        await asyncio.to_thread(create_tables, direct, self.names)
-        await asyncio.to_thread(
-            put_sample_configurations, direct, self.names.configurations, account_id=ACCOUNT_ID
-        )
+        await asyncio.to_thread(create_tables, direct, self.names, feed)
+        if feed == SENTIMENT:
+            await asyncio.to_thread(
+                put_sample_configurations, direct, self.names.configurations, account_id=ACCOUNT_ID
+            )
         self.publisher = Publisher(
             await self._client(self.dynamodb.url),
             direct,
             self.names,
+            items_of(feed),
             items_per_second=self.settings.items_per_second,
             say=self._say,
         )
@@ -222,17 +236,25 @@ class Stack:
         self._resources.callback(client.close)
         return client
 
-    async def _start_console(self, sock: socket.socket) -> None:
-        has_items = self.settings.serves_sentiment
+    async def _start_console(self, sock: socket.socket, door_ports: Mapping[DoorName, int]) -> None:
+        feed = self.settings.feed
+        has_items = feed is not None
         function = self.settings.function
         details: dict[str, Any] = {"heartbeat_seconds": heartbeat_seconds(function.configured)}
-        if not has_items:
+        if feed != SENTIMENT:
             details["app"] = function.handler
+        if feed is not None and feed != SENTIMENT:
+            details |= {
+                "feed": feed.as_json(),
+                "example_caller": EXAMPLE_CALLER,
+                "region": REGION,
+            }
         app = create_console(
             self.traces,
             self.publisher if has_items else None,
             OpenStreams(self.lambda_service.invoker, self.lambda_service.fleet),
             FaultSwitches(self.dynamodb if has_items else None, self.collector),
+            DoorRequests(self.lambda_service.requests, door_ports),
             function_url=self.url,
             more_hosts=self.settings.console_hosts,
             details=details,
@@ -242,7 +264,7 @@ class Stack:
         await server.start(sock)
 
     def _make_lambda_service(self) -> LambdaService:
-        has_data = self.settings.serves_sentiment
+        has_data = self.settings.feed is not None
         wiring = Wiring(
             dynamodb_url=self.dynamodb.url if has_data else self.settings.dynamodb_url,
             cloudwatch_url=self.cloudwatch.url if has_data else None,
@@ -270,7 +292,7 @@ class Stack:
 
     async def _start_lambda(self, sockets: Mapping[DoorName, socket.socket]) -> None:
         self._resources.push_async_callback(self.lambda_service.stop)
-        if self.settings.serves_sentiment:
+        if self.settings.feed is not None:
             publishing = asyncio.create_task(self.publisher.run())
             self._resources.push_async_callback(_cancel, publishing)
         if self.settings.watched is not None:
@@ -282,6 +304,10 @@ class Stack:
     async def _replace(self, changed: str) -> None:
         self._say(f"{changed} has changed: the next request starts the function anew.")
         await self.lambda_service.fleet.replace()
+        if self.settings.feed is not None:
+            feed = await declared_feed(self.settings)
+            if feed is not None and not feed.is_served_like(self.settings.feed):
+                self._say(_FEED_CHANGED)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local_aws.sentiment.tables import TableNames
+from local_aws.feed.declaration import Declaration
+from local_aws.feed.tables import TableNames
 from local_aws.settings import DEFAULT_PORT, WORK_ROOT, Settings
 
 STATE_FOLDER = WORK_ROOT / ".local"
@@ -23,13 +24,14 @@ class NoStackError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStack:
-    """Without tables it runs another app than the service."""
+    """Without tables it runs an app that serves no feed."""
 
     pid: int
     url: str
     console_url: str
     dynamodb_url: str | None = None
     tables: TableNames | None = None
+    feed: Declaration | None = None
 
     @property
     def port(self) -> int:
@@ -52,8 +54,14 @@ class RunningStack:
             raise NoStackError(_NONE) from None
         except PermissionError:
             pass  # somebody else's process is alive, too
-        tables = state["tables"]
-        return cls(**{**state, "tables": TableNames(**tables) if tables is not None else None})
+        tables, feed = state["tables"], state.get("feed")
+        return cls(
+            **{
+                **state,
+                "tables": None if tables is None else TableNames(**tables),
+                "feed": None if feed is None else Declaration.from_json(feed),
+            }
+        )
 
     def answers(self) -> bool:
         """Whether its port is open: after a reboot another process may have its pid."""
@@ -90,7 +98,7 @@ def running_stack(
     if needs_tables or connections_table is not None:
         found, running = running, [stack for stack in running if stack.tables is not None]
         if found and not running:
-            raise NoStackError("The local stack that runs here has no tables: it runs another app.")
+            raise NoStackError("The local stack that runs here has no tables: it serves no feed.")
     if connections_table is not None:
         running = [
             stack

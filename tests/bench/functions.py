@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from local_aws.feed.sentiment.function import ENVIRONMENT
 from local_aws.lambda_side.environ import Wiring, function_environ
-from local_aws.sentiment.function import ENVIRONMENT
 from local_aws.settings import FunctionSettings
 from tests.bench.process_usage import Processes
 from tests.bench.standins.runtime_api import (

@@ -132,6 +132,30 @@ def _built(tree: Tree, *options: str) -> Package:
     return package
 
 
+def library_of(tree: Tree, python: Path) -> Path:
+    """A folder with the tree's library as pip and `make package` leave it: with bytecode of this
+    Python. Kept as long as its files do not change. Raises TreeError."""
+    place = BUILT / "libraries" / _digest(tree, [str(python)])
+    if place.is_dir():
+        return place
+    partly = place.with_name(f"{place.name}-compiling")
+    shutil.rmtree(partly, ignore_errors=True)
+    shutil.copytree(
+        tree.source / "lambda_streaming",
+        partly / "lambda_streaming",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    compiling = subprocess.run(
+        [str(python), "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", str(partly)],
+        capture_output=True,
+        text=True,
+    )
+    if compiling.returncode:
+        raise TreeError(f"the library of {tree.revision} cannot be compiled: {compiling.stdout}")
+    partly.rename(place)
+    return place
+
+
 def runtime_packages() -> Path:
     """A folder with the managed runtime's interface client and nothing else of the .venv: what the
     zip lacks must be missing, and what it does not hold must not be looked through."""

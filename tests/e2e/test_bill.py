@@ -19,18 +19,21 @@ import pytest
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from lambdas.sse_streaming.connections.dynamodb import DynamoConnections
-from lambdas.sse_streaming.feed.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
-from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.feeds.items import DynamoItemsIndex, ItemsIndex, Page, StartKey
+from lambdas.sse_streaming.feeds.position import PositionCodec
+from lambdas.sse_streaming.feeds.reader import FeedReader
+from lambdas.sse_streaming.feeds.request import StreamRequest
 from lambdas.sse_streaming.metrics import Metrics
-from lambdas.sse_streaming.stream import Streams
+from lambdas.sse_streaming.sentiment import SENTIMENT
+from lambdas.sse_streaming.streams.stream import Streams
 from local_aws.data.clients import local_client
 from local_aws.data.fault_proxy import FaultProxy
-from local_aws.sentiment.tables import TableNames, create_tables
+from local_aws.feed.sentiment import declaration
+from local_aws.feed.tables import TableNames, create_tables
 from local_aws.servers.loop_thread import LoopThread
 from tests.absence import missing
 from tests.fakes.dynamodb import running_engine
+from tests.fakes.feeds import sentiments
 from tests.fakes.memory_aws import MemorySink
 from tests.fakes.streams import NotingTrace, make_settings, parse_block
 from tests.fakes.virtual_time import VirtualClock, run_virtually
@@ -92,7 +95,8 @@ def till() -> Iterator[Till]:
         if not engine.is_exact:
             missing("the stand-in for dynoxide does not charge by AWS's rule")
         admin = local_client("dynamodb", engine.url)
-        create_tables(admin, TableNames())
+        feed = declaration.SENTIMENT
+        create_tables(admin, TableNames.from_environ({}, feed), feed)
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
             environment.setenv("AWS_ACCESS_KEY_ID", "TEST")
@@ -150,7 +154,7 @@ async def _watch(
     last_id: str | None = None
     polls = connections = 0
     while (left := seconds - loop.time()) > 0:
-        request = StreamRequest(StreamFilter(), 0, last_id)
+        request = StreamRequest(sentiments(), 0, last_id)
         position_clock, resume = process.read_position(request, is_cold_start=False)
         trace = NotingTrace(_offload)
         stream = process.open(
@@ -184,8 +188,9 @@ def _process(
 ) -> Streams:
     settings = make_settings()
     random = Random(1)
-    index = DynamoItemsIndex(till.client, settings.items_table, settings.items_index)
+    index = DynamoItemsIndex(till.client, settings.items_table, settings.items_index, SENTIMENT)
     return Streams(
+        schema=SENTIMENT,
         settings=settings,
         clock=clock,
         random=random,

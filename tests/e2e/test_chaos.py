@@ -18,11 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
-from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feeds.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
+from local_aws.feed.drain import mark
 from local_aws.lambda_side.environment import Phase
-from local_aws.sentiment.drain import mark
 from tests.fakes.feed_writer import FeedWriter
 from tests.fakes.havoc import send
 from tests.fakes.ledger import Key, Ledger

@@ -6,7 +6,6 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -16,10 +15,11 @@ from local_aws.lambda_side.invocation import Invocation
 from local_aws.settings import Settings
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
 from tests.absence import missing
-from tests.fakes.chromium import Page, chromium
+from tests.fakes.chromium import Page
 from tests.fakes.client_programs import CannotRun, axe_core
+from tests.fakes.console_page import LAST_EVENT, answer_state, send_request
 from tests.fakes.havoc import send
-from tests.fakes.local import get, wait_until
+from tests.fakes.local import get, request, wait_until
 
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
@@ -49,16 +49,6 @@ def stack(said: list[str]) -> Iterator[BackgroundStack]:
     )
     with BackgroundStack(settings, say=said.append) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Page]:
-    with ExitStack() as opened:
-        try:
-            page = opened.enter_context(chromium())
-        except CannotRun as why:
-            missing(str(why))
-        yield page
 
 
 @pytest.fixture
@@ -350,6 +340,34 @@ def test_the_axis_of_an_open_trace_moves_on(page: Page) -> None:
     assert page.text("#trace .facts").count("so far") == 1
 
 
+# --- a request of the form, and its trace ---
+
+
+def test_an_answer_is_shown_while_it_arrives_and_an_event_leads_to_its_span_and_back(
+    page: Page, stack: BackgroundStack
+) -> None:
+    send_request(page, "/stream")
+    page.wait_for("document.querySelector('#answer .piece[data-kind=event]')")
+    assert answer_state(page) == "receiving"
+    stack.publish(headline="Sent from the form")
+    page.wait_for("document.querySelector('#answer').textContent.includes('Sent from the form')")
+
+    page.run(f"{LAST_EVENT}.click()")
+    page.wait_for("document.querySelector('.moment-note')?.textContent.includes('not here yet')")
+    assert page.run("document.querySelectorAll('.overlay .moment').length") == 1
+
+    ready = json.loads(page.text("#answer .piece[data-kind=event] pre"))
+    assert request("POST", f"{stack.url}/stream/{ready['connection_id']}/close").is_success
+    wait_until(lambda: answer_state(page) == "whole", "the answer ends with its stream")
+    page.wait_for("document.querySelector('.moment-note').textContent.endsWith('event_dispatch')")
+    assert "sse_event_dispatch" in page.text(".row[aria-selected=true]")
+
+    page.click("#stream-tab")
+    page.click("#trace [data-request-link]")
+    assert page.run("document.querySelector('#answer').checkVisibility()")
+    assert "Sent from the form" in page.text("#answer")
+
+
 # --- for everybody ---
 
 
@@ -379,9 +397,16 @@ def test_nothing_on_the_page_keeps_anybody_out(
     choose(page)
     page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.run(f"{axe}; 0")
-    violations = page.run(
+    assert violations_on(page) == []
+
+    send_request(page, "/stream?backfill=1")
+    page.wait_for("document.querySelector('#answer .piece')")
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert violations_on(page) == []
+
+
+def violations_on(page: Page) -> object:
+    return page.run(
         "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations"
         ".map(({ impact, id, nodes }) => `${impact}: ${id}: ${nodes.map((node) => node.html)}`))"
     )
-
-    assert violations == []

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feeds.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
 from tests.counts import count

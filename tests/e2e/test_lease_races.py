@@ -17,7 +17,8 @@ from lambdas.sse_streaming.connections.dynamodb import MAX_ACQUIRE_REQUESTS, Dyn
 from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Refusal
 from lambdas.sse_streaming.sessions import new_session_id
 from local_aws.data.clients import local_client
-from local_aws.sentiment.tables import TableNames, create_tables
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.feed.tables import TableNames, create_tables
 from local_aws.settings import REPOSITORY_ROOT
 from tests.absence import missing
 from tests.counts import count
@@ -36,7 +37,9 @@ def engine() -> Iterator[RunningEngine]:
     with running_engine() as running:
         if not running.is_exact:
             missing("the stand-in for dynoxide does not write atomically")
-        create_tables(local_client("dynamodb", running.url), TableNames())
+        create_tables(
+            local_client("dynamodb", running.url), TableNames.from_environ({}, SENTIMENT), SENTIMENT
+        )
         yield running
 
 

@@ -15,7 +15,7 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
 from local_aws.data.faults import THROTTLE, LoseAnswer
-from local_aws.sentiment.drain import mark
+from local_aws.feed.drain import mark
 from tests.fakes.havoc import busy_environment, by_the_function, send
 from tests.fakes.local import SseEvent, get, local_stack, open_stream, request, wait_until
 

@@ -167,7 +167,10 @@ def test_a_reconnect_continues_the_session_and_links_its_traces(
     streamed: tuple[SseResponse, SseEvent, float, dict[str, Any]], stack: BackgroundStack
 ) -> None:
     first, _, _, _ = streamed
-    with open_stream(f"{stack.url}/stream", last_event_id=first.events[-1].id) as (second, events):
+    opened = open_stream(
+        f"{stack.url}/stream", last_event_id=first.events[-1].id, trace_header="Sampled=1"
+    )
+    with opened as (second, events):
         ready = next(events)
         for _ in events:
             pass
@@ -182,6 +185,7 @@ def test_a_reconnect_continues_the_session_and_links_its_traces(
     )
     (root,) = (r for r in get_trace(stack, trace_id)["records"] if r["name"] == "sse_stream")
     assert root["annotations"]["previous_trace_id"] == first.trace_id
+    assert root["annotations"]["trace_from_client"] is True
 
 
 def test_a_root_that_repeats_under_a_new_parent_gives_two_branches(stack: BackgroundStack) -> None:

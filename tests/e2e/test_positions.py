@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lambdas.sse_streaming.feed.position import Position, PositionCodec
+from lambdas.sse_streaming.feeds.position import Position, PositionCodec
 from local_aws.background import BackgroundStack
 from tests.counts import count
 from tests.fakes.local import local_stack, read_short_stream

@@ -17,7 +17,7 @@ from functools import partial
 
 import pytest
 
-from lambdas.sse_streaming.feed.position import PositionCodec
+from lambdas.sse_streaming.feeds.position import PositionCodec
 from local_aws.background import BackgroundStack
 from local_aws.data.faults import THROTTLE, Rule
 from local_aws.lambda_side.environment import Phase

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local_aws.background import BackgroundStack
-from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.feed.sentiment.function import ENVIRONMENT
 from local_aws.settings import FunctionSettings
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED, answers_status
 from tests.e2e.conftest import StartStack

@@ -9,12 +9,11 @@ import httpx
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from fastapi import Request
-from starlette.testclient import TestClient
 
 from examples.tour.app import ALLOWED_ORIGINS, app, create_app, handler
 from lambda_streaming import asgi
 from local_aws.background import BackgroundStack
-from tests.examples.ways import Way, served, wait_until_free, way_to
+from tests.examples.ways import Way, in_process, served, wait_until_free, way_to
 from tests.fakes.events import bare_event, function_url_event, rest_api_event
 from tests.fakes.local import wait_until
 
@@ -30,8 +29,8 @@ def stack() -> Iterator[BackgroundStack]:
 @pytest.fixture(params=["test_client", *ON_LAMBDA])
 def way(request: pytest.FixtureRequest) -> Iterator[Way]:
     if request.param == "test_client":
-        with TestClient(app, raise_server_exceptions=False) as client:
-            yield Way(client)
+        with in_process(app) as opened:
+            yield opened
     else:
         with way_to(request.getfixturevalue("stack"), request.param) as opened:
             yield opened
@@ -159,8 +158,8 @@ def test_it_says_where_it_runs(on_lambda: Way, stack: BackgroundStack) -> None:
 
 
 def test_elsewhere_it_says_that_it_is_local() -> None:
-    with TestClient(app) as client:
-        found = client.get("/api/aws-info").json()
+    with in_process(app) as way:
+        found = way.client.get("/api/aws-info").json()
 
     assert found["environment"] == "local"
     assert set(found.values()) == {"local", None}

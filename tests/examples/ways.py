@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import httpx
+from starlette.testclient import TestClient
 
 from local_aws.background import BackgroundStack
 from local_aws.lambda_side.environment import Phase
+from local_aws.lambda_side.init_check import FunctionInitError
 from local_aws.settings import REPOSITORY_ROOT, Settings
 from tests.fakes.local import WAIT_SECONDS, wait_until
 
@@ -42,6 +45,14 @@ class Way:
 
 
 @contextmanager
+def in_process(app: Any) -> Iterator[Way]:
+    """The framework's own client: one of httpx2 where that is installed (mcp brings it), whose
+    methods are httpx's."""
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield Way(cast("httpx.Client", client))
+
+
+@contextmanager
 def way_to(stack: BackgroundStack, door: str) -> Iterator[Way]:
     root_path = STAGE if door == "rest_api" else ""
     base = stack.door_url("rest_api") if door == "rest_api" else stack.url
@@ -60,3 +71,13 @@ def wait_until_free(stack: BackgroundStack) -> None:
         lambda: all(one.phase is Phase.FROZEN for one in stack.environments),
         "the environment is free",
     )
+
+
+def why_it_does_not_start(handler: str, **environ: str) -> str:
+    """What the function reports to Lambda when its init fails; empty where it starts."""
+    with served(handler, **environ) as stack:
+        try:
+            stack.call(stack.stack.lambda_service.check_init())
+        except FunctionInitError as error:
+            return str(error)
+    return ""

@@ -187,6 +187,8 @@ class FakeRuntime:
         head_at = loop.time()
         outcome, error = StreamOutcome.COMPLETED, None
         if isinstance(result, StreamingResponse):
+            if result.opening:
+                await self.write(result.opening)
             outcome, error = await self._deliver(result.body)
             body = self.write.body
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
 
 from lambda_streaming.bridge.adapter import AsgiAdapter
 from lambda_streaming.bridge.lifespan import Lifespan
@@ -62,8 +63,23 @@ async def background(scope: Scope, receive: Receive, send: Send) -> None:
         say("cancelled")
 
 
+async def event_source(scope: Scope, receive: Receive, send: Send) -> None:
+    """sse-starlette's response, whose own watcher knows only uvicorn's shutdown."""
+    from sse_starlette.sse import EventSourceResponse
+
+    async def events() -> AsyncIterator[str]:
+        try:
+            yield "one"
+            say("streaming")
+            await asyncio.sleep(60)
+        finally:
+            say("cancelled")
+
+    await EventSourceResponse(events())(scope, receive, send)
+
+
 APPS: dict[str, AsgiApp] = {
-    app.__name__: app for app in (listening, deaf, waiting, background, hello)
+    app.__name__: app for app in (listening, deaf, waiting, background, event_source, hello)
 }
 
 

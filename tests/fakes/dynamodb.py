@@ -26,8 +26,8 @@ from lambda_streaming.tracing.aws_requests import record_aws_requests
 from lambda_streaming.tracing.step import AwsRequest, Step, Trace
 from lambdas.sse_streaming.aws.clients import AwsClients, Lazy
 from local_aws.data.engines import Engine, dynoxide, find_dynoxide, moto
+from local_aws.feed.tables import TableNames
 from local_aws.processes import ProcessGuard, Spawner
-from local_aws.sentiment.tables import TableNames
 from local_aws.servers.loop_thread import LoopThread
 from local_aws.settings import REPOSITORY_ROOT, Settings
 

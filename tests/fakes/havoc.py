@@ -32,9 +32,9 @@ from local_aws.data.faults import (
     ProxiedRequest,
     Reorder,
 )
+from local_aws.feed.drain import mark
 from local_aws.lambda_side.environment import Environment, Phase
 from local_aws.lambda_side.invocation import Outcome
-from local_aws.sentiment.drain import mark
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, SILENT
 from tests.fakes.resuming_client import ResumingClient
 

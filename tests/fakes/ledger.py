@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.sse_streaming.feed.position import MAX_HASHES, Position, PositionCodec
+from lambdas.sse_streaming.feeds.position import MAX_HASHES, Position, PositionCodec
 
 Key = tuple[str, int]
 """One version of an item: item_id, published_at."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from local_aws.background import BackgroundStack
+from local_aws.feed_of_app import with_feed
 from local_aws.settings import Settings
 
 WAIT_SECONDS = 20.0
@@ -25,6 +28,19 @@ def local_stack(**environ: str) -> Iterator[BackgroundStack]:
     settings = Settings.from_environ({"PORT": "0", "LOCAL_ITEMS_PER_SECOND": "0", **environ})
     with BackgroundStack(settings) as stack:
         yield stack
+
+
+def feed_settings(handler: str, *, task_root: Path, **environ: str) -> Settings:
+    """Of the stack on free ports, with the feed that the handler declares; without reloads, unless
+    the variables say so."""
+    given = {
+        "PORT": "0",
+        "APP": handler,
+        "LOCAL_TASK_ROOT": str(task_root),
+        "LOCAL_RELOAD": "0",
+        **environ,
+    }
+    return asyncio.run(with_feed(Settings.from_environ(given), given))
 
 
 def wait_until(holds: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:

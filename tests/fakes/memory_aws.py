@@ -13,7 +13,9 @@ from typing import Any
 from lambda_streaming.tracing.step import current_step
 from lambdas.sse_streaming.aws.errors import AwsError, AwsThrottled
 from lambdas.sse_streaming.connections.lease import AcquireRequest, Granted, Lease, Refusal, Renewal
-from lambdas.sse_streaming.feed.items import Item, Page, StartKey, read_item
+from lambdas.sse_streaming.feeds.items import Item, ItemFields, Page, StartKey
+from lambdas.sse_streaming.feeds.schema import FeedSchema
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from lambdas.sse_streaming.sessions import SessionRecord
 from tests.fakes.aws_requests import aws_request
 
@@ -33,7 +35,7 @@ def make_item(
     }
     if ticker is not None:
         attributes["ticker"] = {"S": ticker}
-    item = read_item(attributes)
+    item = ItemFields(SENTIMENT).read(attributes)
     assert item is not None
     return item
 
@@ -50,27 +52,28 @@ class MemoryIndex:
 
     latency_ms = 4
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], schema: FeedSchema = SENTIMENT) -> None:
         self._now_ms = now_ms
+        self._schema = schema
         self._items: dict[str, list[_Entry]] = {}
-        self._sentiments: dict[str, str] = {}
+        self._partitions: dict[str, str] = {}
         self.fail: Callable[[], None] = lambda: None
         self.queries = 0
 
     def put(self, item: Item, visible_at_ms: int = 0) -> None:
         """Write an item; an older version of it leaves the index, as in DynamoDB."""
-        sentiment = item.attributes["sentiment_type"]["S"]
-        previous = self._sentiments.get(item.item_id)
+        partition = item.attributes[self._schema.partition]["S"]
+        previous = self._partitions.get(item.item_id)
         if previous is not None:
             entries = self._items[previous]
             entries[:] = [entry for entry in entries if entry[1] != item.item_id]
-        self._sentiments[item.item_id] = sentiment
+        self._partitions[item.item_id] = partition
         entry = (item.published_at_ms, item.item_id, visible_at_ms, item)
-        bisect.insort(self._items.setdefault(sentiment, []), entry, key=lambda e: e[:2])
+        bisect.insort(self._items.setdefault(partition, []), entry, key=lambda e: e[:2])
 
     def page(
         self,
-        sentiment: str,
+        partition: str,
         since_ms: int,
         until_ms: int,
         *,
@@ -78,15 +81,9 @@ class MemoryIndex:
         start_key: StartKey | None = None,
         newest_first: bool = False,
     ) -> Page:
-        self.queries += 1
-        try:
-            self.fail()
-        except AwsError as error:
-            self._report(error)
-            raise
-        self._report(None)
+        self._asked()
         now_ms = self._now_ms()
-        entries = self._items.get(sentiment, [])
+        entries = self._items.get(partition, [])
         first = bisect.bisect_left(entries, since_ms, key=lambda e: e[0])
         after_last = bisect.bisect_right(entries, until_ms, key=lambda e: e[0])
         entries = entries[first:after_last]
@@ -102,13 +99,23 @@ class MemoryIndex:
                 continue
             found.append(item)
             if len(found) == limit:
-                return Page(tuple(found), {**_key(item), "sentiment_type": {"S": sentiment}})
+                key = {**_key(item), "sentiment_type": {"S": partition}}
+                return Page(tuple(found), key, published)
         return Page(tuple(found), None)
 
     def expire(self, before_ms: int) -> None:
         """Forget what was published before, as a table's time to live does."""
         for entries in self._items.values():
             del entries[: bisect.bisect_left(entries, before_ms, key=lambda e: e[0])]
+
+    def _asked(self) -> None:
+        self.queries += 1
+        try:
+            self.fail()
+        except AwsError as error:
+            self._report(error)
+            raise
+        self._report(None)
 
     def _report(self, error: AwsError | None) -> None:
         step = current_step()

@@ -21,7 +21,7 @@ from lambda_streaming.tracing.step import (
 )
 from lambda_streaming.tracing.tracer import Tracing
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.stream import ANNOTATIONS
+from lambdas.sse_streaming.streams.stream import ANNOTATIONS
 from tests.fakes.streams import make_settings
 
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"

@@ -11,13 +11,17 @@ from typing import Any, TypeVar
 
 from lambda_streaming.responses import StreamOutcome
 from lambda_streaming.tracing.step import Offload, Scalar, Trace
-from lambdas.sse_streaming.feed.position import PositionCodec
-from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.feeds.position import PositionCodec
+from lambdas.sse_streaming.feeds.reader import FeedReader
+from lambdas.sse_streaming.feeds.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.feeds.schema import FeedSchema
 from lambdas.sse_streaming.metrics import Metrics
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from lambdas.sse_streaming.settings import Settings
-from lambdas.sse_streaming.stream import Stream, Streams
+from lambdas.sse_streaming.streams.stream import Stream, Streams
+from tests.fakes.feeds import sentiments
 from tests.fakes.memory_aws import MemoryConnections, MemoryIndex, MemorySink
+from tests.fakes.memory_table import MemoryTable
 from tests.fakes.virtual_time import VirtualClock
 
 T = TypeVar("T")
@@ -75,10 +79,11 @@ class NotingTrace(Trace):
 class World:
     """What all execution environments share, and the means to open streams in them."""
 
-    def __init__(self, seed: int = 0, **settings: str) -> None:
+    def __init__(self, seed: int = 0, schema: FeedSchema = SENTIMENT, /, **settings: str) -> None:
         loop = asyncio.get_running_loop()
         self.loop = loop
-        self.settings = make_settings(**settings)
+        self.schema = schema
+        self.settings = make_settings(**{"SSE_ITEMS_INDEX": schema.index, **settings})
         self.codec = PositionCodec(
             key=self.settings.id_key,
             table=self.settings.items_table,
@@ -86,7 +91,11 @@ class World:
         )
         self.clock = VirtualClock(loop)
         self.random = Random(seed)
-        self.index = MemoryIndex(self.clock.wall_ms)
+        self.index = (
+            MemoryIndex(self.clock.wall_ms)
+            if schema is SENTIMENT
+            else MemoryTable(self.clock.wall_ms, schema, Random(seed))
+        )
         self.connections = MemoryConnections(
             self.clock.wall_seconds, self.settings.max_connections, self.settings.lease_seconds
         )
@@ -97,6 +106,7 @@ class World:
         """Another execution environment; another clock is another machine."""
         settings = self.settings
         return Streams(
+            schema=self.schema,
             settings=settings,
             clock=clock or self.clock,
             random=self.random,
@@ -120,7 +130,7 @@ class World:
     ) -> Stream:
         """`requested_ms`: the front door's time stamp of the request."""
         process = process or self.process()
-        request = StreamRequest(wanted or StreamFilter(), backfill, last_event_id, requested_ms)
+        request = StreamRequest(wanted or sentiments(), backfill, last_event_id, requested_ms)
         position_clock, resume = process.read_position(request, is_cold_start=False)
         return process.open(
             request,
@@ -150,6 +160,11 @@ class Received:
     @property
     def names(self) -> list[str]:
         return [event.name for event in self.events]
+
+    @property
+    def items(self) -> list[Mapping[str, Any]]:
+        """Of the events that are items, of whatever schema."""
+        return [event.data for event in self.events if "latency_ms" in event.data]
 
     @property
     def item_ids(self) -> list[str]:

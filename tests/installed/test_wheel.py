@@ -31,23 +31,26 @@ def metadata(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def test_it_holds_the_library_and_the_local_stack_and_not_the_service(wheel: Path) -> None:
+def test_it_holds_the_library_the_service_and_the_local_stack(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     packages = {name.split("/")[0] for name in names}
     sources = {
         str(path.relative_to(ROOT / "src"))
-        for package in ("lambda_streaming", "local_aws")
+        for package in ("lambda_streaming", "lambdas", "local_aws")
         for path in (ROOT / "src" / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.stem != "requirements"
     }
     assert packages == {
         "lambda_streaming",
+        "lambdas",
         "local_aws",
         f"lambda_streaming-{__version__}.dist-info",
     }
     assert sources <= names
-    assert "lambda_streaming/py.typed" in sources
+    assert {"lambda_streaming/py.typed", "lambdas/sse_streaming/py.typed"} <= sources
+    assert not [name for name in names if name.startswith("lambdas/") and "requirements" in name]
+    assert "lambdas/__init__.py" not in names  # a namespace: the user's own `lambdas` may stay
     assert f"lambda_streaming-{__version__}.dist-info/licenses/LICENSE" in names
 
 
@@ -116,8 +119,12 @@ OF_THE_MANAGED_RUNTIME = {"boto3"}
 
 @pytest.mark.parametrize(
     ("package", "extras"),
-    [("lambda_streaming", EXTRAS.keys() - {"local"}), ("local_aws", {"local"})],
-    ids=["library", "local stack"],
+    [
+        ("lambda_streaming", EXTRAS.keys() - {"local"}),
+        ("lambdas", {"feed"}),
+        ("local_aws", {"local"}),
+    ],
+    ids=["library", "service", "local stack"],
 )
 def test_the_extras_bring_everything_that_is_imported(package: str, extras: set[str]) -> None:
     source = ROOT / "src"
@@ -128,7 +135,7 @@ def test_the_extras_bring_everything_that_is_imported(package: str, extras: set[
             path.read_text(encoding="utf-8"), ".".join(path.relative_to(source).parts[:-1])
         )
     }
-    own = {"lambda_streaming", "local_aws"}
+    own = {"lambda_streaming", "lambdas", "local_aws"}
     foreign = imported - sys.stdlib_module_names - own - OF_THE_MANAGED_RUNTIME
     distributions = installed.packages_distributions()
     brought = brought_by(extras)

@@ -15,7 +15,8 @@ import pytest
 from lambdas.sse_streaming.aws.clients import Lazy
 from local_aws.data.clients import local_client
 from local_aws.data.engines import find_dynoxide
-from local_aws.sentiment.tables import TableNames, create_tables
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.feed.tables import TableNames, create_tables
 from local_aws.settings import Settings
 from tests.absence import missing
 from tests.fakes.dynamodb import (
@@ -76,7 +77,12 @@ def _clients(dynamodb_engine: RunningEngine) -> Iterator[tuple[Lazy[Any], Any]]:
 def database(dynamodb_engine: RunningEngine, _clients: tuple[Lazy[Any], Any]) -> Database:
     """Tables of this test alone."""
     number = next(_numbers)
-    names = TableNames(f"items-{number}", f"connections-{number}", f"configurations-{number}")
+    names = TableNames(
+        f"items-{number}",
+        f"connections-{number}",
+        f"configurations-{number}",
+        items_index=SENTIMENT.index,
+    )
     of_function, admin = _clients
-    create_tables(admin, names)
+    create_tables(admin, names, SENTIMENT)
     return Database(names, of_function, admin, dynamodb_engine)

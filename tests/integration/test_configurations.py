@@ -6,18 +6,24 @@ from typing import Any
 
 import pytest
 
+from lambda_streaming.requests import BadRequest
 from lambdas.sse_streaming.aws.errors import AwsRefused
-from lambdas.sse_streaming.configurations import DynamoConfigurations
-from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter
-from lambdas.sse_streaming.http.answers import RequestError
+from lambdas.sse_streaming.configurations import Configuration, DynamoConfigurations
+from lambdas.sse_streaming.feeds.request import StreamFilter, read_filter
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from tests.fakes.dynamodb import Database, counted_requests
+from tests.fakes.feeds import sentiments
 
 ALICE = "arn:aws:iam::123456789012:user/alice"
 
 
 @pytest.fixture
 def configurations(database: Database) -> DynamoConfigurations:
-    return DynamoConfigurations(database.function_client, database.names.configurations)
+    return DynamoConfigurations(database.function_client, database.names.configurations, SENTIMENT)
+
+
+def filter_of(found: Configuration) -> StreamFilter:
+    return read_filter(SENTIMENT, found.given)
 
 
 def save(database: Database, config_id: str, **attributes: Any) -> None:
@@ -47,7 +53,7 @@ def test_a_saved_filter_is_found_with_its_owner(
 
     assert found is not None
     assert found.owner == ALICE
-    assert found.filter() == StreamFilter(("negative", "positive"), frozenset({"AAPL", "MSFT"}))
+    assert filter_of(found) == sentiments(("negative", "positive"), {"AAPL", "MSFT"})
     assert [request.operation for request in requests] == ["GetItem"]
 
 
@@ -61,7 +67,7 @@ def test_no_sentiment_or_ticker_means_any(
 
     found = configurations.find("all")
     assert found is not None
-    assert found.filter() == StreamFilter(SENTIMENTS, frozenset())
+    assert filter_of(found) == sentiments()
 
 
 def test_string_sets_serve_as_lists(
@@ -72,7 +78,7 @@ def test_string_sets_serve_as_lists(
     found = configurations.find("sets")
 
     assert found is not None
-    assert found.filter().tickers == {"AAPL", "MSFT"}
+    assert filter_of(found) == sentiments(tickers={"AAPL", "MSFT"})
 
 
 def test_an_unknown_one_is_none(configurations: DynamoConfigurations) -> None:
@@ -116,8 +122,8 @@ def test_a_filter_saved_wrong_says_what_is_wrong(
 
     found = configurations.find("bad")  # whose it is can be told all the same
     assert found is not None
-    with pytest.raises(RequestError, match=name.rstrip("s")):
-        found.filter()
+    with pytest.raises(BadRequest, match=name.rstrip("s")):
+        filter_of(found)
 
 
 @pytest.mark.parametrize("value", [{"L": [{"S": ""}]}, {"L": [{"N": "5"}]}, {"S": ""}, {"M": {}}])
@@ -129,8 +135,8 @@ def test_a_filter_saved_as_nothing_sensible_does_not_mean_everything(
     found = configurations.find("odd")
 
     assert found is not None
-    with pytest.raises(RequestError, match="ticker"):
-        found.filter()
+    with pytest.raises(BadRequest, match="ticker"):
+        filter_of(found)
 
 
 def test_a_single_string_is_a_list_of_one_not_everything(
@@ -141,9 +147,9 @@ def test_a_single_string_is_a_list_of_one_not_everything(
     found = configurations.find("single")
 
     assert found is not None
-    assert found.filter().sentiments == ("positive",)
+    assert filter_of(found) == sentiments(("positive",))
 
 
 def test_a_missing_table_is_a_permanent_fault(database: Database) -> None:
     with pytest.raises(AwsRefused, match="ResourceNotFoundException"):
-        DynamoConfigurations(database.function_client, "no-such-table").find("mine")
+        DynamoConfigurations(database.function_client, "no-such-table", SENTIMENT).find("mine")

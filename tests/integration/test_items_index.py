@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from lambdas.sse_streaming.aws.errors import AwsRefused
-from lambdas.sse_streaming.feed.feed import Feed
-from lambdas.sse_streaming.feed.items import DynamoItemsIndex, Item, StartKey
-from lambdas.sse_streaming.feed.reader import FeedReader
-from lambdas.sse_streaming.feed.request import StreamFilter
+from lambdas.sse_streaming.feeds.feed import Feed
+from lambdas.sse_streaming.feeds.items import DynamoItemsIndex, Item, StartKey
+from lambdas.sse_streaming.feeds.reader import FeedReader
+from lambdas.sse_streaming.feeds.request import StreamFilter
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from tests.fakes.dynamodb import Database, counted_requests
+from tests.fakes.feeds import sentiments
 
 START = 1_795_000_000_000
 FOREVER = START + 10**9
@@ -20,7 +22,7 @@ FOREVER = START + 10**9
 @pytest.fixture
 def index(database: Database) -> DynamoItemsIndex:
     return DynamoItemsIndex(
-        database.function_client, database.names.items, database.names.items_index
+        database.function_client, database.names.items, database.names.items_index, SENTIMENT
     )
 
 
@@ -82,6 +84,7 @@ def test_a_page_that_stops_says_at_which_time(database: Database, index: DynamoI
 
     assert page.next_key is not None
     assert page.next_key["published_at"] == {"N": str(START + 2)}
+    assert page.stopped_at_ms == START + 2
 
 
 def test_both_bounds_are_inclusive(database: Database, index: DynamoItemsIndex) -> None:
@@ -122,7 +125,6 @@ def test_every_type_of_attribute_comes_through(database: Database, index: Dynamo
 
     (item,) = read_all(index, 10)
 
-    assert item.ticker == "AAPL"
     assert {name: item.attributes[name] for name in more} == more
 
 
@@ -136,7 +138,9 @@ def test_a_page_is_one_request(database: Database, index: DynamoItemsIndex) -> N
 
 
 def test_a_missing_index_is_a_permanent_fault(database: Database) -> None:
-    index = DynamoItemsIndex(database.function_client, database.names.items, "no-such-index")
+    index = DynamoItemsIndex(
+        database.function_client, database.names.items, "no-such-index", SENTIMENT
+    )
 
     with pytest.raises(AwsRefused):
         index.page("positive", START, FOREVER, limit=1)
@@ -149,7 +153,7 @@ def test_a_backfill_is_the_newest_of_all_sentiments(
     publish(database, 1, 3, 5)
     publish(database, 2, 4, 6, sentiment="negative", prefix="n")
 
-    newest = FeedReader(index).newest(StreamFilter(), FOREVER, count)
+    newest = FeedReader(index).newest(sentiments(), FOREVER, count)
 
     assert [item.published_at_ms - START for item in newest] == [1, 2, 3, 4, 5, 6][-count:]
 
@@ -159,7 +163,7 @@ def test_a_backfill_with_tickers_looks_past_what_does_not_match(
 ) -> None:
     publish(database, 1, 2, ticker={"S": "AAPL"}, prefix="a")
     publish(database, *range(10, 20), ticker={"S": "MSFT"}, prefix="m")
-    wanted = StreamFilter(("positive",), frozenset({"AAPL"}))
+    wanted = sentiments(("positive",), {"AAPL"})
 
     newest = FeedReader(index).newest(wanted, FOREVER, 2)
 
@@ -169,10 +173,10 @@ def test_a_backfill_with_tickers_looks_past_what_does_not_match(
 def test_a_feed_over_real_pages_sends_all_once_and_in_order(
     database: Database, index: DynamoItemsIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.sse_streaming.feed.reader.PAGE_ITEMS", 3)
+    monkeypatch.setattr("lambdas.sse_streaming.feeds.reader.PAGE_ITEMS", 3)
     publish(database, *(number // 3 for number in range(12)))
     publish(database, *range(8), sentiment="neutral", prefix="n")
-    feed = Feed(StreamFilter(), overlap_ms=10_000, settled_ms=START)
+    feed = Feed(sentiments(), overlap_ms=10_000, settled_ms=START)
     reader = FeedReader(index)
 
     sent: list[tuple[int, str]] = []

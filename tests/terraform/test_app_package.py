@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from local_aws.feed.sentiment import function
 from tests.fakes.asgi import get
 from tests.fakes.managed_runtime import managed_function
 from tests.fakes.runtime_api import Exchange
 from tests.terraform.terraform_cli import ROOT
 from tests.unit.tools.app_package.test_files import folder_of
-from tools import zip_rules
+from tools import zip_manifest, zip_rules
 from tools.app_package.build import AppPackage, Order, build
 from tools.app_package.errors import AppError, RequirementError
 from tools.app_package.report import describe
@@ -23,6 +25,11 @@ from tools.package_zip import DEFAULT_PYTHON as PYTHON
 
 pytestmark = [pytest.mark.ci, pytest.mark.timeout(240)]
 
+FEED_APP = """
+from lambdas.sse_streaming import FeedSchema, QueryParameter, feed
+
+handler = feed(FeedSchema("job", "tenant", QueryParameter("tenant"), "time", "job_id"))
+"""
 FASTAPI_APP = """
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -30,7 +37,7 @@ from fastapi.responses import StreamingResponse
 app = FastAPI()
 
 
-@app.get("/")
+@app.get("/health")
 async def words() -> StreamingResponse:
     async def blocks():
         for word in ("one", "two", "three"):
@@ -58,7 +65,7 @@ def ordered(folder: Path, app: str, *extras: str, architecture: str | None = Non
     return Order(app, folder, Target(PYTHON, architecture, platforms), extras)
 
 
-def answer_of(built: AppPackage, runtime: Path, place: Path) -> Exchange:
+def answer_of(built: AppPackage, runtime: Path, place: Path, **configured: str) -> Exchange:
     """What the function answers that is made of the zip and configured as its manifest says."""
     with zipfile.ZipFile(built.package.path) as archive:
         archive.extractall(place)
@@ -68,12 +75,13 @@ def answer_of(built: AppPackage, runtime: Path, place: Path) -> Exchange:
         "AWS_LAMBDA_FUNCTION_NAME": "shop",
         "LAMBDA_TASK_ROOT": str(place),
         **manifest["environment"],
+        **configured,
     }
     handler = manifest["handler"]
-    with managed_function(place, handler, environ, python=runtime) as function:
-        function.api.add(get())
-        function.api.wait_until(lambda: len(function.api.polls()) == 2, 40)
-        (answer,) = function.api.answers()
+    with managed_function(place, handler, environ, python=runtime) as started:
+        started.api.add(get("/health"))
+        started.api.wait_until(lambda: len(started.api.polls()) == 2, 40)
+        (answer,) = started.api.answers()
     return answer
 
 
@@ -117,10 +125,26 @@ def test_a_function_streams_from_a_zip_of_the_library_and_itself(
     assert [data for _, data in answer.chunks[2:]] == [b"one", b"two"]
     names = zipfile.ZipFile(built.package.path).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
-        *("lambda_streaming", "main.py", "words.py", "__pycache__")
+        *("lambda_streaming", "main.py", "words.py", "__pycache__", zip_manifest.NAME)
     }
     again = build(ordered(folder, "main:handler"), tmp_path / "again.zip")
     assert again.package.path.read_bytes() == built.package.path.read_bytes()
+
+
+def test_a_feed_is_packed_with_the_service_and_its_table_is_told(
+    tmp_path: Path, interpreter: str, runtime: Path
+) -> None:
+    """The only import of an app that is tried: the declaration is a value that its code makes."""
+    folder = folder_of(tmp_path / "jobs", **{"main.py": FEED_APP})
+    order = replace(ordered(folder, "main:handler"), bytecode=False)
+    built = build(order, tmp_path / "jobs.zip")
+
+    feed = json.loads(built.manifest.read_text(encoding="utf-8"))["feed"]
+    assert (feed["event"], feed["partition"], feed["index"]) == ("job", "tenant", "by_tenant")
+    assert '"feed" in jobs.json' in describe(built)
+    answer = answer_of(built, runtime, tmp_path / "task", **function.ENVIRONMENT)
+    assert answer.prelude["statusCode"] == 200
+    assert json.loads(answer.chunks[2][1])["status"] == "healthy"
 
 
 def test_the_librarys_requirements_and_the_apps_are_told_apart(

@@ -14,8 +14,9 @@ from local_aws.data.clients import local_client
 from local_aws.data.engines import dynoxide, find_dynoxide, moto
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.index_lag import IndexLag
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.feed.tables import TableNames, create_tables
 from local_aws.processes import ProcessGuard
-from local_aws.sentiment.tables import TableNames, create_tables
 from local_aws.settings import Settings
 
 
@@ -50,11 +51,13 @@ async def local_dynamodb() -> AsyncIterator[LocalDynamoDb]:
     binary = find_dynoxide(Settings.from_environ(os.environ))
     engine = moto(guard) if binary is None else dynoxide(binary, guard)
     await engine.start()
-    names = TableNames()
-    proxy = FaultProxy(index_lag=IndexLag(names.key_names, seconds=0, monotonic=time.monotonic))
+    names = TableNames.from_environ({}, SENTIMENT)
+    proxy = FaultProxy(
+        index_lag=IndexLag(names.keys(SENTIMENT), seconds=0, monotonic=time.monotonic)
+    )
     await proxy.start(engine.url)
     direct = await asyncio.to_thread(local_client, "dynamodb", engine.url)
-    await asyncio.to_thread(create_tables, direct, names)
+    await asyncio.to_thread(create_tables, direct, names, SENTIMENT)
     through_proxy = local_client("dynamodb", proxy.url, tries=1)
     try:
         yield LocalDynamoDb(proxy, direct, through_proxy, binary is not None)

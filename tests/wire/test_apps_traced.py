@@ -107,6 +107,14 @@ def test_an_exception_is_a_500_and_a_fault_with_its_cause(fastapi: TracedApp) ->
     )
 
 
+def test_a_trace_that_the_client_chose_says_so(fastapi: TracedApp) -> None:
+    fastapi.ask(url_event("/words"))
+    assert "trace_from_client" not in attributes(fastapi.spans()["asgi_request"])
+
+    fastapi.ask(url_event("/words", **{"x-amzn-trace-id": "Sampled=1"}))
+    assert attributes(fastapi.spans()["asgi_request"])["trace_from_client"] is True
+
+
 def test_an_unsampled_request_is_answered_alike_and_recorded_nowhere(fastapi: TracedApp) -> None:
     header = trace_header(0xDEAD, sampled=0)
     answer = fastapi.ask(url_event("/words"), trace=header)
@@ -149,7 +157,8 @@ def test_an_event_that_is_no_request_is_handled_in_the_handler_phase(fastapi: Tr
 
 def test_a_function_of_twenty_lines_streams_and_is_one_trace() -> None:
     with running("plain_function") as function:
-        answer = function.ask(url_event("/", "POST", '{"prompt": "one two"}'))
+        clients = {"x-amzn-trace-id": "Sampled=1"}
+        answer = function.ask(url_event("/", "POST", '{"prompt": "one two"}', **clients))
 
         assert [data for _, data in answer.chunks[2:]] == [
             b": open\n",
@@ -158,6 +167,7 @@ def test_a_function_of_twenty_lines_streams_and_is_one_trace() -> None:
         ]
         spans = function.spans()
         assert set(spans) == {"response_stream", "model_call"}
+        assert attributes(spans["response_stream"])["trace_from_client"] is True
         handler = function.handler_phase()
         wait_until(lambda: len(function.subsegments()) == 2, "both arrive", seconds=5)
         check = function.subsegments()["## plain_function.check"]

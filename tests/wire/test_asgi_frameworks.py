@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import anyio
 from fastapi import FastAPI, Header, HTTPException
 from fastapi import Request as FastAPIRequest
+from sse_starlette.sse import EventSourceResponse
 
 from lambda_streaming.bridge.adapter import AsgiAdapter, Limits
 from lambda_streaming.bridge.lifespan import Lifespan
@@ -131,6 +132,24 @@ async def test_what_can_start_only_once_serves_every_invocation() -> None:
             await until_idle(api, 6)
         assert [one.payload for one in api.answers()] == [b'"unset"'] * 5, "as under uvicorn"
     await served.shut_down()
+
+
+async def test_a_head_request_to_sse_starlettes_stream_never_starts_it() -> None:
+    """https://github.com/sysid/sse-starlette/issues/218"""
+    started = False
+
+    async def events() -> AsyncIterator[str]:
+        nonlocal started
+        started = True
+        await asyncio.sleep(60)
+        yield "never"
+
+    (answer,) = await answers(EventSourceResponse(events()), get(method="HEAD"))
+
+    assert answer.prelude["statusCode"] == 200
+    assert answer.prelude["headers"]["content-type"].startswith("text/event-stream")
+    assert answer.complete
+    assert not started
 
 
 async def _set(done: anyio.Event) -> None:

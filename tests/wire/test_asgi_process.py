@@ -54,6 +54,7 @@ def said_after_sigterm(app: str, at: str, *, answers: bool = False) -> list[str]
         ("deaf", "streaming", ["cancelled"]),
         ("waiting", "handling", ["cancelled"]),
         ("background", "working", ["cancelled"]),
+        ("event_source", "streaming", ["cancelled"]),
         ("hello", "startup", []),
     ],
 )

@@ -14,12 +14,15 @@ import uvicorn
 
 from local_aws.__main__ import main
 from local_aws.console.app import PAGE, create_console
+from local_aws.console.door_requests import DoorRequests
 from local_aws.console.fault_switches import FaultSwitches
 from local_aws.data.clients import STACK_ITSELF
 from local_aws.data.fault_proxy import FaultProxy
 from local_aws.data.faults import THROTTLE, ProxiedRequest
 from local_aws.data.index_lag import IndexLag
-from local_aws.sentiment.items import NotWrittenError, complete_item
+from local_aws.feed.items import NotWrittenError
+from local_aws.feed.sentiment.items import SENTIMENT_ITEMS
+from local_aws.lambda_side.doors.request_log import RequestLog
 from local_aws.traces.receivers.otlp_behaviour import REFUSED
 from local_aws.traces.receivers.otlp_collector import OtlpCollector
 from local_aws.traces.store import TraceStore
@@ -40,7 +43,7 @@ class MemoryItems:
     async def put(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.is_out:
             raise NotWrittenError("nobody answers")
-        whole = complete_item(item, now_ms=NOW_MS)
+        whole = SENTIMENT_ITEMS.complete(item, now_ms=NOW_MS)
         self.written.append(whole)
         return whole
 
@@ -93,6 +96,7 @@ async def console(
         items,
         OneStream(),
         FaultSwitches(proxy, collector),
+        DoorRequests(RequestLog(), {}),
         function_url=FUNCTION_URL,
         details={"engine": "dynoxide"},
     )
@@ -133,6 +137,8 @@ async def test_the_page_may_reach_only_itself_and_the_stream(console: httpx.Asyn
 
 async def test_info_tells_the_page_where_the_stream_is(console: httpx.AsyncClient) -> None:
     info = (await console.get("/api/info")).json()
+    doors = [door["label"] for door in info.pop("form")["doors"]]
+    assert doors == ["Function URL", "REST API, /prod", "REST API, /buffered", "HTTP API", "ALB"]
     assert info == {"function_url": FUNCTION_URL, "engine": "dynoxide"}
 
 

@@ -12,10 +12,12 @@ import pytest_asyncio
 
 from local_aws.background import BackgroundStack
 from local_aws.console.app import create_console
+from local_aws.console.door_requests import DoorRequests
 from local_aws.console.fault_switches import FaultSwitches
 from local_aws.console.server import ConsoleServer
 from local_aws.data.engines import find_dynoxide, moto
 from local_aws.data.fault_proxy import FaultProxy
+from local_aws.lambda_side.doors.request_log import RequestLog
 from local_aws.processes import ProcessGuard
 from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import Settings
@@ -41,6 +43,7 @@ async def console(items: MemoryItems) -> AsyncIterator[httpx.AsyncClient]:
         items,
         OneStream(),
         FaultSwitches(FaultProxy(), OtlpCollector(traces)),
+        DoorRequests(RequestLog(), {}),
         function_url="http://127.0.0.1:1",
         more_hosts=["Box.example:9000"],
     )

@@ -101,7 +101,7 @@ def test_run_takes_an_app_where_it_stands_and_starts_no_engine(project: Path) ->
         for refused in ("publish", "drain"):
             done = command.command(refused, "-" if refused == "publish" else "")
             assert done.returncode == 1
-            assert "it runs another app" in done.stderr
+            assert "it serves no feed" in done.stderr
         wait_until(lambda: "response_stream" in command.command("trace").stdout, "the spans arrive")
     finally:
         command.close()

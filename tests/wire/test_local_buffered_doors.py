@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from local_aws.lambda_side.doors.door_server import DoorServer
+from local_aws.lambda_side.doors.request_log import RequestLog
 from local_aws.lambda_side.http_api.server import HttpApi
 from local_aws.servers.http_connection import bound_socket
 from local_aws.settings import DoorName
@@ -123,7 +124,7 @@ async def test_an_http_api_waits_for_30_seconds(running: LocalLambda) -> None:
     api = HttpApi(running.service.invoker, say=running.said.append)
     assert api.answer_seconds == 30.0
     impatient = HttpApi(running.service.invoker, say=running.said.append, answer_seconds=0.2)
-    server = DoorServer(impatient)
+    server = DoorServer(impatient, name="http_api", log=RequestLog())
     await server.start(bound_socket(0))
     try:
         async with httpx.AsyncClient(trust_env=False) as http:

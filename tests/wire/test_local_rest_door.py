@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from local_aws.lambda_side.doors.door_server import DoorServer
+from local_aws.lambda_side.doors.request_log import RequestLog
 from local_aws.lambda_side.invocation import Outcome
 from local_aws.lambda_side.rest_api.server import RestApi
 from local_aws.servers.http_connection import bound_socket
@@ -54,7 +55,7 @@ async def impatient(running: LocalLambda) -> AsyncIterator[httpx.AsyncClient]:
         idle_seconds=0.3,
         answer_seconds=0.3,
     )
-    server = DoorServer(door)
+    server = DoorServer(door, name="rest_api", log=RequestLog())
     await server.start(bound_socket(0))
     base = f"http://127.0.0.1:{server.port}"
     try:

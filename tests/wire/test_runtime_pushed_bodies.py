@@ -51,6 +51,23 @@ async def test_each_write_is_a_chunk_that_is_sent_when_it_returns() -> None:
     assert finished.outcomes == [StreamOutcome.COMPLETED]
 
 
+async def test_the_opening_of_a_body_is_sent_before_the_body_is_called() -> None:
+
+    async def body(write: Write) -> None:
+        await until(api, lambda: any(one.body.endswith(b"first") for one in api.answers()))
+
+    def handler(event: bytes, context: LambdaContext) -> Result:
+        return StreamingResponse(body, opening=b"first")
+
+    with FakeRuntimeApi() as api:
+        api.add(Event())
+        async with serving(api, handler):
+            await until_idle(api, 2)
+        (answer,) = api.answers()
+        assert answer.payload == b"first"
+        assert answer.complete
+
+
 async def test_work_goes_on_after_the_end_with_the_client_already_served() -> None:
     go_on = asyncio.Event()
     done: list[str] = []

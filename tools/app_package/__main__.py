@@ -8,11 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_aws.app.names import function_name
 from tools import zip_rules
-from tools.app_package.build import Order, build
+from tools.app_package.build import Order, build, zip_name
 from tools.app_package.errors import PackagingError
-from tools.app_package.handler import module_of
 from tools.app_package.report import describe, is_too_large
 from tools.app_package.requirements import Target, chosen_extras, extras_of
 from tools.interpreters import InterpreterNotFoundError
@@ -42,10 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     try:
         extras = chosen_extras(given.extras, extras_of(ROOT / "pyproject.toml"))
-        named = (
-            given.folder.resolve().name if given.folder else module_of(given.app).rpartition(".")[0]
-        )
-        name = f"{function_name(named)}-py{given.python}-{given.architecture}.zip"
+        name = zip_name(given.app, given.folder, given.python, given.architecture)
         order = Order(
             app=given.app,
             folder=given.folder,

@@ -11,23 +11,25 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 
 from lambda_streaming.version import __version__
-from tools import cold_start_modules, zip_rules
+from local_aws.app.names import function_name
+from tools import cold_start_modules, zip_manifest, zip_rules
 from tools.app_package.errors import AppError, RequirementError
+from tools.app_package.feeds import FEED_EXTRA, declaration, imports_in, uses_service
 from tools.app_package.files import AppFiles, Reason, app_files
 from tools.app_package.handler import HandlerSetting, handler_setting, module_of
 from tools.app_package.requirements import Target, install, library_wheel, requirements_of
+from tools.elf import architecture_of
 from tools.interpreters import InterpreterNotFoundError, bare_environment, interpreter_for
 from tools.package_zip import ROOT, Package, files_under, write_zip
 
 OWN_PART = "(the app's own files)"
-_LOCAL_STACK = "local_aws"
-_ELF_MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # e_machine in the ELF header
+_LOCAL_STACK, _SERVICE = "local_aws", "lambdas/sse_streaming"
 _COMPILED = frozenset({".so", ".pyd", ".dylib"})
 
 
@@ -60,6 +62,12 @@ class AppPackage:
     markers_read_by: str | None
 
 
+def zip_name(app: str, folder: Path | None, python: str, architecture: str) -> str:
+    """What `make package` calls an app's zip. Raises AppError."""
+    named = folder.resolve().name if folder else module_of(app).rpartition(".")[0]
+    return f"{function_name(named)}-py{python}-{architecture}.zip"
+
+
 def build(order: Order, output: Path) -> AppPackage:
     """Build the zip at `output`, and its manifest with the suffix .json.
 
@@ -68,6 +76,9 @@ def build(order: Order, output: Path) -> AppPackage:
     files, home = _files_of(order)
     setting = handler_setting(order.app, files)
     requirements = requirements_of(home)
+    with_service = uses_service(files)
+    # Each once: it may have been asked for.
+    extras = tuple(dict.fromkeys((*order.extras, *([FEED_EXTRA] if with_service else []))))
     interpreter, markers_read_by = _interpreter(order)
     with tempfile.TemporaryDirectory(prefix="package-app-") as scratch:
         tree, installed = Path(scratch, "tree"), Path(scratch, "installed")
@@ -75,7 +86,7 @@ def build(order: Order, output: Path) -> AppPackage:
         install(
             requirements,
             wheel,
-            order.extras,
+            extras,
             order.target,
             into=installed,
             interpreter=interpreter,
@@ -84,10 +95,12 @@ def build(order: Order, output: Path) -> AppPackage:
             f"{found.name}=={found.version}" for found in distributions(path=[str(installed)])
         )
         for path in files_under(installed):
-            if dependency_belongs(path):
+            if dependency_belongs(path) and (with_service or not path.is_relative_to(_SERVICE)):
                 place(installed / path, tree / path)
+        zip_manifest.place(tree, order.target.python, order.target.architecture)
         _place_app(files, tree)
         _check_machines(tree, order.target.architecture)
+        feed = declaration(order.app, tree, interpreter) if setting.is_feed else None
         if order.bytecode:
             _add_bytecode(tree, interpreter, files, order.target.python)
         own = {*files.kept, *(bytecode_path(path, order.target.python) for path in files.kept)}
@@ -100,7 +113,10 @@ def build(order: Order, output: Path) -> AppPackage:
             unzipped_parts[part_of(path)] += (tree / path).stat().st_size
         package = write_zip(tree, output, part_of=part_of)
     manifest = output.with_suffix(".json")
-    manifest.write_text(_manifest(order, setting, package, versions), encoding="utf-8")
+    document = _manifest(order, setting, package, extras, versions)
+    if feed is not None:
+        document["feed"] = feed
+    manifest.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return AppPackage(
         package=package,
         manifest=manifest,
@@ -143,20 +159,12 @@ def imports_left_out(files: AppFiles) -> list[tuple[PurePosixPath, str]]:
         name.removesuffix("/").removesuffix(".py").replace("/", ".")
         for name in files.left_out.get(Reason.TESTS, ())
     ]
-    found = []
-    for module, path in files.modules.items():
-        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        try:
-            source = (files.folder / path).read_text("utf-8")
-            imported = set(cold_start_modules.imports_of(source, package))
-        except (SyntaxError, ValueError):  # code for a newer Python than this
-            continue
-        found += [
-            (path, name)
-            for name in gone
-            if any(f"{one}.".startswith(f"{name}.") for one in imported)
-        ]
-    return found
+    return [
+        (path, name)
+        for path, imported in imports_in(files)
+        for name in gone
+        if any(f"{one}.".startswith(f"{name}.") for one in imported)
+    ]
 
 
 def _files_of(order: Order) -> tuple[AppFiles, Path]:
@@ -196,15 +204,11 @@ def _check_machines(tree: Path, architecture: str) -> None:
     """What pip builds from a folder or a repository, and what the app brings itself, may be for the
     computer that builds."""
     for path in sorted(files_under(tree), key=str):
-        if path.suffix in _COMPILED:
-            with (tree / path).open("rb") as content:
-                header = content.read(20)
-            machine = int.from_bytes(header[18:20], "little")
-            if header[:4] != b"\x7fELF" or machine != _ELF_MACHINES[architecture]:
-                raise RequirementError(
-                    f"{path} is not compiled for {architecture} Linux: take a wheel that is, or the"
-                    " ARCH that it is for"
-                )
+        if path.suffix in _COMPILED and architecture_of(tree / path) != architecture:
+            raise RequirementError(
+                f"{path} is not compiled for {architecture} Linux: take a wheel that is, or the"
+                " ARCH that it is for"
+            )
 
 
 def _add_bytecode(tree: Path, interpreter: str, files: AppFiles, python: str) -> None:
@@ -232,20 +236,22 @@ def _compile(interpreter: str, task: str, tree: Path, names: Sequence[str]) -> s
 
 
 def _manifest(
-    order: Order, setting: HandlerSetting, package: Package, versions: Sequence[str]
-) -> str:
+    order: Order,
+    setting: HandlerSetting,
+    package: Package,
+    extras: Sequence[str],
+    versions: Sequence[str],
+) -> dict[str, object]:
     """What a deployment has to know, in the words of Lambda's API."""
-    document: Mapping[str, object] = {
+    digest = hashlib.sha256(package.path.read_bytes()).digest()
+    return {
         "package": package.path.name,
         "handler": setting.handler,
         "runtime": f"python{order.target.python}",
         "architecture": order.target.architecture,
         "environment": dict(setting.environment),
-        "code_sha256": base64.b64encode(
-            hashlib.sha256(package.path.read_bytes()).digest()
-        ).decode(),
+        "code_sha256": base64.b64encode(digest).decode(),
         "lambda_streaming": __version__,
-        "extras": list(order.extras),
+        "extras": list(extras),
         "packages": list(versions),
     }
-    return json.dumps(document, indent=2) + "\n"

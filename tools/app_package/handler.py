@@ -19,6 +19,7 @@ from tools.app_package.errors import AppError
 from tools.app_package.files import AppFiles
 
 LIBRARY = "lambda_streaming"
+SERVICE = "lambdas.sse_streaming"
 ENTRYPOINT = f"{LIBRARY}.entrypoint"
 
 _NAME = re.compile(
@@ -34,6 +35,8 @@ class Value(enum.Enum):
 
     HANDLER = enum.auto()
     """Made by this library."""
+    FEED = enum.auto()
+    """The service, on a table of the app's."""
     ASGI = enum.auto()
     WSGI = enum.auto()
     MANGUM = enum.auto()
@@ -45,13 +48,14 @@ class HandlerSetting:
     """What the function is configured with, so that it serves the app.
 
     Where `is_buffered`, the handler is a function of (event, context), which Lambda's own runtime
-    runs. What `is_guessed` only an import could tell.
+    runs. What `is_guessed` only an import could tell. A feed (`is_feed`) declares its table.
     """
 
     handler: str
     environment: Mapping[str, str] = field(default_factory=dict)
     is_buffered: bool = False
     is_guessed: bool = False
+    is_feed: bool = False
 
 
 def module_of(app: str) -> str:
@@ -89,7 +93,11 @@ def handler_setting(app: str, files: AppFiles) -> HandlerSetting:
                 f"APP={app} is Mangum's, which buffers every answer. Write in {module}:"
                 f" {attribute} = asgi(…) with the app that Mangum was given, or give that as APP"
             )
-    return HandlerSetting(f"{module}.{attribute}", is_guessed=found is not Value.HANDLER)
+    return HandlerSetting(
+        f"{module}.{attribute}",
+        is_guessed=found not in (Value.HANDLER, Value.FEED),
+        is_feed=found is Value.FEED,
+    )
 
 
 def _parsed(app: str) -> re.Match[str]:
@@ -223,12 +231,15 @@ def _made_by(called: ast.expr, names: Mapping[str, ast.AST]) -> Value:
         root = root.value
     match names.get(root.id) if isinstance(root, ast.Name) else None:
         case ast.ImportFrom(level=0, module=str(module)):
-            package = module.partition(".")[0]
+            pass
         case ast.Import(names=[ast.alias(name=module)]):
-            package = module.partition(".")[0]
+            pass
         case _:
             # The app's own factory makes a handler only where it knows this library.
             return Value.UNKNOWN if _imports_library(names) else Value.ASGI
+    package = module.partition(".")[0]
+    if _is_of_the_service(module):
+        return Value.FEED
     if package == LIBRARY:
         return Value.HANDLER
     if package == "mangum":
@@ -241,9 +252,16 @@ def _made_by(called: ast.expr, names: Mapping[str, ast.AST]) -> Value:
 def _imports_library(names: Mapping[str, ast.AST]) -> bool:
     for statement in names.values():
         match statement:
-            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] == LIBRARY:
-                return True
+            case ast.ImportFrom(module=str(module)):
+                modules = [module]
             case ast.Import(names=aliases):
-                if any(alias.name.partition(".")[0] == LIBRARY for alias in aliases):
-                    return True
+                modules = [alias.name for alias in aliases]
+            case _:
+                continue
+        if any(_is_of_the_service(each) or each.partition(".")[0] == LIBRARY for each in modules):
+            return True
     return False
+
+
+def _is_of_the_service(module: str) -> bool:
+    return f"{module}.".startswith(f"{SERVICE}.")

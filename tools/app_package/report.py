@@ -93,6 +93,8 @@ def _configuration(built: AppPackage) -> Iterator[str]:
         )
         return
     yield "    Function URL  invoke mode RESPONSE_STREAM"
+    if setting.is_feed:
+        yield f'    feed          its table and index: "feed" in {built.manifest.name}'
     if setting.is_guessed:
         module, _, attribute = setting.handler.rpartition(".")
         yield (

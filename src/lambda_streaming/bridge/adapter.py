@@ -99,8 +99,10 @@ class AsgiAdapter:
         if whole_body is not None and len(whole_body) <= _LARGE_BODY_BYTES:
             return _whole(whole_body, head, call)
         body: PushedBody = call.deliver_whole
+        opening = b""
         if whole_body is None:
             body = partial(call.deliver, self._stream_bound(head))
+            opening = cycle.take_opening()
         return StreamingResponse(
             body,
             head.status,
@@ -110,6 +112,7 @@ class AsgiAdapter:
             self._limits.stall_seconds,
             call.last_moment,
             route=call.route,
+            opening=opening,
         )
 
     async def buffer(

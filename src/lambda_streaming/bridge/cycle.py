@@ -1,9 +1,9 @@
 """`receive` and `send` of one request (https://asgi.readthedocs.io/en/latest/specs/www.html).
 
 `http.response.start` is held until the first message of the body, so that what fails in between is
-still a 500, but for 250 ms at most: an app that waits for its first token has its headers out. Each
-message of the body is one write, made in the task that sends it, which goes on when the socket has
-taken it. There is no buffer.
+still a 500, but for 250 ms at most: an app that waits for its first token has its headers out. The
+first message of the body is one write with the head; each that follows is one of its own, made in
+the task that sends it, which goes on when the socket has taken it. There is no buffer.
 
 Nobody tells Lambda that a client left. `http.disconnect` and the OSError of `send` come when the
 end is known here: the socket is lost or stalls, the deadline is near, SIGTERM came.
@@ -22,6 +22,8 @@ from lambda_streaming.runtime.errors import ConnectionLostError
 from lambda_streaming.runtime.framing import check_head
 
 HOLD_HEAD_SECONDS = 0.25
+_MAX_OPENING_BYTES = 64 * 1024
+"""A larger block could fill the socket, and is watched like every other."""
 
 _BODILESS = frozenset({204, 304})
 
@@ -99,6 +101,8 @@ class Cycle:
         self.head: Head | None = None
         self.is_head_due = False
         """The answer is to begin."""
+        self._opening = b""
+        self._opening_is_taken = False
         self.whole_body: bytes | None = None
         """All of it, where it is known before a byte of it was sent."""
         self.is_complete = False
@@ -128,11 +132,7 @@ class Cycle:
             body = _copied(body)
         try:
             await write(body)
-            if body:
-                self.body_bytes += len(body)
-                self.chunks += 1
-                if self.chunks == 1 and self._collector is None and self.end_reason is None:
-                    told("first_byte", self._observer.first_byte)
+            self._count(body)
             if not message.get("more_body", False):
                 if self.end_reason is not None:
                     raise ClientDisconnected(self.end_reason)
@@ -169,11 +169,25 @@ class Cycle:
         if self.is_bodiless or not (has_more or self.is_head_due):
             await self._send_whole(b"" if self.is_bodiless else message.get("body", b""), has_more)
             return
+        is_first = not self.is_head_due
+        if is_first:
+            self._opening = _opening(message.get("body", b""))
         self._release_head()
         if self._write is None:
             await self._may_send.wait()
+        if is_first and self._opening_is_taken and self.end_reason is None:
+            self._count(self._opening)  # the head's write has sent it
+            self._opening = b""
+            return
         # Streamed, or over meanwhile.
         await self.send(message)
+
+    def _count(self, block: bytes) -> None:
+        if block:
+            self.body_bytes += len(block)
+            self.chunks += 1
+            if self.chunks == 1 and self._collector is None and self.end_reason is None:
+                told("first_byte", self._observer.first_byte)
 
     async def _send_whole(self, body: bytes | bytearray | memoryview, has_more: bool) -> None:
         """Returns when it was delivered: what the app does afterwards keeps no client waiting."""
@@ -202,6 +216,11 @@ class Cycle:
     def is_bodiless(self) -> bool:
         """Whether the answer has no body, whatever the app sends."""
         return self._is_head_request or (self.head is not None and self.head.status in _BODILESS)
+
+    def take_opening(self) -> bytes:
+        """The first message's block, which is to be sent with the head."""
+        self._opening_is_taken = bool(self._opening)
+        return self._opening
 
     def stream(self, write: Write) -> None:
         """The head was sent: the app's messages go on to `write`."""
@@ -313,6 +332,10 @@ def is_disconnect(error: BaseException) -> bool:
 
 def _nothing() -> None:
     pass
+
+
+def _opening(body: object) -> bytes:
+    return body if type(body) is bytes and len(body) <= _MAX_OPENING_BYTES else b""
 
 
 def _copied(body: object) -> bytes:

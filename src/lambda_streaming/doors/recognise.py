@@ -75,10 +75,19 @@ def recognise(event: Mapping[str, Any]) -> Door:
     if source is not None:
         raise NotHttp(f"the event is no HTTP request: it comes from {source}", source)
     if invoke.recognises(event):
+        _check_version(event.get("version"))
         return invoke
     raise NotHttp(
         "the event is no HTTP request: it has no method, and no service of AWS sends its shape"
     )
+
+
+def _check_version(version: object) -> None:
+    """Of an event that somebody wrote by hand: the other format would be read wrongly."""
+    if version not in (None, "1.0", "2.0"):
+        raise NotHttp(
+            "the event's version is neither 1.0 nor 2.0, the payload formats of HTTP requests"
+        )
 
 
 def _refuse_other_front_ends(event: Mapping[str, Any]) -> None:

@@ -42,7 +42,7 @@ async def collected(
     A body that goes on after its end does so in `finish`, which is to be called when the answer is
     delivered. Raises OutOfTime; BodyTooLarge and what the body raises, with `finish` done.
     """
-    collector = _Collector(limit_bytes)
+    collector = _Collector(limit_bytes, response.opening)
     production = Production(response.body, collector)
     production.task.add_done_callback(lambda _: collector.over.set())
 
@@ -97,9 +97,9 @@ async def _close(
 class _Collector:
     """The `Write` of a body that is collected. `over` is set when there is no more of it."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, opening: bytes) -> None:
         self._limit_bytes = limit_bytes
-        self.body = bytearray()
+        self.body = bytearray(opening)
         self.over = asyncio.Event()
         self.has_ended = False
         self.stopped_by: StreamOutcome | None = None

@@ -43,7 +43,9 @@ _ERROR_RETRY_MS = (1_000, 5_000)
 class ServerSentEvent:
     """One event. Data that is no text is sent as JSON.
 
-    `id` comes back in the Last-Event-ID of a client that reconnects (`Request.last_event_id`).
+    `event` is the name that a client listens to, by default `message`. `id` comes back in the
+    Last-Event-ID of a client that reconnects (`Request.last_event_id`). `retry_ms` is how long the
+    client waits before that, from now on.
     """
 
     data: Any = ""
@@ -53,15 +55,17 @@ class ServerSentEvent:
 
 
 Event: TypeAlias = ServerSentEvent | Mapping[str, Any] | str
-"""A mapping is sent as JSON, both it and a str under the name that listeners get by default,
-`message`."""
+"""A ServerSentEvent; or a mapping, sent as JSON, or a str, both under the name that listeners get
+by default, `message`."""
 
 OnEnd: TypeAlias = Callable[[str], Awaitable[None] | None]
+"""A function of the reason, async or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """Events, from an iterable that is asynchronous or not, as a text/event-stream answer.
+    """Events, from an iterable that is asynchronous or not, as a text/event-stream answer. An event
+    is a ServerSentEvent, a mapping (sent as JSON) or text.
 
     A comment is sent at once, so that EventSource opens, and another one after `heartbeat_seconds`
     without an event. `retry_ms` is how long the client waits before it comes back from a cut; its
@@ -72,6 +76,8 @@ class EventStream:
     ended), `rotate`, `deadline`, `error` (the events raised), `lost`, `stalled` (the client takes
     nothing), `closed` (its page asked for it), `shutdown`. That a client merely left is not among
     them: Lambda does not tell.
+
+    `headers` are added to those of an event stream, and win over them.
     """
 
     events: AsyncIterable[Event] | Iterable[Event] = field(repr=False)
@@ -113,12 +119,14 @@ def event_stream_response(
     given = list(header_pairs(stream.headers))
     own = {name.lower() for name, _ in given if isinstance(name, str)}
     headers = [(name, value) for name, value in _HEADERS.items() if name not in own]
+    retry = "" if stream.retry_ms is None else f"retry: {stream.retry_ms}\n"
     return StreamingResponse(
         body,
         headers=[*headers, *given],
         finish=body.finish,
         stall_seconds=stall_seconds,
         write_deadline=lifetime.deadline,
+        opening=encode_comment("open") + retry.encode(),
     )
 
 
@@ -154,8 +162,6 @@ class EventStreamBody:
     async def __call__(self, write: Write) -> None:
         loop = asyncio.get_running_loop()
         ends_at, reason = self._lifetime.end(loop.time())
-        retry = "" if self._stream.retry_ms is None else f"retry: {self._stream.retry_ms}\n"
-        await write(encode_comment("open") + retry.encode())
         timer = loop.call_at(ends_at, self._end_now)
         heartbeats = _Heartbeats(write, self._stream.heartbeat_seconds)
         try:

@@ -95,14 +95,13 @@ class RuntimeApi:
         )
 
     def answer_request(self, invocation: Invocation, result: Result) -> bytes:
-        """The request that answers the invocation. Of a streamed one, all before the body's first
-        chunk.
+        """The request that answers the invocation. Of a streamed one, all until the body's opening.
 
         Raises ValueError or TypeError for what cannot stand on the wire, before a byte is sent.
         """
         match result:
             case StreamingResponse():
-                return self._streamed_head(invocation, result)
+                return self._streamed_head(invocation, result) + chunk(result.opening)
             case Response():
                 head = self._streamed_head(invocation, result)
                 return head + (chunk(encoded(result.body)) or self.empty_body) + LAST_CHUNK

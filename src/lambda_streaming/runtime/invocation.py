@@ -150,7 +150,10 @@ def deadline_of(context: object, now: float) -> float | None:
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     if isinstance(context, LambdaContext) or not callable(remaining):
         return None
-    milliseconds = remaining()
+    try:
+        milliseconds = remaining()
+    except Exception:  # a test's context that stops at what nobody asked for until now
+        return None
     if not isinstance(milliseconds, int | float) or milliseconds <= 0:
         return None
     return now + milliseconds / 1000

@@ -73,14 +73,14 @@ class ResponseStream:
         self._writable: asyncio.Future[None] | None = None
         self._writer: Writer | None = None
         self._blocks: Iteration[bytes | str] | None = None
-        self.is_empty = True
+        self.is_empty = not response.opening
         self._body_ended = False
         self.takes_blocks = True
 
     async def run(
         self, head: bytes, context: contextvars.Context
     ) -> tuple[StreamOutcome, BaseException | None]:
-        """Sends the head at once, then the body, which runs in `context`.
+        """Sends the head, which ends with the opening, then the body, which runs in `context`.
 
         Returns how it ended, and what the body raised or how the connection broke.
         """
@@ -147,9 +147,11 @@ class ResponseStream:
     async def _exchange(self, head: bytes) -> None:
         loop = asyncio.get_running_loop()
         descriptor = self._connection.sock.fileno()
-        loop.add_reader(descriptor, self._receive)
         try:
-            await self.send(head)
+            sent_bytes = self._connection.try_send(head)  # before anything else: a client waits
+            loop.add_reader(descriptor, self._receive)
+            if sent_bytes < len(head):
+                await self.send(memoryview(head)[sent_bytes:])
             end = await self._send_body()
             if not self._body_ended:
                 await self.end_body(end)
@@ -218,7 +220,7 @@ class ResponseStream:
     async def _send_blocks(self, blocks: AsyncIterable[bytes | str]) -> None:
         send = self._connection.sock.send
         blocks_left = _BLOCKS_PER_LOOP_PASS
-        is_empty = True
+        is_empty = self.is_empty
         try:
             async for block in blocks:
                 if self._stopped:  # and the body swallowed its cancellation

@@ -34,7 +34,7 @@ from lambda_streaming.responses import (
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.response_stream import close_body
 from lambda_streaming.serving.closing import Closing, DynamoWishes
-from lambda_streaming.serving.other_events import OtherEvents, handle_event
+from lambda_streaming.serving.other_events import UNKNOWN, OtherEvents, handle_event, handler_of
 from lambda_streaming.serving.recording.access_log import AccessLog, Answer, Line
 from lambda_streaming.serving.recording.instruments import Instruments, NoInstruments
 from lambda_streaming.serving.settings import AppSettings
@@ -164,9 +164,9 @@ class Answering:
         if isinstance(why, Refused):
             logger.error("refused: %s", why.reason)
             return _refusal(why.status, why.reason)
-        if why.source is None and self._other_events is None:
+        source = why.source or UNKNOWN
+        if why.source is None and handler_of(self._other_events, UNKNOWN) is None:
             return _refusal(400, why.reason)
-        source = why.source or "*"
         result = await self._instruments.run_event(
             lambda: handle_event(self._other_events, source, document, context), context
         )

@@ -12,7 +12,10 @@ EventHandler: TypeAlias = Callable[[dict[str, Any], Any], Any]
 """Called with the event and the context, sync or async; what it returns becomes JSON."""
 
 OtherEvents: TypeAlias = EventHandler | Mapping[str, EventHandler]
-"""One handler for all of them, or by source: `aws:sqs`, `aws.events`, …; `*` for the rest."""
+"""One handler for all of them, or by source: `aws:sqs`, `aws.events`, …; `unknown` for what no
+service of AWS sends; `*` for the rest."""
+
+UNKNOWN = "unknown"
 
 
 class UnhandledEventError(Exception):
@@ -20,11 +23,15 @@ class UnhandledEventError(Exception):
     messages and a retry is made."""
 
 
+def handler_of(handlers: OtherEvents | None, source: str) -> EventHandler | None:
+    return handlers.get(source, handlers.get("*")) if isinstance(handlers, Mapping) else handlers
+
+
 async def handle_event(
     handlers: OtherEvents | None, source: str, event: dict[str, Any], context: object
 ) -> Any:
     """What the handler of this source returns. Raises UnhandledEventError where there is none."""
-    handler = handlers.get(source, handlers.get("*")) if isinstance(handlers, Mapping) else handlers
+    handler = handler_of(handlers, source)
     if handler is None:
         raise UnhandledEventError(
             f"an event of {source} came, and this handler serves HTTP requests alone: pass"

@@ -95,6 +95,7 @@ class _App:
         if life_cycle is not None:
             with suppress(TimeoutError):
                 self._run(lambda: _shut_down(life_cycle))
+        self._run(_cancel_the_rest)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_SHUT_DOWN_SECONDS)
         if not loop.is_running():
@@ -132,6 +133,15 @@ def _register_at_exit(call: Callable[[], None]) -> None:
 async def _shut_down(life_cycle: AppLifeCycle) -> None:
     async with asyncio.timeout(_SHUT_DOWN_SECONDS):
         await run_guarded("the app's shut_down", life_cycle.shut_down)
+
+
+async def _cancel_the_rest() -> None:
+    """Of the tasks that an app left running, as asyncio.run does."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=_SHUT_DOWN_SECONDS)
 
 
 async def _answered(answering: Answering, event: Mapping[str, Any], context: object) -> Any:

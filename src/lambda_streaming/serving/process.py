@@ -17,7 +17,7 @@ from lambda_streaming.runtime.invocation import FunctionEnvironment
 from lambda_streaming.runtime.invoker import Handler, LifeCycle
 from lambda_streaming.runtime.loop import run
 from lambda_streaming.serving.life_cycle import AppLifeCycle, TracedLifeCycle
-from lambda_streaming.serving.take_over import LambdaHandler, arm
+from lambda_streaming.serving.take_over import AnyHandler, LambdaHandler, arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,15 @@ def serve(compose: Compose) -> LambdaHandler:
     `compose` is called with the process environment when Lambda's runtime looks the handler up;
     what it raises fails the init. Outside Lambda nothing happens.
     """
+    return serve_as(LambdaHandler, compose, caller=sys._getframe(1).f_globals["__name__"])
+
+
+def serve_as(
+    make: Callable[[Callable[[], NoReturn]], AnyHandler], compose: Compose, *, caller: str
+) -> AnyHandler:
+    """The same with a handler of the app's own kind; `caller` is the module that makes it."""
 
     def start() -> NoReturn:
         run_service(lambda: compose(os.environ))
 
-    caller = sys._getframe(1).f_globals["__name__"]
-    return arm(LambdaHandler(start), os.environ, sys.argv, caller)
+    return arm(make(start), os.environ, sys.argv, caller)

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +58,16 @@ class LambdaHandler:
         return self.answer(event, context)
 
 
+AnyHandler = TypeVar("AnyHandler", bound=LambdaHandler)
+
+
 def _caller(depth: int) -> str:
     return str(sys._getframe(depth).f_globals.get("__name__") or "unknown code")
 
 
 def arm(
-    handler: LambdaHandler, environ: Mapping[str, str], arguments: Sequence[str], caller: str
-) -> LambdaHandler:
+    handler: AnyHandler, environ: Mapping[str, str], arguments: Sequence[str], caller: str
+) -> AnyHandler:
     """Take over when the managed runtime looks the handler up; elsewhere do nothing.
 
     `arguments` are the process's (sys.argv), `caller` is the module that makes the handler.

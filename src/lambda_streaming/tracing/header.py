@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 _ROOT = re.compile(r"1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
 _PARENT = re.compile(r"[0-9a-fA-F]{16}")
+_ROOT_SLACK_SECONDS = 300
 _ZERO_TRACE_ID = "0" * 32
 _ZERO_SPAN_ID = "0" * 16
 
@@ -78,6 +79,23 @@ def parse_trace_header(header: str | None) -> TraceHeader:
         elif name and separator and "=" not in value:
             extras.append((name, value))
     return TraceHeader(trace_id, parent_id, sampled, tuple(extras))
+
+
+def is_from_client(request_header: str | None, received_ms: int | None) -> bool:
+    """Whether a request's own X-Amzn-Trace-Id shows that its client wrote it. Lambda continues such
+    a header: it chooses the trace, and whether it is recorded.
+
+    Front doors write a root of the moment and nothing else
+    (https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html); a client's has a parent or
+    a decision, or a root of another time than that at which the front door received the request. A
+    client that writes a fresh root alone is not told from a front door.
+    """
+    header = parse_trace_header(request_header)
+    if request_header and ("Parent=" in request_header or "Sampled=" in request_header):
+        return True
+    if header.trace_id is None or received_ms is None:
+        return False
+    return abs(int(header.trace_id[:8], 16) - received_ms / 1000) > _ROOT_SLACK_SECONDS
 
 
 def is_root(text: str) -> bool:

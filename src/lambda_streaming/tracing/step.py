@@ -82,7 +82,15 @@ def current_trace() -> Trace | None:
 
 
 def step(name: str, /, *, keep: Keep = Keep.BUDGET, **attributes: Scalar) -> Step:
-    """A step of the trace that this code runs in. Does nothing in the handler phase."""
+    """A step of the streaming phase, used as `with step("model_call", model="m"):` or `async with`.
+    It must not be held across a `yield`.
+
+    AWS requests inside become its children, and an exception that leaves it is its failure. `as
+    call` gives `call.set(tokens=7)`, which adds attributes, and `await call.in_thread(work)`, which
+    runs blocking work as a part of the step. `keep` is for steps of which the latest has to have a
+    span of its own, whatever the span budget has left (`Keep.LAST`). Does nothing in the handler
+    phase, without the extra `tracing`, and where the request is not sampled.
+    """
     trace = current_trace() or _HandlerPhase()
     return trace.step(name, keep=keep, **attributes)
 

@@ -17,11 +17,11 @@ from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.tracing.diagnosis.checks import Diagnosis
 from lambda_streaming.tracing.header import parse_trace_header
 from lambda_streaming.tracing.tracer import Tracing
-from lambdas.sse_streaming import __version__
+from lambda_streaming.version import __version__
 from lambdas.sse_streaming.aws.errors import AwsUnavailable
 from lambdas.sse_streaming.configurations import Configurations
 from lambdas.sse_streaming.connections.lease import is_connection_id
-from lambdas.sse_streaming.feed.request import StreamFilter, StreamRequest
+from lambdas.sse_streaming.feeds.request import StreamFilter, StreamRequest, read_filter
 from lambdas.sse_streaming.http.answers import (
     RequestError,
     error_answer,
@@ -29,12 +29,13 @@ from lambdas.sse_streaming.http.answers import (
     not_http_answer,
     stream_headers,
 )
-from lambdas.sse_streaming.http.query import parse_stream_request
+from lambdas.sse_streaming.http.query import (
+    caller_partition,
+    parse_saved_stream_request,
+    parse_stream_request,
+)
 from lambdas.sse_streaming.http.routes import Match, Route, find_route
-from lambdas.sse_streaming.stream import Streams
-
-_STREAM_PARAMETERS = frozenset({"sentiment", "ticker", "backfill"})
-_SAVED_STREAM_PARAMETERS = frozenset({"backfill"})
+from lambdas.sse_streaming.streams.stream import Streams
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Application:
         name_route: Callable[[str], None],
     ) -> None:
         self._streams = streams
+        self._schema = streams.schema
         self._settings = streams.settings
         self._connections = streams.connections
         self._tracing = tracing
@@ -85,8 +87,7 @@ class Application:
     def _route(self, match: Match, request: Request, context: LambdaContext) -> Result:
         match match.route:
             case Route.STREAM:
-                wanted = parse_stream_request(request, _STREAM_PARAMETERS)
-                return self._stream(wanted, context)
+                return self._stream(parse_stream_request(request, self._schema), context)
             case Route.CONFIGURATION_STREAM:
                 return self._saved_stream(match.argument, request, context)
             case Route.CLOSE:
@@ -103,7 +104,7 @@ class Application:
     def _saved_stream(
         self, config_id: str, request: Request, context: LambdaContext
     ) -> StreamingResponse:
-        wanted = parse_stream_request(request, _SAVED_STREAM_PARAMETERS)
+        wanted = parse_saved_stream_request(request)
         if self._settings.auth == "none":
             raise RequestError(
                 403,
@@ -114,19 +115,19 @@ class Application:
         if request.caller_arn is None:
             raise RequestError(403, "forbidden", "the request names no IAM caller")
         try:
-            saved = self._find_filter(config_id, request.caller_arn)
+            saved = self._find_filter(config_id, request)
         except AwsUnavailable as error:
             _log.warning("refused as busy: %s", error)
             return self._stream(wanted, context, refusal="unavailable")
         return self._stream(replace(wanted, filter=saved), context)
 
-    def _find_filter(self, config_id: str, caller_arn: str) -> StreamFilter:
+    def _find_filter(self, config_id: str, request: Request) -> StreamFilter:
         """Another owner's configuration, valid or not, gets the 404 of a missing one: nobody learns
         which ids exist."""
         found = self._configurations.find(config_id) if self._configurations else None
-        if found is None or found.owner != caller_arn:
+        if found is None or found.owner != request.caller_arn:
             raise RequestError(404, "not_found", "no configuration of yours has this id")
-        return found.filter()
+        return read_filter(self._schema, found.given, caller_partition(request, self._schema))
 
     def _stream(
         self, wanted: StreamRequest, context: LambdaContext, refusal: str | None = None

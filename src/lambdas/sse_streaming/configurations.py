@@ -1,32 +1,22 @@
-"""Saved filters: whose they are and what they let pass."""
+"""Saved filters: whose they are and what a client would have asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lambdas.sse_streaming.aws.clients import aws_failures
-from lambdas.sse_streaming.feed.request import StreamFilter
-from lambdas.sse_streaming.http.query import parse_sentiments, parse_tickers
-
-_MAX_KEY_BYTES = 2048
-"""Of a partition key; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+from lambdas.sse_streaming.feeds.schema import FeedSchema, is_key
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One saved filter as it is stored. `owner` is the ARN of an IAM user or role."""
+    """One saved filter, not checked. `owner` is the ARN of an IAM user or role, `given` what stands
+    for each query parameter of the schema."""
 
     owner: str
-    sentiment: str | None = None
-    tickers: str | None = None
-
-    def filter(self) -> StreamFilter:
-        """Raises RequestError when what was saved is not valid; check the owner first."""
-        return StreamFilter(
-            sentiments=parse_sentiments(self.sentiment), tickers=parse_tickers(self.tickers)
-        )
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 class Configurations(Protocol):
@@ -36,18 +26,20 @@ class Configurations(Protocol):
 
 
 class DynamoConfigurations:
-    """The configurations table: `config_id` (S), `owner` (S), `sentiment` and `tickers` (lists).
+    """The configurations table: `config_id` (S), `owner` (S), and a list for each parameter that a
+    client may give instead: `sentiment` and `tickers` of the sentiment feed.
 
     Read consistently: somebody who saves and then opens must not get a 404, after which a
     browser's EventSource gives up for good.
     """
 
-    def __init__(self, client: Callable[[], Any], table: str) -> None:
+    def __init__(self, client: Callable[[], Any], table: str, schema: FeedSchema) -> None:
         self._client = client
         self._table = table
+        self._columns = schema.columns
 
     def find(self, config_id: str) -> Configuration | None:
-        if not _is_key(config_id):
+        if not is_key(config_id):
             return None
         with aws_failures():
             answer = self._client().get_item(
@@ -61,16 +53,12 @@ class DynamoConfigurations:
             return None
         return Configuration(
             owner=str(item.get("owner", {}).get("S", "")),
-            sentiment=_joined(item, "sentiment"),
-            tickers=_joined(item, "tickers"),
+            given={
+                parameter: text
+                for parameter, column in self._columns.items()
+                if (text := _joined(item, column)) is not None
+            },
         )
-
-
-def _is_key(text: str) -> bool:
-    try:
-        return 1 <= len(text.encode()) <= _MAX_KEY_BYTES
-    except UnicodeEncodeError:
-        return False  # half of a surrogate pair
 
 
 def _joined(item: Mapping[str, Any], name: str) -> str | None:

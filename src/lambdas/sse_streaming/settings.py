@@ -28,6 +28,7 @@ class Settings:
     connections_table: str
     configurations_table: str | None
     id_key: bytes | None = field(repr=False)
+    id_key_previous: bytes | None = field(repr=False)
     poll_seconds: float
     poll_max_seconds: float
     overlap_seconds: float
@@ -74,15 +75,17 @@ class Settings:
         )
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Read and check everything.
+    def from_environ(
+        cls, environ: Mapping[str, str], *, items_index: str = "by_sentiment"
+    ) -> Settings:
+        """Read and check everything. `items_index` is the default of SSE_ITEMS_INDEX.
 
         Raises SettingsError naming the first variable that is missing or wrong.
         """
-        return cls.read(EnvironReader(environ))
+        return cls.read(EnvironReader(environ), items_index)
 
     @classmethod
-    def read(cls, read: EnvironReader) -> Settings:
+    def read(cls, read: EnvironReader, items_index: str = "by_sentiment") -> Settings:
         """The same from a reader. Raises SettingsError."""
         if (problem := exec_wrapper_problem(read)) is not None:
             raise SettingsError(problem)
@@ -90,10 +93,11 @@ class Settings:
         overlap_seconds, replay_seconds = _windows(read)
         return cls(
             items_table=_table(read, "SSE_ITEMS_TABLE"),
-            items_index=_table(read, "SSE_ITEMS_INDEX", "by_sentiment"),
+            items_index=_table(read, "SSE_ITEMS_INDEX", items_index),
             connections_table=_table(read, "SSE_CONNECTIONS_TABLE"),
             configurations_table=_optional_table(read, "SSE_CONFIGURATIONS_TABLE"),
             id_key=read.secret_bytes("SSE_ID_KEY", 16, 64),
+            id_key_previous=_previous_id_key(read),
             poll_seconds=poll_seconds,
             poll_max_seconds=poll_max_seconds,
             overlap_seconds=overlap_seconds,
@@ -170,6 +174,16 @@ def _windows(read: EnvironReader) -> tuple[float, float]:
             " id would be expired when it is minted"
         )
     return overlap, replay
+
+
+def _previous_id_key(read: EnvironReader) -> bytes | None:
+    previous = read.secret_bytes("SSE_ID_KEY_PREVIOUS", 16, 64)
+    if previous is not None and read.optional("SSE_ID_KEY") is None:
+        raise SettingsError(
+            "SSE_ID_KEY_PREVIOUS is set and SSE_ID_KEY is not: give the new key as SSE_ID_KEY, or"
+            " the only one there"
+        )
+    return previous
 
 
 def _auth(read: EnvironReader) -> str:

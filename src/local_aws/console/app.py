@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,13 +12,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from local_aws.console.access import ConsoleAccess
 from local_aws.console.fault_switches import UnknownFaultError
-from local_aws.sentiment.items import ItemError, NotWrittenError, parse_item
+from local_aws.console.sending.form import BadFormError, OutgoingRequest, read_form
+from local_aws.feed.items import ItemError, NotWrittenError, parse_item
 from local_aws.traces import waterfall
 from local_aws.traces.store import TraceStore
 
@@ -52,11 +53,23 @@ class Faults(Protocol):
         """Raises UnknownFaultError."""
 
 
+class Requests(Protocol):
+    def choices(self) -> dict[str, Any]:
+        """What the page's form offers."""
+
+    def as_json(self, limit: int) -> list[dict[str, Any]]:
+        """The latest to all front doors, newest first."""
+
+    def send(self, request: OutgoingRequest) -> AsyncIterator[dict[str, Any]]:
+        """Sends one through a front door, and gives its answer as it arrives."""
+
+
 def create_console(
     store: TraceStore,
     writer: ItemWriter | None,
     streams: Streams,
     faults: Faults,
+    requests: Requests,
     *,
     function_url: str,
     details: Mapping[str, Any] | None = None,
@@ -67,8 +80,12 @@ def create_console(
     Without a `writer` the function is an app that has no items. `function_url` is where the page
     opens its stream; `details` are added to /api/info; `more_hosts` are those of ConsoleAccess.
     """
-    info = {"function_url": function_url.rstrip("/"), **(details or {})}
-    api = _Api(store, writer, streams, faults, info)
+    info = {
+        "function_url": function_url.rstrip("/"),
+        "form": requests.choices(),
+        **(details or {}),
+    }
+    api = _Api(store, writer, streams, faults, requests, info)
     return Starlette(
         routes=[
             Route("/", api.page),
@@ -78,6 +95,8 @@ def create_console(
             Route("/api/items", api.post_item, methods=["POST"]),
             Route("/api/streams", api.get_streams),
             Route("/api/streams/{trace_id}/kill", api.kill_stream, methods=["POST"]),
+            Route("/api/requests", api.get_requests),
+            Route("/api/requests", api.send_request, methods=["POST"]),
             Route("/api/faults", api.get_faults),
             Route("/api/faults", api.post_fault, methods=["POST"]),
             Mount("/static", _PageFiles(directory=PAGE)),
@@ -94,12 +113,14 @@ class _Api:
         writer: ItemWriter | None,
         streams: Streams,
         faults: Faults,
+        requests: Requests,
         info: Mapping[str, Any],
     ) -> None:
         self._store = store
         self._writer = writer
         self._streams = streams
         self._faults = faults
+        self._requests = requests
         self._info = info
 
     async def page(self, request: Request) -> Response:
@@ -153,6 +174,20 @@ class _Api:
         if not self._streams.kill(trace_id):
             raise HTTPException(404, f"no open stream has the trace {trace_id}")
         return _json({"killed": trace_id})
+
+    async def get_requests(self, request: Request) -> Response:
+        limit = _limit(request.query_params.get("limit", "100"))
+        return _json({"requests": self._requests.as_json(limit)})
+
+    async def send_request(self, request: Request) -> Response:
+        """One line of JSON for the head, each chunk, each event and the end, when it arrives."""
+        try:
+            outgoing = read_form(await _read_json(request))
+        except BadFormError as error:
+            raise HTTPException(400, str(error)) from error
+        headers = {"Cache-Control": "no-store"}
+        lines = _lines(self._requests.send(outgoing))
+        return StreamingResponse(lines, headers=headers, media_type="application/x-ndjson")
 
     async def get_faults(self, request: Request) -> Response:
         return _json({"faults": self._faults.as_json()})
@@ -221,6 +256,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
     }
     refusal = {"code": code.get(error.status_code, "error"), "message": error.detail}
     return _json({"error": refusal}, status=error.status_code)
+
+
+async def _lines(values: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    async for value in values:
+        yield json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def _json(value: Any, *, status: int = 200) -> Response:

@@ -9,6 +9,7 @@ from typing import Any
 from local_aws.lambda_side.alb.server import LoadBalancer
 from local_aws.lambda_side.doors.door_server import DoorServer, FrontDoor
 from local_aws.lambda_side.doors.invoker import Invoker
+from local_aws.lambda_side.doors.request_log import RequestLog
 from local_aws.lambda_side.environ import Wiring, function_environ
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.fleet import Fleet
@@ -60,7 +61,11 @@ class LambdaService:
         self.invoker = Invoker(
             self.fleet, function_arn=settings.function.arn, sampled=settings.sampled
         )
-        self.doors = {name: DoorServer(door) for name, door in self._front_doors()}
+        self.requests = RequestLog()
+        self.doors = {
+            name: DoorServer(door, name=name, log=self.requests)
+            for name, door in self._front_doors()
+        }
 
     async def check_init(self) -> None:
         """Starts the function once, beside the fleet. Raises FunctionInitError with its reason."""

@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterable
 from email.utils import formatdate
+from typing import Protocol
 
 import h11
 
@@ -33,8 +34,20 @@ class PeerProtocolError(ConnectionError):
     """The peer sent something that is not HTTP/1.1."""
 
 
+class AnswerObserver(Protocol):
+    """Is told what of an answer goes to the peer."""
+
+    def began(self, status: int, *, is_streamed: bool) -> None:
+        """The head; `is_streamed`: the body comes in chunks, without a length before it."""
+
+    def sent(self, body_bytes: int) -> None: ...
+
+
 class HttpConnection:
+    """`observer`, where it is set, is told of the answers from then on."""
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.observer: AnswerObserver | None = None
         self._reader = reader
         self._writer = writer
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
@@ -44,6 +57,14 @@ class HttpConnection:
     @property
     def peer_address(self) -> str:
         return str(self._writer.get_extra_info("peername")[0])
+
+    @property
+    def peer_port(self) -> int:
+        return int(self._writer.get_extra_info("peername")[1])
+
+    @property
+    def answer_is_complete(self) -> bool:
+        return self._h11.our_state in (h11.DONE, h11.MUST_CLOSE)
 
     @property
     def request_is_complete(self) -> bool:
@@ -104,10 +125,14 @@ class HttpConnection:
         head = _response_head(status, [*headers, ("Content-Length", str(len(body)))])
         if self._answers_head:
             body = b""
-        return b"".join(
+        encoded = b"".join(
             self._h11.send(event) or b""
             for event in (head, h11.Data(data=body), h11.EndOfMessage())
         )
+        if self.observer is not None:
+            self.observer.began(status, is_streamed=False)
+            self.observer.sent(len(body))
+        return encoded
 
     async def start_response(self, status: int, headers: Headers) -> None:
         """Raises h11.LocalProtocolError or UnicodeEncodeError for headers that HTTP forbids."""
@@ -115,7 +140,14 @@ class HttpConnection:
 
     async def send(self, event: h11.Event) -> None:
         """Raises PeerClosedError."""
-        await self.write(self._h11.send(event) or b"")
+        encoded = self._h11.send(event) or b""
+        if isinstance(event, h11.Response) and self.observer is not None:
+            names = {bytes(name).lower() for name, _ in event.headers}
+            is_streamed = b"transfer-encoding" in names
+            self.observer.began(event.status_code, is_streamed=is_streamed)
+        await self.write(encoded)
+        if isinstance(event, h11.Data) and self.observer is not None:
+            self.observer.sent(len(event.data))
 
     async def write(self, data: bytes) -> None:
         """Writes, and waits while the peer does not read. Raises PeerClosedError."""

@@ -10,7 +10,8 @@ They listen on loopback, where any page that a browser of this computer shows ca
 
 Each port has its rule:
 
-* console: its own pages, and programs, under its own names (`ConsoleAccess`);
+* console: its own pages, and programs, under its own names (`ConsoleAccess`). It sends what they
+  ask for to the front doors named last, and to nothing else;
 * Invoke API, Runtime API, collector, the proxies before DynamoDB and CloudWatch, moto: programs,
   which send nothing that marks a browser (`page_refusal`);
 * dynoxide: has no rule and answers every origin, so it listens at a random address (engines.py);

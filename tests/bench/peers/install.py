@@ -14,7 +14,7 @@ from tests.bench.trees import BENCH, BUILT, TreeError
 
 PEERS = BENCH / "peers"
 NODE = BUILT / "peers" / "node"
-PYTHON = BUILT / "peers" / "venv" / "bin" / "python"
+PYTHON = BUILT / "peers" / f"venv-{sys.version_info[0]}.{sys.version_info[1]}" / "bin" / "python"
 ADAPTER = BUILT / "peers" / "cargo" / "bin" / "lambda-adapter"
 
 ADAPTER_VERSION = "1.0.0-rc1"

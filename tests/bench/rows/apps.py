@@ -26,7 +26,7 @@ from tests.bench.rows.peers import (
 )
 from tests.bench.run import Run
 from tests.bench.standins.runtime_api import UNSAMPLED
-from tests.bench.trees import Tree
+from tests.bench.trees import Tree, library_of
 
 STREAMING_ROW = "apps"
 COLD_ROW = "cold-apps"
@@ -123,7 +123,7 @@ def _by_name(run: Run, tree: Tree, python: Path) -> Function:
 def _managed(run: Run, tree: Tree, python: Path, handler: str, **own: str) -> Function:
     environ = {
         **run.aws.environ(),
-        "PYTHONPATH": str(tree.source),
+        "PYTHONPATH": str(library_of(tree, python)),
         "_HANDLER": handler,
         **own,
     }

@@ -113,25 +113,39 @@ def test_the_library_never_imports_the_service() -> None:
     assert importers == []
 
 
-STARTS_THE_SERVICE = {
-    *("__main__.py", "commands.py", "settings.py", "stack.py", "state_file.py"),
-    *("console/app.py", "traces/xray/limits.py"),
+KNOWS_FEEDS = {
+    *("__main__.py", "background.py", "commands.py", "settings.py", "stack.py"),
+    *("state_file.py", "feed_of_app.py", "console/app.py", "traces/xray/limits.py"),
+}
+KNOWS_THE_SENTIMENT = {
+    *("__main__.py", "background.py", "commands.py", "settings.py", "stack.py"),
 }
 
 
-def test_few_files_of_the_local_stack_know_the_service_that_it_runs() -> None:
-    """What it knows of the service stands in one room, so that it can run another app."""
+@pytest.mark.parametrize(
+    ("room", "expected"), [("feed", KNOWS_FEEDS), ("feed.sentiment", KNOWS_THE_SENTIMENT)]
+)
+def test_few_files_of_the_local_stack_know_the_service_that_it_runs(
+    room: str, expected: set[str]
+) -> None:
+    """What it knows of it stands in one room, and what is the sentiment feed's alone in a room of
+    that, so that it can run another feed, or another app."""
     knowing = {
         str(path.relative_to(LOCAL))
         for path in LOCAL_FILES
-        if any(name.startswith("local_aws.sentiment") for name in imports(path))
-        and "sentiment" not in path.relative_to(LOCAL).parts
+        if any(name.startswith(f"local_aws.{room}.") for name in imports(path))
+        and path.relative_to(LOCAL).parts[0] != "feed"
     }
 
-    assert knowing == STARTS_THE_SERVICE
+    assert knowing == expected
 
 
 def test_what_is_known_of_the_service_needs_nothing_of_the_stack() -> None:
-    for path in sorted((LOCAL / "sentiment").rglob("*.py")):
+    for path in sorted((LOCAL / "feed").rglob("*.py")):
         used = {name for name in imports(path) if name.startswith("local_aws")}
-        assert all(name.startswith("local_aws.sentiment") for name in used), module_of(path)
+        assert all(name.startswith("local_aws.feed") for name in used), module_of(path)
+
+
+def test_a_feed_is_known_without_the_sentiments() -> None:
+    for path in sorted((LOCAL / "feed").glob("*.py")):
+        assert not any(name.startswith("local_aws.feed.sentiment") for name in imports(path))

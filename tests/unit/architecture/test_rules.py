@@ -75,8 +75,8 @@ PURE = (
     *sorted((LIBRARY / "doors").glob("*.py")),
     *sorted((SERVICE / "http").glob("*.py")),
     *(
-        SERVICE / "feed" / f"{name}.py"
-        for name in ["request", "position", "feed", "resume", "catch_up"]
+        SERVICE / "feeds" / f"{name}.py"
+        for name in ["schema", "request", "position", "feed", "resume", "catch_up"]
     ),
 )
 

@@ -78,7 +78,9 @@ def test_what_is_built_by_default_is_what_is_deployed_by_default() -> None:
         for code in code_of(page)
         for name in re.findall(r"build/([\w.-]+\.zip)", code)
     }
-    assert named == {zip_name(DEFAULT_PYTHON, DEFAULT_ARCHITECTURE)}
+    of_apps = {name for name in named if name.startswith("shop-")}  # the example of many pages
+    assert of_apps == {f"shop-py{DEFAULT_PYTHON}-{DEFAULT_ARCHITECTURE}.zip"}
+    assert named - of_apps == {zip_name(DEFAULT_PYTHON, DEFAULT_ARCHITECTURE)}
 
 
 def test_the_module_takes_the_choices_that_the_function_takes() -> None:
@@ -97,6 +99,14 @@ def test_the_module_takes_the_choices_that_the_function_takes() -> None:
             Settings.from_environ({**REQUIRED, f"SSE_{name.upper()}": "x"})
         taken = found_in(str(refused.value), r"one of (.+)").split(", ")
         assert sorted(choices) == sorted(taken), name
+
+
+def test_the_comparison_has_the_prices_of_the_page_of_costs() -> None:
+    def prices(page: str) -> set[float]:
+        return {float(price) for price in re.findall(r"\$(\d[\d.]*\d|\d)", text_of(page))}
+
+    assert len(prices("docs/comparison.md")) > 4
+    assert prices("docs/comparison.md") <= prices("docs/costs.md")
 
 
 def test_browsers_may_use_the_methods_that_routes_have() -> None:

@@ -8,13 +8,15 @@ from random import Random
 import pytest
 
 from lambda_streaming.responses import StreamOutcome
-from lambdas.sse_streaming import app, endings
+from lambdas.sse_streaming import endings
 from lambdas.sse_streaming.connections.lease import Refusal
-from lambdas.sse_streaming.feed.position import MAX_ID_LENGTH, ResetReason
+from lambdas.sse_streaming.feeds.position import MAX_ID_LENGTH, ResetReason
+from lambdas.sse_streaming.feeds.schema import BACKFILL_PARAMETER
 from lambdas.sse_streaming.http import routes
 from lambdas.sse_streaming.http.routes import Route, find_route
-from lambdas.sse_streaming.stream import ANNOTATIONS
-from local_aws.sentiment.tables import SAMPLE_CONFIGURATIONS
+from lambdas.sse_streaming.sentiment import SENTIMENT
+from lambdas.sse_streaming.streams.stream import ANNOTATIONS
+from local_aws.feed.sentiment.configurations import SAMPLE_CONFIGURATIONS
 from tests.fakes.streams import World, make_settings
 from tests.fakes.virtual_time import run_virtually
 from tests.unit.documentation.pages import ROOT, quoted, rows_of, section_of, text_of
@@ -55,11 +57,11 @@ def test_every_route_has_its_row() -> None:
 @pytest.mark.parametrize(
     ("route", "allowed"),
     [
-        ("GET /stream", app._STREAM_PARAMETERS),
-        ("GET /configurations/{config_id}/stream", app._SAVED_STREAM_PARAMETERS),
+        ("GET /stream", {*SENTIMENT.parameters, BACKFILL_PARAMETER}),
+        ("GET /configurations/{config_id}/stream", {BACKFILL_PARAMETER}),
     ],
 )
-def test_a_streams_parameters_are_named(route: str, allowed: frozenset[str]) -> None:
+def test_a_streams_parameters_are_named(route: str, allowed: set[str]) -> None:
     assert ROUTES[route] == allowed | LAST_EVENT_ID
     explained = {quoted(name)[0] for name, *_ in rows_of(text_of(GUIDE), "parameter")}
     assert explained >= ROUTES[route] - {"Last-Event-ID"}
@@ -124,7 +126,7 @@ def test_every_check_of_the_trace_route_is_explained() -> None:
 
 def test_the_members_of_the_log_line_are_named() -> None:
     line = re.search(
-        r'"stream ended",\s+extra=\{(.*?)\}', (FUNCTION / "stream.py").read_text(), re.S
+        r'"stream ended",\s+extra=\{(.*?)\}', (FUNCTION / "streams/stream.py").read_text(), re.S
     )
     assert line is not None
     named = quoted(section_of(OPERATE, "## Log"))

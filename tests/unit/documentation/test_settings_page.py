@@ -12,7 +12,7 @@ from lambda_streaming.serving.settings import AppSettings
 from lambda_streaming.tracing.settings import TracingSettings
 from lambdas.sse_streaming.settings import Settings
 from local_aws import settings as local_settings
-from local_aws.sentiment.function import ENVIRONMENT
+from local_aws.feed.sentiment.function import ENVIRONMENT
 from local_aws.settings import REPOSITORY_ROOT
 from local_aws.state_file import state_file
 from tests.fakes.streams import REQUIRED, make_settings

@@ -26,7 +26,7 @@ from lambda_streaming.sse import (
     encode_json_event,
     to_json,
 )
-from lambdas.sse_streaming.stream import HEARTBEAT, OPENING
+from lambdas.sse_streaming.streams.stream import HEARTBEAT, OPENING
 
 
 def block(*lines: str) -> bytes:

@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from lambdas.sse_streaming import settings as lambdas_settings
-from local_aws.sentiment.function import DEFAULT_HEARTBEAT_SECONDS
-from local_aws.settings import REPOSITORY_ROOT, SettingError, Settings, unknown_settings
+from local_aws.feed.function import DEFAULT_HEARTBEAT_SECONDS
+from local_aws.feed.sentiment.declaration import SENTIMENT
+from local_aws.settings import (
+    REPOSITORY_ROOT,
+    SettingError,
+    Settings,
+    of_feed,
+    unknown_settings,
+)
+from tests.fakes.declared_feeds import JOBS
 
 STREAMS = {"STREAMING_INVOKE_MODE": "stream"}
 """The REST API at hand does."""
@@ -116,7 +124,7 @@ def test_an_app_is_run_where_its_author_starts_the_stack(
     assert settings.function.environment == STREAMS
     assert settings.function.passed_on == {"STREAMING_B": "2"}
     assert settings.watched == tmp_path
-    assert not settings.serves_sentiment
+    assert settings.feed is None
     assert (
         Settings.from_environ({"APP": "shop.main:handler", "LOCAL_RELOAD": "off"}).watched is None
     )
@@ -149,8 +157,27 @@ def test_an_apps_function_url_has_cors_where_its_setting_says_so(tmp_path: Path)
 
 def test_the_service_by_its_name_is_the_service() -> None:
     settings = Settings.from_environ({"APP": "lambdas.sse_streaming.entrypoint:handler"})
-    assert settings.serves_sentiment
+    assert settings.feed == SENTIMENT
     assert settings.function.environment == Settings.from_environ({}).function.environment
+
+
+def test_an_app_that_serves_a_feed_is_configured_for_it(tmp_path: Path) -> None:
+    variables = tmp_path / ".env"
+    variables.write_text("SSE_ITEMS_TABLE=jobs\nMODEL=m\n", encoding="utf-8")
+    environ = {"APP": "jobs.app:handler", "ENV_FILE": str(variables), "SSE_POLL_SECONDS": "0.5"}
+    app = Settings.from_environ(environ)
+
+    settings = of_feed(app, JOBS, environ)
+
+    configured = settings.function.configured
+    assert settings.feed == JOBS
+    assert settings.url_cors, "its page is of another origin, as the console's is"
+    assert configured["SSE_ITEMS_TABLE"] == "jobs"
+    assert configured["SSE_POLL_SECONDS"] == "0.5"
+    assert configured["SSE_AUTH"] == "iam", "a partition for each caller needs callers"
+    assert configured["OTEL_SERVICE_NAME"] == configured["POWERTOOLS_SERVICE_NAME"] == "jobs-app"
+    assert configured["MODEL"] == "m"
+    assert "SSE_POLL_SECONDS" not in app.function.configured
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.sentiment.tables import TableNames
+from local_aws.feed.tables import TableNames
 from local_aws.settings import Settings
 from local_aws.state_file import NoStackError, RunningStack, forget, running_stack, state_file
+from tests.fakes.declared_feeds import JOBS
 
 
 @pytest.fixture
@@ -27,8 +28,17 @@ def stack(port: int, *, pid: int | None = None, connections: str = "connections"
         url=f"http://127.0.0.1:{port}",
         console_url=f"http://127.0.0.1:{port + 1}",
         dynamodb_url="http://127.0.0.1:1",
-        tables=TableNames(connections=connections),
+        tables=TableNames(connections=connections, items_index="by_time"),
+        feed=JOBS,
     )
+
+
+def test_what_a_stack_has_written_is_read_again(tmp_path: Path) -> None:
+    running = stack(8080)
+
+    running.write(tmp_path / "stack.json")
+
+    assert RunningStack.read(tmp_path / "stack.json") == running
 
 
 class Folder:

@@ -35,6 +35,7 @@ def test_the_defaults() -> None:
         "connections_table": "connections",
         "configurations_table": None,
         "id_key": None,
+        "id_key_previous": None,
         "poll_seconds": 1,
         "poll_max_seconds": 5,
         "overlap_seconds": 10,
@@ -203,6 +204,16 @@ def test_a_bad_key_is_not_shown(key: str) -> None:
 def test_a_key_is_not_shown_by_the_settings_themselves() -> None:
     """They may end up in a traceback's locals or a debug line."""
     assert "k" * 16 not in repr(settings(SSE_ID_KEY="k" * 16))
+
+
+def test_a_id_key_previous_needs_the_present_one() -> None:
+    both = settings(SSE_ID_KEY="k" * 16, SSE_ID_KEY_PREVIOUS="p" * 16)
+
+    assert both.id_key_previous == b"p" * 16
+    assert "p" * 16 not in repr(both)
+    message = refusal({**MINIMAL, "SSE_ID_KEY_PREVIOUS": "p" * 16})
+    assert message.startswith("SSE_ID_KEY_PREVIOUS is set and SSE_ID_KEY is not")
+    assert "p" * 16 not in message
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from local_aws import commands
 from local_aws.__main__ import main
-from local_aws.sentiment.tables import TableNames
+from local_aws.feed.tables import TableNames
 from local_aws.state_file import RunningStack
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,6 +70,14 @@ def test_the_zip_of_an_app_is_built_where_one_is_named() -> None:
     assert "--folder" not in printed_by_make("package", "APP=examples.chat.app:handler")
 
 
+def test_an_image_is_made_of_the_zip_that_was_built() -> None:
+    printed = printed_by_make("image", "APP=main:app", "APP_DIR=../shop", "COLLECTOR=none")
+    zipped, image = " ".join(printed.split()).rpartition("tools.patiently")[::2]
+    assert '-m tools.app_package "main:app"' in zipped
+    named = '--app "main:app" --folder "../shop" --python 3.13 --architecture arm64'
+    assert f"-m tools.container_image {named} --collector" in image
+
+
 def test_a_folder_without_an_app_is_not_packaged() -> None:
     done = run_make("--dry-run", "package", "APP_DIR=../shop", path=os.environ["PATH"])
     assert done.returncode != 0
@@ -116,7 +124,7 @@ def test_a_trace_is_asked_of_the_running_stack(
         url="http://127.0.0.1:2",
         console_url="http://127.0.0.1:1",
         dynamodb_url="http://127.0.0.1:3",
-        tables=TableNames(),
+        tables=TableNames(items_index="by_time"),
     ).write(file)
     asked: list[str] = []
 
@@ -228,6 +236,14 @@ def test_a_python_that_the_virtual_environment_does_not_have_is_refused(venv: Ve
         assert "VENV=" in refused.stdout
     assert venv.npm_calls == 0
     assert venv.setup(f"PYTHON={sys.executable}").returncode == 0
+
+
+def test_the_probe_is_asked_at_the_front_doors_that_are_given() -> None:
+    printed = printed_by_make("verify-aws", "APP=probe", "URL=https://u", "CONCURRENCY=5")
+    told = " ".join(printed.split()).rpartition(" -m ")[2]
+    assert told == 'tools.aws_questions --url "https://u" --concurrency 5'
+    both = " ".join(printed_by_make("verify-aws", "URL=https://u", "FUNCTION=f").split())
+    assert both.endswith('-m tools.verify_aws --url "https://u" --function "f"')
 
 
 def test_verify_aws_says_in_one_line_what_is_missing(tmp_path: Path) -> None:

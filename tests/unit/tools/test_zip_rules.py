@@ -97,7 +97,7 @@ def test_the_service_and_what_it_uses_is_shipped() -> None:
     assert "lambda_streaming/runtime/loop.py" in files
     assert {path for path in files if path.startswith(APP)} >= {
         "lambdas/sse_streaming/entrypoint.py",
-        "lambdas/sse_streaming/feed/feed.py",
+        "lambdas/sse_streaming/feeds/feed.py",
     }
     assert not {path for path in files if path.endswith((".txt", ".lock", ".typed"))}
 

@@ -24,7 +24,7 @@ from lambda_streaming.serving.recording.instruments import Answer
 from lambda_streaming.serving.recording.routes import NO_ROUTE, shortened
 from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.failures import Failure
-from lambda_streaming.tracing.header import TraceHeader, parse_trace_header
+from lambda_streaming.tracing.header import TraceHeader, is_from_client, parse_trace_header
 from lambda_streaming.tracing.step import Keep, Scalar, Step, Trace
 
 ROOT = "asgi_request"
@@ -65,6 +65,9 @@ class _TracedRequest:
 
     def began(self, scope: Scope) -> None:
         self._scope = scope
+        request = self._request
+        if is_from_client(request.headers.get("x-amzn-trace-id"), request.received_ms):
+            self._facts["trace_from_client"] = True
         header = parse_trace_header(getattr(self._request.context, "trace_header", None))
         joins = self._tracers.joins
         link = _client_span(self._request) if joins else None
@@ -114,7 +117,13 @@ class _TracedRequest:
                 "http.route": self._route(),
                 "end_reason": reason.value,
             },
-            annotations=("http.route", "http.status_code", "end_reason", "is_cold_start"),
+            annotations=(
+                "http.route",
+                "http.status_code",
+                "end_reason",
+                "is_cold_start",
+                "trace_from_client",
+            ),
             error=error,
             is_fault=reason is EndReason.FAILED or (isinstance(status, int) and status >= 500),
             interrupted=reason is EndReason.SHUTDOWN,

@@ -24,7 +24,7 @@ from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
 from lambda_streaming.serving.recording.tracers import Tracers
-from lambda_streaming.tracing.header import parse_trace_header
+from lambda_streaming.tracing.header import is_from_client, parse_trace_header
 from lambda_streaming.tracing.step import Trace
 
 ROOT = "response_stream"
@@ -50,7 +50,12 @@ class Phases:
         with self._handler_phase.recorded() as span_id:
             self._bind_log(span_id)
             result = await call()
-        return self._with_streaming_phase(result, getattr(request.context, "trace_header", None))
+        trace_from_client = is_from_client(
+            request.headers.get("x-amzn-trace-id"), request.received_ms
+        )
+        return self._with_streaming_phase(
+            result, getattr(request.context, "trace_header", None), trace_from_client
+        )
 
     async def run_event(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Runs what handles an event that is no request: all of it is the handler phase."""
@@ -80,7 +85,9 @@ class Phases:
 
         return handle
 
-    def _with_streaming_phase(self, result: AnyResult, trace_header: str | None) -> AnyResult:
+    def _with_streaming_phase(
+        self, result: AnyResult, trace_header: str | None, trace_from_client: bool = False
+    ) -> AnyResult:
         if not isinstance(result, StreamingResponse):
             return result
         trace = self._tracers.tracing.start(ROOT, parse_trace_header(trace_header))
@@ -89,13 +96,16 @@ class Phases:
         trace.enter_streaming_phase()
         if self._tracers.joins:
             trace.make_current()
-        finish = partial(self._finish, trace, self._steady_seconds(), result.finish)
+        finish = partial(
+            self._finish, trace, self._steady_seconds(), trace_from_client, result.finish
+        )
         return changed(result, finish=finish)
 
     async def _finish(
         self,
         trace: Trace,
         started: float,
+        trace_from_client: bool,
         finish: Finish | None,
         outcome: StreamOutcome,
         error: BaseException | None,
@@ -107,12 +117,14 @@ class Phases:
             if not is_shutdown:  # there is no time for it
                 await trace.settle(_SETTLE_SECONDS)
         finally:
+            client_chose = {"trace_from_client": True} if trace_from_client else {}
             trace.end(
                 {
                     "end_reason": outcome.value,
                     "stream_ms": round((self._steady_seconds() - started) * 1000, 3),
+                    **client_chose,
                 },
-                annotations=("end_reason",),
+                annotations=("end_reason", "trace_from_client"),
                 error=error,
                 is_fault=outcome is StreamOutcome.FAILED,
                 interrupted=is_shutdown,

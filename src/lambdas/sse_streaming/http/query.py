@@ -2,75 +2,80 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
 from lambda_streaming.doors.reading import shown_name
 from lambda_streaming.requests import Request
-from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter, StreamRequest
+from lambda_streaming.tracing.header import is_from_client
+from lambdas.sse_streaming.feeds.request import NOTHING, StreamFilter, StreamRequest, read_filter
+from lambdas.sse_streaming.feeds.schema import (
+    BACKFILL_PARAMETER,
+    LAST_EVENT_ID_PARAMETERS,
+    SIGNATURE_PREFIX,
+    Caller,
+    FeedSchema,
+)
 from lambdas.sse_streaming.http.answers import RequestError
 
-_TICKER = re.compile(r"[A-Za-z0-9.^=-]{1,16}")
-_MAX_TICKERS = 50
 _MAX_BACKFILL = 100
-_LAST_EVENT_ID_PARAMETERS = ("last_event_id", "lastEventId", "Last-Event-ID")
 
 
-def parse_stream_request(request: Request, allowed: frozenset[str]) -> StreamRequest:
-    """Check the query of a stream route, whose parameters are `allowed`.
+def parse_stream_request(request: Request, schema: FeedSchema) -> StreamRequest:
+    """Check the query of a stream.
 
-    Raises RequestError (400) naming the parameter.
+    Raises BadRequest or RequestError (400) naming the parameter, RequestError (403) for a caller
+    that has no feed.
     """
+    _refuse_unknown(request, {*schema.parameters, BACKFILL_PARAMETER})
+    wanted = read_filter(schema, request.query, caller_partition(request, schema))
+    return _stream_request(request, wanted)
+
+
+def parse_saved_stream_request(request: Request) -> StreamRequest:
+    """The same for a saved configuration's stream, whose filter comes from the table."""
+    _refuse_unknown(request, {BACKFILL_PARAMETER})
+    return _stream_request(request, NOTHING)
+
+
+def caller_partition(request: Request, schema: FeedSchema) -> str | None:
+    """The caller's own partition; None where the schema gives callers none.
+
+    Raises RequestError (403).
+    """
+    if not isinstance(schema.chosen_by, Caller):
+        return None
+    partition = schema.chosen_by.partition(request)
+    if partition is None:
+        raise RequestError(403, "forbidden", "the request names no caller who has a feed")
+    return partition
+
+
+def _refuse_unknown(request: Request, allowed: Iterable[str]) -> None:
+    known = {*allowed, *LAST_EVENT_ID_PARAMETERS}
     unknown = sorted(
         name
-        for name in request.query.keys() - allowed - set(_LAST_EVENT_ID_PARAMETERS)
-        if not name.lower().startswith("x-amz-")  # a presigned URL's signature
+        for name in request.query.keys() - known
+        if not name.lower().startswith(SIGNATURE_PREFIX)
     )
     if unknown:
-        known = ", ".join(sorted({*allowed, _LAST_EVENT_ID_PARAMETERS[0]}))
+        told = ", ".join(sorted({*allowed, LAST_EVENT_ID_PARAMETERS[0]}))
         raise RequestError(
             400,
             "unknown_parameter",
-            f"unknown query parameter {shown_name(unknown[0])}; known: {known}",
+            f"unknown query parameter {shown_name(unknown[0])}; known: {told}",
         )
+
+
+def _stream_request(request: Request, wanted: StreamFilter) -> StreamRequest:
     return StreamRequest(
-        filter=StreamFilter(
-            sentiments=parse_sentiments(request.query.get("sentiment")),
-            tickers=parse_tickers(request.query.get("ticker")),
-        ),
-        backfill=_parse_backfill(request.query.get("backfill")),
+        filter=wanted,
+        backfill=_parse_backfill(request.query.get(BACKFILL_PARAMETER)),
         last_event_id=_last_event_id(request),
         received_ms=request.received_ms,
+        trace_from_client=is_from_client(
+            request.headers.get("x-amzn-trace-id"), request.received_ms
+        ),
     )
-
-
-def parse_sentiments(value: str | None) -> tuple[str, ...]:
-    """`positive,negative` -> the sentiments in a fixed order; None means all."""
-    if value is None:
-        return SENTIMENTS
-    wanted = {part.strip() for part in value.split(",")}
-    if not wanted <= set(SENTIMENTS):
-        raise RequestError(
-            400,
-            "invalid_parameter",
-            "sentiment: a comma-separated list of " + ", ".join(SENTIMENTS),
-        )
-    return tuple(name for name in SENTIMENTS if name in wanted)
-
-
-def parse_tickers(value: str | None) -> frozenset[str]:
-    """`aapl,MSFT` -> {'AAPL', 'MSFT'}; None means any."""
-    if value is None:
-        return frozenset()
-    parts = [part.strip() for part in value.split(",")]
-    if len(parts) > _MAX_TICKERS or not all(map(_TICKER.fullmatch, parts)):
-        raise RequestError(
-            400,
-            "invalid_parameter",
-            f"ticker: a comma-separated list of at most {_MAX_TICKERS},"
-            " each 1 to 16 of letters, digits, . ^ = -",
-        )
-    # Only after the check: "\u0131BM".upper() is "IBM".
-    return frozenset(part.upper() for part in parts)
 
 
 def _parse_backfill(value: str | None) -> int:
@@ -90,7 +95,7 @@ def _last_event_id(request: Request) -> str | None:
     the query would rewind it every time."""
     if request.last_event_id is not None:
         return request.last_event_id
-    for name in _LAST_EVENT_ID_PARAMETERS:
+    for name in LAST_EVENT_ID_PARAMETERS:
         if value := request.query.get(name):
             return value
     return None

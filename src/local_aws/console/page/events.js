@@ -7,19 +7,18 @@ const KEPT_EVENTS = 200;
 const SLOW_LATENCY_MS = 2500;
 
 export class EventList {
-  constructor(root) {
+  constructor(root, feed) {
     this.root = root;
+    this.feed = feed;
   }
 
   item(item) {
     const latency = Math.round(item.latency_ms);
-    const meta = [item.ticker ?? "no ticker", item.sentiment_type];
-    if (item.score !== undefined) meta.push(`score ${item.score}`);
-    if (item.source !== undefined) meta.push(item.source);
-    this.add(element("li", { class: "item", "data-sentiment": item.sentiment_type, title: item.item_id },
-      element("span", { class: "headline", text: item.headline ?? item.item_id }),
+    const { headline, meta, sentiment } = this.feed.shown(item);
+    this.add(element("li", { class: "item", "data-sentiment": sentiment, title: item[this.feed.itemId] },
+      element("span", { class: "headline", text: headline }),
       element("span", { class: "latency", text: seconds(latency / 1000), "data-slow": latency > SLOW_LATENCY_MS,
-        title: "from published_at to the moment it was sent" }),
+        title: `from ${this.feed.time} to the moment it was sent` }),
       element("span", { class: "meta", text: meta.join(" · ") })));
   }
 

@@ -8,6 +8,11 @@ export function seconds(value) {
   return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 }
 
+// Since a request: to the millisecond however long it lasts.
+export function milliseconds(value) {
+  return value < 1000 ? `${value.toPrecision(value < 100 ? 2 : 3)} ms` : `${(value / 1000).toFixed(3)} s`;
+}
+
 export const tickLabel = (value) => (value === 0 ? "0" : seconds(value).replace(/\.0+(?= )/, ""));
 export const ago = (value) => (value < 120 ? `${Math.floor(value)} s ago` : `${Math.floor(value / 60)} min ago`);
 export const clock = (epochSeconds) => new Date(epochSeconds * 1000).toLocaleTimeString([], { hour12: false });

@@ -1,10 +1,10 @@
 // What a trace's records say. Pure.
 
-// What was asked for, as far as the trace knows.
-export function titleOf(trace) {
+// What was asked for, as far as the trace knows, or the request that it is of.
+export function titleOf(trace, request) {
   if (trace.route !== null) return trace.route;
   if (trace.session_id !== null) return `Stream, connection ${trace.connection_sequence} of its session`;
-  return `Request to ${trace.name}`;
+  return request ? `${request.method} ${request.path}` : `Request to ${trace.name}`;
 }
 
 export const endOf = (record) => record.end ?? record.start;

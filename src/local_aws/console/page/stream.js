@@ -9,25 +9,13 @@ const REOPEN_MS = [2000, 5000, 10000, 30000];
 const SAME_BYTE_MS = 500;
 const KEPT_EVENT_TIMES = 20;
 
-// The stream's query; null where no sentiment is chosen, since none given means all to the route.
-export function queryOf(form) {
-  const given = new FormData(form);
-  const sentiments = given.getAll("sentiment");
-  if (sentiments.length === 0) return null;
-  const query = new URLSearchParams();
-  if (sentiments.length < 3) query.set("sentiment", sentiments.join(","));
-  const tickers = given.get("ticker").split(/[\s,]+/).filter(Boolean).join(",");
-  if (tickers) query.set("ticker", tickers);
-  if (Number(given.get("backfill")) > 0) query.set("backfill", given.get("backfill"));
-  return query;
-}
-
 export class Stream {
-  constructor(functionUrl, heartbeatSeconds, form, events) {
+  constructor(functionUrl, heartbeatSeconds, form, events, feed) {
     this.functionUrl = functionUrl;
     this.silentMs = 2000 * heartbeatSeconds;
     this.form = form;
     this.events = events;
+    this.feed = feed;
     this.source = null;
     this.ready = null;
     this.isLive = false;
@@ -50,14 +38,14 @@ export class Stream {
   open({ keepPosition = false } = {}) {
     this.abandon();
     this.disconnect();
-    const query = queryOf(this.form);
+    const query = this.query();
     if (!keepPosition) this.lastId = "";
     // A source that the browser gave up forgets its last id; the query parameter carries it over.
     if (this.lastId) query.set("last_event_id", this.lastId);
     this.source = new EventSource(`${this.functionUrl}/stream?${query}`);
     this.show("waiting", "connecting");
     setText(byId("connect"), "Disconnect");
-    for (const kind of ["ready", "sentiment", "reset", "busy", "end"]) {
+    for (const kind of ["ready", this.feed.event, "reset", "busy", "end"]) {
       this.source.addEventListener(kind, (event) => {
         this.lastId = event.lastEventId || this.lastId;
         this.byteAt = performance.now();
@@ -69,16 +57,29 @@ export class Stream {
     this.source.addEventListener("error", () => this.interrupted());
   }
 
-  // The filter was changed: an open stream is replaced, and waits while nothing is chosen.
-  filtered() {
-    const isNothing = queryOf(this.form) === null;
+  // What the form asks for; null where that is nothing.
+  query() {
+    const query = this.feed.queryOf(this.form);
+    const backfill = new FormData(this.form).get("backfill");
+    if (query && Number(backfill) > 0) query.set("backfill", backfill);
+    return query;
+  }
+
+  judge() {
+    const isNothing = this.query() === null;
     byId("connect").disabled = isNothing;
     byId("nothing-chosen").hidden = !isNothing;
+    return isNothing;
+  }
+
+  // The filter was changed: an open stream is replaced, and waits while nothing is chosen.
+  filtered() {
+    const isNothing = this.judge();
     if (isNothing && this.source) {
       this.abandon();
       this.disconnect();
       this.isPaused = true;
-      this.events.note("closed", "no sentiment is chosen");
+      this.events.note("closed", this.feed.whyClosed);
       this.show("idle", "not connected");
     } else if (!isNothing && (this.source || this.isPaused)) {
       this.open();
@@ -107,7 +108,7 @@ export class Stream {
   }
 
   handle(kind, data) {
-    if (kind === "sentiment") {
+    if (kind === this.feed.event) {
       this.itemAt = performance.now();
       this.events.item(data);
     } else if (kind === "ready") {

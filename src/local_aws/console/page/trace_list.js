@@ -6,8 +6,10 @@ import { clock, seconds, short } from "./format.js";
 import { titleOf } from "./spans.js";
 
 export class TraceList {
-  constructor(root, view, show) {
+  // `requestOf` gives the request of a trace where it is known.
+  constructor(root, view, { show, requestOf }) {
     this.root = root;
+    this.requestOf = requestOf;
     this.view = view;
     this.show = show;
     this.shown = "";
@@ -26,12 +28,16 @@ export class TraceList {
       this.problem(error.status ? error.message : "the local stack does not answer");
       return;
     }
-    const signature = JSON.stringify([traces, this.view.traceId]);
+    const signature = JSON.stringify([traces, traces.map((trace) => this.titleOf(trace)), this.view.traceId]);
     if (signature !== this.shown) {
       this.shown = signature;
       this.draw(traces);
     }
     await this.view.changed(traces);
+  }
+
+  titleOf(trace) {
+    return titleOf(trace, this.requestOf(trace.trace_id));
   }
 
   search(annotation) {
@@ -49,7 +55,7 @@ export class TraceList {
     const { root } = this;
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.trace : null;
     if (traces.length === 0) {
-      const text = this.annotation ? `No trace has ${this.annotation}.` : "No trace yet: open a stream.";
+      const text = this.annotation ? `No trace has ${this.annotation}.` : "No trace yet: open a stream or send a request.";
       root.replaceChildren(element("li", { class: "empty", text }));
       return;
     }
@@ -78,7 +84,7 @@ export class TraceList {
       title: trace.trace_id, onclick: () => this.show(trace.trace_id),
     },
       element("span", { class: "when", text: clock(trace.start) }),
-      element("span", { class: "what", text: titleOf(trace) }),
+      element("span", { class: "what", text: this.titleOf(trace) }),
       element("span", { class: "number", text: trace.in_progress ? "open" : seconds(trace.duration) }),
       element("span", { class: "session quiet", text: session }),
       element("span", { class: "reason", text: trace.end_reason ? `end: ${trace.end_reason}` : "" }),

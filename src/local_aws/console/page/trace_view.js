@@ -3,6 +3,7 @@
 import { getJson } from "./api.js";
 import { element, setText } from "./dom.js";
 import { bytes, clock, seconds, short } from "./format.js";
+import { DISPATCH, spanAt } from "./moment.js";
 import { titleOf } from "./spans.js";
 import { statusMark } from "./trace_list.js";
 import { Waterfall } from "./waterfall.js";
@@ -11,10 +12,14 @@ import { Waterfall } from "./waterfall.js";
 const COVERED_PX = 48;
 
 export class TraceView {
-  constructor(root, { show, search }) {
+  // `requestOf` gives the request of a trace where it is known, `showRequest` leads to it.
+  constructor(root, { show, search, requestOf, showRequest }) {
     this.root = root;
     this.show = show;
     this.search = search;
+    this.requestOf = requestOf;
+    this.showRequest = showRequest;
+    this.moment = null; // of an event whose span is sought
     this.traceId = null;
     this.trace = null;
     this.waterfall = null;
@@ -23,10 +28,32 @@ export class TraceView {
 
   // The list's next `refresh` brings it, or `load`.
   select(traceId) {
+    if (this.moment?.traceId !== traceId) this.moment = null;
     this.traceId = traceId;
     this.trace = null;
     this.waterfall = new Waterfall();
     this.signature = "";
+  }
+
+  // The moment's span is shown as soon as the trace has it: with the trace, or with a later reading.
+  seek(moment) {
+    this.moment = { ...moment, isFound: false };
+  }
+
+  // A span that comes later leaves the focus where it is by then.
+  followMoment({ movesFocus = false } = {}) {
+    const { moment, trace } = this;
+    if (moment === null || trace === null) return;
+    this.waterfall.mark(moment.at - trace.layout.start);
+    if (!moment.isFound) {
+      const span = spanAt(trace, moment);
+      // A shorter one may come with the stream's end.
+      moment.isFound = !trace.in_progress || span?.name === DISPATCH;
+      if (moment.isFound && span) this.waterfall.revealRecord(span.id, { movesFocus });
+      moment.text = momentText(moment, span, trace);
+    }
+    setText(this.momentNote, moment.text);
+    this.momentNote.hidden = false;
   }
 
   // Called with the list whenever it was read. The trace is read again when its own line or the
@@ -68,11 +95,14 @@ export class TraceView {
   }
 
   draw() {
-    const about = element("div", { class: "about" }, this.head(), this.facts(), this.verdicts());
+    this.momentNote ??= element("p", { class: "moment-note", role: "status", hidden: true });
+    this.momentNote.hidden = this.moment === null;
+    const about = element("div", { class: "about" }, this.head(), this.facts(), this.verdicts(), this.momentNote);
     if (this.waterfall.root.parentElement === this.root) this.root.firstElementChild.replaceWith(about);
     else this.root.replaceChildren(about, this.waterfall.root);
     this.waterfall.show(this.trace);
     this.tick();
+    this.followMoment();
   }
 
   // On a narrow page the trace stands below the stream and the list, out of sight.
@@ -99,7 +129,7 @@ export class TraceView {
       link("‹ Previous", trace.links.previous), link("Next ›", trace.links.next));
     return element("div", { class: "trace-head" },
       element("div", {},
-        element("h3", { text: titleOf(trace) }),
+        element("h3", { text: titleOf(trace, this.requestOf(trace.trace_id)) }),
         element("p", { class: "id mono", text: trace.trace_id })),
       trace.session_id === null ? null : nav);
   }
@@ -110,6 +140,13 @@ export class TraceView {
     const took = fact("took", seconds(trace.duration));
     this.took = took.lastElementChild;
     const facts = [fact("began", clock(trace.start)), took];
+    const request = this.requestOf(trace.trace_id);
+    if (request) {
+      facts.push(fact("request", element("button", {
+        type: "button", class: "plain", "data-request-link": request.number, text: `${request.method} ${short(request.path)}`,
+        title: "Show the request", onclick: () => this.showRequest(request.number),
+      })));
+    }
     if (trace.status !== null) facts.push(fact("status", statusMark(trace.status)));
     if (trace.end_reason !== null) facts.push(fact("ended by", trace.end_reason));
     if (trace.is_cold_start !== null) facts.push(fact("cold start", trace.is_cold_start ? "yes" : "no"));
@@ -153,4 +190,12 @@ export class TraceView {
     return element("details", { class: "verdicts", open: this.verdictsOpen, ontoggle: (event) => { this.verdictsOpen = event.target.open; } },
       title, element("ul", {}, ...list, thresholds));
   }
+}
+
+function momentText(moment, span, trace) {
+  if (!moment.isFound) return `${moment.name}: its span is not here yet; it comes when the stream has ended.`;
+  if (span?.source === "otel") return `${moment.name}: ${span.name}`;
+  if (trace.has_streaming_phase) return `${moment.name}: no span of the streaming phase holds it.`;
+  return `${moment.name}: the app recorded no spans of its streaming phase (it runs without tracing, or they were lost).`
+    + (span ? ` Shown is ${span.origin ?? span.name}.` : "");
 }

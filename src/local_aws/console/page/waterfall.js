@@ -21,6 +21,8 @@ export class Waterfall {
     this.known = new Set(); // rows drawn before, which stay folded or unfolded as they are
     this.chosen = new Set(); // rows whose details are shown, the latest last
     this.active = null; // the row that the keyboard is at
+    this.revealed = null; // the record that an event has led to
+    this.moment = null; // of an event, in seconds from the trace's start
     this.zoom = null; // what is shown, in seconds from the trace's start, and its name; null: all of it
   }
 
@@ -116,7 +118,8 @@ export class Waterfall {
     this.overlay.replaceChildren(element("div", {},
       ...ticks.map((tick) => at("tick", tick)),
       ...layout.gaps.map((gap) => at("gap", gap.start, { "--length": gap.end - gap.start })),
-      layout.boundary === null ? null : at("boundary", layout.boundary)));
+      layout.boundary === null ? null : at("boundary", layout.boundary),
+      this.moment === null ? null : at("moment", this.moment)));
   }
 
   // ---- the rows
@@ -273,6 +276,25 @@ export class Waterfall {
     this.chosen.add(id);
     this.goTo(id);
     this.rowElement(id).scrollIntoView({ block: "nearest" });
+  }
+
+  // Marks the time of an event.
+  mark(moment) {
+    this.moment = moment;
+    this.drawAxis();
+  }
+
+  // Unfolds whatever hides a record, and shows its details.
+  revealRecord(id, { movesFocus }) {
+    const rows = new Map(this.trace.layout.rows.map((row) => [row.key, row]));
+    for (let key = rows.get(id)?.parent_key; key; key = rows.get(key)?.parent_key) this.open.add(key);
+    this.chosen.delete(this.revealed);
+    this.chosen.add(id);
+    this.revealed = this.active = id;
+    this.draw();
+    const row = this.rowElement(id);
+    if (movesFocus) row?.focus({ preventScroll: true });
+    row?.scrollIntoView({ block: "nearest" });
   }
 
   goTo(key) {

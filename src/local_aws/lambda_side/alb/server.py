@@ -55,7 +55,7 @@ class LoadBalancer:
         await _respond(http, status)
 
     async def answer(self, http: HttpConnection, request: HttpRequest) -> None:
-        arrival = self._invoker.arrival(request.joined_headers.get("x-amzn-trace-id"))
+        arrival = self._invoker.arrival(request)
         event = alb_event(request, arrival, multi_value=self._multi_value)
         await answer_buffered(
             http, request, event, arrival, door=self, invoker=self._invoker, say=self._say

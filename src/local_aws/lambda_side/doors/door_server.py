@@ -6,7 +6,10 @@ import asyncio
 import socket
 from typing import Protocol
 
+import h11
+
 from local_aws.lambda_side.doors.http_request import HttpRequest
+from local_aws.lambda_side.doors.request_log import Exchange, RequestLog
 from local_aws.servers.connection_server import ConnectionServer
 from local_aws.servers.http_connection import HttpConnection, PeerProtocolError
 
@@ -24,8 +27,10 @@ class FrontDoor(Protocol):
 
 
 class DoorServer:
-    def __init__(self, door: FrontDoor) -> None:
+    def __init__(self, door: FrontDoor, *, name: str, log: RequestLog) -> None:
         self._door = door
+        self._name = name
+        self._log = log
         self._server = ConnectionServer(self._serve)
 
     @property
@@ -50,19 +55,41 @@ class DoorServer:
         http = HttpConnection(reader, writer)
         try:
             while (head := await http.next_request()) is not None:
-                body = await http.read_body(max_bytes=self._door.max_request_bytes)
-                if body is None:
-                    await self._door.refuse(http, 413)
-                    break
-                request = HttpRequest(
-                    method=head.method.decode(),
-                    target=head.target.decode(),
-                    headers=[(k.decode(), v.decode("latin-1")) for k, v in head.headers],
-                    body=body,
-                    source_ip=http.peer_address,
-                    protocol=f"HTTP/{head.http_version.decode()}",
+                exchange = self._log.begin(
+                    self._name,
+                    head.method.decode(),
+                    head.target.decode(),
+                    client_port=http.peer_port,
                 )
-                await self._door.answer(http, request)
+                http.observer = exchange
+                try:
+                    if not await self._serve_one(http, head, exchange):
+                        break
+                finally:
+                    exchange.ended(is_whole=http.answer_is_complete)
+                    http.observer = None
         except PeerProtocolError:
             await self._door.refuse(http, 400)
         await http.close()
+
+    async def _serve_one(self, http: HttpConnection, head: h11.Request, exchange: Exchange) -> bool:
+        """Answers a request; False where the connection cannot take another."""
+        try:
+            body = await http.read_body(max_bytes=self._door.max_request_bytes)
+        except PeerProtocolError:
+            await self._door.refuse(http, 400)
+            return False
+        if body is None:
+            await self._door.refuse(http, 413)
+            return False
+        request = HttpRequest(
+            method=head.method.decode(),
+            target=head.target.decode(),
+            headers=[(k.decode(), v.decode("latin-1")) for k, v in head.headers],
+            body=body,
+            source_ip=http.peer_address,
+            protocol=f"HTTP/{head.http_version.decode()}",
+            exchange=exchange,
+        )
+        await self._door.answer(http, request)
+        return True

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
+from local_aws.lambda_side.doors.request_log import Exchange
+
 Pairs = list[tuple[str, str]]
 
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
@@ -15,7 +17,9 @@ _TEXT_TYPES = ("text/", "application/json", "application/javascript", "applicati
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """`headers` in the order of arrival, names in lower case, repeated ones repeated."""
+    """`headers` in the order of arrival, names in lower case, repeated ones repeated. `exchange` is
+    where it is noted what becomes of the request.
+    """
 
     method: str
     target: str
@@ -23,6 +27,7 @@ class HttpRequest:
     body: bytes
     source_ip: str
     protocol: str = "HTTP/1.1"
+    exchange: Exchange | None = None
 
     @property
     def path(self) -> str:

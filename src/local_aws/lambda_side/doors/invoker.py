@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from local_aws.lambda_side.doors.http_request import HttpRequest
 from local_aws.lambda_side.environment import Environment
 from local_aws.lambda_side.fleet import ConcurrencyLimitError, Fleet
 from local_aws.lambda_side.invocation import Invocation
@@ -45,11 +46,15 @@ class Invoker:
         self._fleet = fleet
         self._sampled = sampled
 
-    def arrival(self, trace_header: str | None) -> Arrival:
-        """`trace_header` is the client's own, if it sent one."""
+    def arrival(self, request: HttpRequest) -> Arrival:
+        """Continues the client's trace where it sent one."""
         now = self.wall_clock()
-        trace = start_trace(trace_header, sampled_by_default=self._sampled, clock=lambda: now)
-        return Arrival(str(uuid.uuid4()), trace, now)
+        sent = request.joined_headers.get("x-amzn-trace-id")
+        trace = start_trace(sent, sampled_by_default=self._sampled, clock=lambda: now)
+        arrival = Arrival(str(uuid.uuid4()), trace, now)
+        if request.exchange is not None:
+            request.exchange.arrived(arrival.request_id, trace)
+        return arrival
 
     def begin(
         self, arrival: Arrival, event: bytes, *, client_context: str | None = None

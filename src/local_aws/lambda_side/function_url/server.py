@@ -42,7 +42,7 @@ class FunctionUrl:
         if cors.is_preflight(request.method, asked_by):
             await http.respond(200, cors.preflight_headers(), b"")
             return
-        arrival = self._invoker.arrival(headers.get("x-amzn-trace-id"))
+        arrival = self._invoker.arrival(request)
         event = function_url_event(
             request,
             request_id=arrival.request_id,

@@ -54,7 +54,7 @@ class HttpApi:
         await _respond(http, Problem.TOO_LARGE if status == 413 else Problem.NO_HTTP, [])
 
     async def answer(self, http: HttpConnection, request: HttpRequest) -> None:
-        arrival = self._invoker.arrival(request.joined_headers.get("x-amzn-trace-id"))
+        arrival = self._invoker.arrival(request)
         event = http_api_event(request, arrival)
         if len(event) > MAX_EVENT_BYTES:  # Lambda's limit, below the API's own
             await self.explain(http, Problem.TOO_LARGE, arrival)

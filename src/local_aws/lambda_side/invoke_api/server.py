@@ -98,7 +98,7 @@ class InvokeApi:
             if call.invocation_type == _DRY_RUN:
                 await http.respond(204, [("X-Amz-Executed-Version", _LATEST)], b"")
             else:
-                await self._invoke(http, call, headers.get("x-amzn-trace-id"))
+                await self._invoke(http, call, request)
         except InvokeRefusedError as refused:
             await _respond_refusal(http, refused)
 
@@ -137,8 +137,8 @@ class InvokeApi:
             whole = f"{arn}:{qualifier}" if qualifier else arn
             raise refusals.not_found(whole, self._function_name)
 
-    async def _invoke(self, http: HttpConnection, call: _Call, trace_header: str | None) -> None:
-        arrival = self._invoker.arrival(trace_header)
+    async def _invoke(self, http: HttpConnection, call: _Call, request: HttpRequest) -> None:
+        arrival = self._invoker.arrival(request)
         try:
             invocation, environment = self._invoker.begin(
                 arrival, call.event, client_context=call.client_context

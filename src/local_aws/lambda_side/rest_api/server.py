@@ -55,7 +55,7 @@ class RestApi:
             )
             await gateway.refuse(http, 403)
             return
-        arrival = self._invoker.arrival(request.joined_headers.get("x-amzn-trace-id"))
+        arrival = self._invoker.arrival(request)
         event = rest_api_event(request, arrival, stage=stage, path=f"/{path}")
         if len(event) > MAX_EVENT_BYTES:  # Lambda's limit, below the API's own
             await gateway.refuse(http, gateway.STATUS_OF[Problem.TOO_LARGE])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.sentiment.function import is_stream
+from local_aws.feed.function import is_stream
 from local_aws.traces.xray.span_limits import SCHEMA, SPAN_RULES
 from local_aws.traces.xray.verdicts import Evidence, Severity, Verdict
 

@@ -165,6 +165,8 @@ def test_an_edge_function_is_refused_with_what_to_use_instead() -> None:
         {"path": "/health", "headers": {}},
         {"Records": []},
         {"statusCode": 200, "body": ""},
+        {"version": "3.0", "httpMethod": "GET", "path": "/health"},
+        {"version": 2, "requestContext": {"http": {"method": "GET"}}},
     ],
     ids=json.dumps,
 )

@@ -307,10 +307,12 @@ def test_no_headers_at_all_are_none(make_event: EventFactory) -> None:
         ("", False, b""),
         ("grüße", False, "grüße".encode()),
         (base64.b64encode(bytes(range(256))).decode(), True, bytes(range(256))),
+        (b"of a test", False, b"of a test"),
+        (base64.b64encode(b"of a test"), True, b"of a test"),
     ],
 )
 def test_a_body_is_the_bytes_that_the_client_sent(
-    make_event: EventFactory, given_body: str | None, is_base64: bool, body: bytes
+    make_event: EventFactory, given_body: str | bytes | None, is_base64: bool, body: bytes
 ) -> None:
     event = make_event() | {"body": given_body, "isBase64Encoded": is_base64}
 

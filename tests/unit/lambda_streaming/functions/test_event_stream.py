@@ -57,12 +57,20 @@ def response(stream: EventStream, seconds: float = 300, **more: Any) -> Streamin
     )
 
 
+async def send(answer: StreamingResponse, client: Client) -> None:
+    """As the runtime does: the opening with the head, then what the body writes."""
+    now = asyncio.get_running_loop().time()
+    client.blocks.append((now, answer.opening))
+    body: Any = answer.body
+    await body(client)
+
+
 def deliver(stream: EventStream, client: Client, seconds: float = 300, **more: Any) -> None:
     async def run() -> None:
-        body: Any = response(stream, seconds, **more).body
+        answer = response(stream, seconds, **more)
         before = asyncio.all_tasks()
         try:
-            await body(client)
+            await send(answer, client)
         finally:
             await asyncio.sleep(0)
             assert asyncio.all_tasks() == before, "a task is left behind"
@@ -113,8 +121,7 @@ def test_retry_is_told_with_the_comment() -> None:
 
 def test_an_iterable_that_is_not_asynchronous_serves_too() -> None:
     async def run() -> None:
-        body: Any = response(EventStream(iter(["a", "b"]))).body
-        await body(client)
+        await send(response(EventStream(iter(["a", "b"]))), client)
 
     client = Client()
     run_in_real_time(run())
@@ -160,9 +167,9 @@ def test_the_end_waits_for_a_block_that_is_being_written() -> None:
     client = Client(write_seconds=9.5)
     deliver(EventStream(ticks(0, 0, 0, 0), heartbeat_seconds=100), client, 12)
 
-    assert client.written[:2] == [b": open\n", b"data: 0\n\n"]
+    assert client.written[:3] == [b": open\n", b"data: 0\n\n", b"data: 1\n\n"]
     assert client.written[-1].startswith(b"event: end\n")
-    assert len(client.written) == 3
+    assert len(client.written) == 4
 
 
 def test_a_heartbeat_that_is_being_written_is_finished_before_what_follows() -> None:

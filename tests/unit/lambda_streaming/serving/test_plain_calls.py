@@ -138,7 +138,20 @@ def test_an_event_stream_is_collected_too() -> None:
     assert body.endswith("data: one\n\n")
 
 
-@pytest.mark.parametrize("context", [None, object(), MagicMock()], ids=["none", "object", "mock"])
+class WithoutDeadline:
+    """As in the tests of apps that were never asked for it."""
+
+    aws_request_id = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "context",
+    [None, object(), MagicMock(aws_request_id=None), WithoutDeadline()],
+    ids=["none", "object", "mock", "unfinished"],
+)
 def test_any_context_will_do(context: object) -> None:
     def refuse(request: Request) -> Any:
         return request.json()
@@ -323,6 +336,18 @@ def test_an_event_of_no_known_source_goes_to_the_handler_of_the_rest() -> None:
     assert asgi(Counting(), events={"*": lambda event, _: event})({"job": 7}) == {"job": 7}
 
 
+def test_an_event_of_no_known_source_can_have_a_handler_that_no_queue_has() -> None:
+    handler = asgi(Counting(), events={"unknown": lambda event, _: event})
+
+    assert handler({"job": 7}) == {"job": 7}
+    with pytest.raises(UnhandledEventError, match="aws:sqs"):
+        handler(SQS)
+
+
+def test_an_event_of_no_known_source_is_refused_where_only_others_have_handlers() -> None:
+    assert asgi(Counting(), events={"aws:sqs": in_a_thread})({"job": 7})["statusCode"] == 400
+
+
 @pytest.mark.parametrize("events", [7, "handler", {"aws:sqs": 7}, Counting, [in_a_thread]])
 def test_what_can_handle_no_event_is_refused_where_it_is_written(events: Any) -> None:
     with pytest.raises(TypeError, match="events="):
@@ -406,6 +431,28 @@ print(handler({HEALTH!r})["statusCode"], flush=True)
 def test_an_app_shuts_down_with_the_process_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """It may use threads for it."""
     assert ran(tmp_path, SHUTTING_DOWN) == (0, "200\nshut down\n", "")
+
+
+LEAVING_A_TASK = f"""
+import asyncio
+from lambda_streaming import streaming
+async def watch():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        print("cancelled", flush=True)
+async def answer(request):
+    answer.task = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    return "answered"
+handler = streaming(answer)
+print(handler({HEALTH!r})["statusCode"], flush=True)
+"""
+
+
+def test_what_an_app_leaves_running_is_cancelled_when_the_process_ends(tmp_path: Path) -> None:
+    """As asyncio.run does: sse-starlette's watcher for shutdowns runs for ever."""
+    assert ran(tmp_path, LEAVING_A_TASK) == (0, "200\ncancelled\n", "")
 
 
 FORKING = f"""

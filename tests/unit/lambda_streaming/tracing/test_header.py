@@ -19,6 +19,7 @@ from opentelemetry.trace import get_current_span
 
 from lambda_streaming.tracing.header import (
     hex_trace_id,
+    is_from_client,
     parse_trace_header,
     xray_trace_id,
 )
@@ -229,3 +230,31 @@ def test_no_text_is_too_strange(header: str) -> None:
 def test_both_forms_of_a_trace_id_convert() -> None:
     assert xray_trace_id(TRACE_ID) == ROOT
     assert hex_trace_id(ROOT) == TRACE_ID
+
+
+RECEIVED_MS = 0x5759E988 * 1000
+FRESH_ROOT = "Root=1-5759e988-bd862e3fe1be46a994272793"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{FRESH_ROOT};Sampled=1",
+        f"{FRESH_ROOT};Sampled=0",
+        f"{FRESH_ROOT};Parent=53995c3f42cd8ad8",
+        "Root=1-00000001-bd862e3fe1be46a994272793",
+        "Sampled=1",
+    ],
+    ids=["recorded", "not recorded", "parent", "root of another time", "decision alone"],
+)
+def test_a_trace_that_the_client_chose_is_told(header: str) -> None:
+    assert is_from_client(header, RECEIVED_MS)
+
+
+@pytest.mark.parametrize("header", [None, "", FRESH_ROOT, f"Self=1-2-3;{FRESH_ROOT}", "nonsense"])
+def test_a_front_doors_own_trace_is_nobodys_choice(header: str | None) -> None:
+    assert not is_from_client(header, RECEIVED_MS)
+
+
+def test_a_root_is_compared_with_a_known_time_only() -> None:
+    assert not is_from_client("Root=1-00000001-bd862e3fe1be46a994272793", None)

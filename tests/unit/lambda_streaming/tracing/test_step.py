@@ -215,7 +215,7 @@ def test_requests_from_many_threads_are_all_there(trace: Journal) -> None:
 def test_measuring_needs_nothing_of_opentelemetry() -> None:
     """An unsampled stream must not pay for that import."""
     program = (
-        "import sys; import lambdas.sse_streaming.app, lambdas.sse_streaming.stream;"
+        "import sys; import lambdas.sse_streaming.app, lambdas.sse_streaming.streams.stream;"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
 

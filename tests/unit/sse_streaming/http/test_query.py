@@ -10,12 +10,13 @@ import pytest
 
 from lambda_streaming.doors.recognise import read_event
 from lambda_streaming.requests import BadRequest, Pairs, Request
-from lambdas.sse_streaming.feed.request import SENTIMENTS, StreamFilter, StreamRequest
+from lambdas.sse_streaming.feeds.request import StreamFilter, StreamRequest
 from lambdas.sse_streaming.http.answers import RequestError
-from lambdas.sse_streaming.http.query import parse_stream_request
+from lambdas.sse_streaming.http.query import parse_saved_stream_request, parse_stream_request
+from lambdas.sse_streaming.sentiment import SENTIMENT
 from tests.fakes.events import RECEIVED_MS, as_bytes, function_url_event, rest_api_event
+from tests.fakes.feeds import sentiments
 
-ALLOWED = frozenset({"sentiment", "ticker", "backfill"})
 EventFactory = Callable[..., dict[str, Any]]
 
 both = pytest.mark.parametrize(
@@ -25,14 +26,19 @@ both = pytest.mark.parametrize(
 
 def stream_request(make_event: EventFactory, query: str = "", **headers: str) -> StreamRequest:
     return parse_stream_request(
-        read_event(as_bytes(make_event(query=query, headers=headers))), ALLOWED
+        read_event(as_bytes(make_event(query=query, headers=headers))), SENTIMENT
     )
 
 
 def refusal(make_event: EventFactory, query: str) -> RequestError:
-    with pytest.raises(RequestError) as raised:
+    """What the client is answered; a parameter of the schema is read without knowing of HTTP."""
+    with pytest.raises((RequestError, BadRequest)) as raised:
         stream_request(make_event, query)
-    return raised.value
+    error = raised.value
+    if isinstance(error, BadRequest):
+        return RequestError(400, error.code, error.message)
+    assert isinstance(error, RequestError)
+    return error
 
 
 def unreadable(make_event: EventFactory, query: str) -> BadRequest:
@@ -74,7 +80,7 @@ def test_a_hundred_parameters_are_enough() -> None:
 def test_without_parameters_everything_is_wanted(make_event: EventFactory) -> None:
     wanted = stream_request(make_event)
 
-    assert wanted == StreamRequest(StreamFilter(SENTIMENTS), 0, None, RECEIVED_MS)
+    assert wanted == StreamRequest(sentiments(), 0, None, RECEIVED_MS)
 
 
 @both
@@ -86,13 +92,13 @@ def test_without_parameters_everything_is_wanted(make_event: EventFactory) -> No
         ("sentiment=positive%2Cneutral", StreamFilter(("neutral", "positive"))),
         ("sentiment=positive,positive", StreamFilter(("positive",))),
         ("sentiment=%20positive%20", StreamFilter(("positive",))),
-        ("ticker=aapl", StreamFilter(SENTIMENTS, frozenset({"AAPL"}))),
+        ("ticker=aapl", sentiments(tickers={"AAPL"})),
         (
             "ticker=AAPL,brk.b,^GSPC",
-            StreamFilter(SENTIMENTS, frozenset({"AAPL", "BRK.B", "^GSPC"})),
+            sentiments(tickers={"AAPL", "BRK.B", "^GSPC"}),
         ),
-        ("ticker=EURUSD%3DX,BTC-USD", StreamFilter(SENTIMENTS, frozenset({"EURUSD=X", "BTC-USD"}))),
-        (f"ticker={'A' * 16}", StreamFilter(SENTIMENTS, frozenset({"A" * 16}))),
+        ("ticker=EURUSD%3DX,BTC-USD", sentiments(tickers={"EURUSD=X", "BTC-USD"})),
+        (f"ticker={'A' * 16}", sentiments(tickers={"A" * 16})),
     ],
 )
 def test_a_filter_is_read(make_event: EventFactory, query: str, wanted: StreamFilter) -> None:
@@ -104,7 +110,7 @@ def test_fifty_tickers_are_allowed_and_no_more(make_event: EventFactory) -> None
     tickers = [f"T{number}" for number in range(51)]
 
     wanted = stream_request(make_event, "ticker=" + ",".join(tickers[:50])).filter
-    assert wanted.tickers == set(tickers[:50])
+    assert wanted == sentiments(tickers=tickers[:50])
     assert refusal(make_event, "ticker=" + ",".join(tickers)).message.startswith("ticker:")
     assert refusal(make_event, "ticker=" + ",".join(["T"] * 51)).message.startswith("ticker:")
 
@@ -257,4 +263,4 @@ def test_only_what_a_route_allows_is_known_there() -> None:
     request = Request("GET", "/", "/", Pairs([("sentiment", "positive")]))
 
     with pytest.raises(RequestError, match=r"'sentiment'; known: backfill, last_event_id$"):
-        parse_stream_request(request, frozenset({"backfill"}))
+        parse_saved_stream_request(request)

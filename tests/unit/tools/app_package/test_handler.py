@@ -32,6 +32,24 @@ def test_a_handler_is_named_by_the_setting(source: str, tmp_path: Path) -> None:
     assert setting_of(tmp_path, "main:handler", main=source) == HandlerSetting("main.handler")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from lambdas.sse_streaming import FeedSchema, feed\nhandler = feed(FeedSchema())",
+        "import lambdas.sse_streaming as sse\nhandler = sse.feed(sse.FeedSchema())",
+        "import lambdas.sse_streaming\nhandler = lambdas.sse_streaming.feed(None)",
+    ],
+)
+def test_a_feed_is_known(source: str, tmp_path: Path) -> None:
+    expected = HandlerSetting("main.handler", is_feed=True)
+    assert setting_of(tmp_path, "main:handler", main=source) == expected
+
+
+def test_a_feed_that_the_apps_own_function_makes_is_no_asgi_app(tmp_path: Path) -> None:
+    own = "from lambdas.sse_streaming import feed\ndef made(): ...\nhandler = made()"
+    assert setting_of(tmp_path, "main:handler", main=own).handler == "main.handler"
+
+
 def test_a_handler_is_found_where_the_module_has_it_from(tmp_path: Path) -> None:
     setting = setting_of(
         tmp_path,

@@ -1,0 +1,1 @@
+"""Large CSV files from S3, filtered while they are streamed."""

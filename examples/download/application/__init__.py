@@ -1,0 +1,1 @@
+"""The app, which any ASGI server serves."""

@@ -1,0 +1,1 @@
+"""Its routes, and what they depend on."""

@@ -1,0 +1,1 @@
+"""A Flask app whose answer is generated while it is sent."""

@@ -1,0 +1,1 @@
+"""A feed of one's own: the progress of jobs, each tenant's for itself."""

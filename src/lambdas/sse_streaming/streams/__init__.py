@@ -1,0 +1,1 @@
+"""A stream: the life of one connection, and the blocks that it sends."""

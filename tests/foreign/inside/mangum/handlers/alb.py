@@ -1,0 +1,3 @@
+from mangum.handlers import any_door
+
+ALB = any_door.AnyDoor

@@ -1,0 +1,3 @@
+from mangum.handlers import any_door
+
+APIGateway = HTTPGateway = any_door.AnyDoor

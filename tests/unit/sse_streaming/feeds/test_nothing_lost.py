@@ -1,0 +1,49 @@
+"""Random interleavings of everything that can happen to a feed: nothing is lost.
+
+A failure names its seeds; with INTERLEAVING_SEED=2534 in the environment this file runs one,
+on each schema.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+from tests.counts import count
+from tests.unit.sse_streaming.feeds.interleavings import KINDS, problems_of
+
+RUNS_PER_SCHEMA = count(5_000)
+RUNS_PER_TEST = 50
+ONE_SEED = os.environ.get("INTERLEAVING_SEED")
+CHUNKS = (
+    [range(int(ONE_SEED), int(ONE_SEED) + 1)]
+    if ONE_SEED
+    else [range(first, first + RUNS_PER_TEST) for first in range(0, RUNS_PER_SCHEMA, RUNS_PER_TEST)]
+)
+
+Running = dict[tuple[str, range], "Future[dict[int, list[str]]]"]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """The runs, on all processors."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield {
+            (kind, seeds): pool.submit(problems_of, seeds, kind)
+            for kind in KINDS
+            for seeds in CHUNKS
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+def test_every_item_written_is_delivered_and_never_again_after_a_clean_end(
+    kind: str, seeds: range, running: Running
+) -> None:
+    assert running[kind, seeds].result() == {}
