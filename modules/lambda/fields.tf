@@ -132,3 +132,33 @@ locals {
     "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
   ]
 }
+
+# The inputs as they count: each field, or its default where it is left out or null. Field by field, because
+# one whose value is known after the apply only must leave the others known; input by input, because
+# validations of one read the fields of others.
+
+locals {
+  app              = { for name, default in merge(local.app_defaults, { handler = "lambdas.sse_streaming.entrypoint.handler" }) : name => try([for value in [try(var.app[name], null), default] : value if value != null][0], null) }
+  settings         = { for name, default in merge(local.settings_defaults, local.settings_moved) : name => try([for value in [try(var.settings[name], null), default] : value if value != null][0], null) }
+  package          = merge({ for name, default in local.package_defaults : name => try([for value in [try(var.package[name], null), default] : value if value != null][0], null) }, var.package_path == null ? {} : { path = var.package_path })
+  deployment       = { for name, default in local.deployment_defaults : name => try([for value in [try(var.deployment[name], null), default] : value if value != null][0], null) }
+  codedeploy       = local.deployment.codedeploy == null ? null : { for name, default in local.codedeploy_defaults : name => try([for value in [try(local.deployment.codedeploy[name], null), default] : value if value != null][0], null) }
+  existing_tables  = { for name, default in local.existing_tables_defaults : name => try([for value in [try(var.existing_tables[name], null), default] : value if value != null][0], null) }
+  cors             = var.cors == null ? null : merge(local.cors_methods, { for name, default in local.cors_defaults : name => try([for value in [try(var.cors[name], null), default] : value if value != null][0], null) })
+  cdn              = { for name, default in local.cdn_defaults : name => try([for value in [try(var.cdn[name], null), default] : value if value != null][0], null) }
+  rest             = var.rest == null ? null : { for name, default in merge(local.rest_defaults, { timeout_seconds = var.timeout_seconds }) : name => try([for value in [try(var.rest[name], null), default] : value if value != null][0], null) }
+  watch            = { for name, default in local.watch_defaults : name => try([for value in [try(var.watch[name], null), default] : value if value != null][0], null) }
+  log              = { for name, default in local.log_defaults : name => try([for value in [try(var.log[name], null), default] : value if value != null][0], null) }
+  alarm_thresholds = { for name, default in local.alarm_thresholds_defaults : name => try([for value in [try(var.alarm_thresholds[name], null), default] : value if value != null][0], null) }
+  sampling_rule    = var.sampling_rule == null ? null : { for name, default in local.sampling_rule_defaults : name => try([for value in [try(var.sampling_rule[name], null), default] : value if value != null][0], null) }
+
+  # One value set beyond the other's default moves that default, as in the function.
+  settings_moved = {
+    poll_max_seconds = max(5, try(tonumber(var.settings.poll_seconds), 1))
+    poll_seconds     = min(1, try(tonumber(var.settings.poll_max_seconds), 1))
+    overlap_seconds  = min(10, try(tonumber(var.settings.replay_seconds), 3600) / 2)
+  }
+
+  # Those of the service's routes; an app may have any.
+  cors_methods = { allow_methods = local.has_feed ? ["GET", "POST", "DELETE"] : ["*"] }
+}

@@ -1,4 +1,4 @@
-"""CloudFront over HTTP, where moto has none or loses what it was given: enough for Terraform's life.
+"""CloudFront over HTTP, where moto loses what it was given: enough for Terraform's life.
 
 What is made is kept as the XML that was sent and read back the same
 (https://docs.aws.amazon.com/cloudfront/latest/APIReference).
@@ -57,7 +57,14 @@ class CloudFront:
                 self.end_headers()
                 self.wfile.write(told)
 
-            do_GET = do_PUT = do_DELETE = do_POST
+            def do_GET(self) -> None:
+                self.do_POST()
+
+            def do_PUT(self) -> None:
+                self.do_POST()
+
+            def do_DELETE(self) -> None:
+                self.do_POST()
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -97,8 +104,8 @@ class CloudFront:
                 number = f"E{next(self._numbers):013d}"
                 config = body.find(_named(f"{_KINDS[kind]}Config"))
                 self.made[kind][number] = body if config is None else config
-                if (tags := body.find(f"{_named('Tags')}/{_named('Items')}")) is not None:
-                    self._tags[_arn(number)] = tags
+                if (given := body.find(f"{_named('Tags')}/{_named('Items')}")) is not None:
+                    self._tags[_arn(number)] = given
                 return 201, self._described(kind, number)
             case "PUT", [kind, number, *_] if number in self.made[kind]:
                 self.made[kind][number] = body

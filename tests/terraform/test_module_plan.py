@@ -42,6 +42,7 @@ CALLS = {
         python_version       = "3.12"
         kms_key_arn          = "{KEY}"
         id_key_parameter     = "/prices/id-key"
+        id_key_previous_parameter = "/prices/id-key-before"
         existing_tables      = {{ items = "news" }}
         items_index          = "by_mood"
         reserved_concurrency = 125
@@ -65,7 +66,9 @@ CALLS = {
         app           = {
           handler           = "main.handler"
           environment       = { MODEL = "m" }
-          policy_statements = [{ sid = "Ask", actions = ["bedrock:InvokeModel"], resources = ["*"] }]
+          policy_statements = [
+            { sid = "Ask", actions = ["bedrock:InvokeModel"], resources = ["*"] }
+          ]
           stream_seconds    = 120
         }
         rest          = { api_keys = ["anna"] }
@@ -77,7 +80,10 @@ CALLS = {
     "feed": """
         service_name     = "quotes"
         app              = { handler = "main.handler" }
-        feed             = { event = "price", partition = "symbol", time = "at", item_id = "id", index = "by_symbol", values = null }
+        feed             = {
+          event = "price", partition = "symbol", time = "at", item_id = "id"
+          index = "by_symbol", values = null
+        }
         settings         = { replay_seconds = 5 }
         configurations_enabled = false
     """,
@@ -120,9 +126,8 @@ def plans(
 ) -> dict[str, Plan]:
     environ = {**aws, "AWS_REGION": REGION}
     with client("ssm", aws, REGION) as parameters:
-        parameters.put_parameter(
-            Name="/prices/id-key", Type="SecureString", Value="0123456789abcdef" * 2
-        )
+        for name in ("/prices/id-key", "/prices/id-key-before"):
+            parameters.put_parameter(Name=name, Type="SecureString", Value="0123456789abcdef")
     with client("dynamodb", aws, REGION) as tables:
         tables.create_table(**items_table("news", "by_mood"))
     text = PROVIDER + "".join(
