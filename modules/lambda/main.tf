@@ -194,7 +194,7 @@ module "codedeploy" {
 
   name                     = var.service_name
   place                    = local.place
-  function                 = { name = module.function.name, alias = module.function.alias_name, arn = module.function.arn }
+  function                 = merge(local.live_function, { arn = module.function.arn, live_version = module.function.live_version, newest_version = module.function.newest_version })
   configuration            = local.codedeploy.configuration
   alarm_names              = module.watch.alarm_names
   stopped_by               = local.codedeploy.alarms

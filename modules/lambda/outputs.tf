@@ -139,8 +139,8 @@ output "xray_group_name" {
 }
 
 output "codedeploy" {
-  description = "Application and deployment group of CodeDeploy; null without."
+  description = "CodeDeploy's application, deployment group and the revision that makes the newest version live; null without."
   value = one([
-    for deploy in module.codedeploy : { application = deploy.application, deployment_group = deploy.deployment_group }
+    for deploy in module.codedeploy : { application = deploy.application, deployment_group = deploy.deployment_group, revision = deploy.revision }
   ])
 }

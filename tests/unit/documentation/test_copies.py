@@ -25,7 +25,7 @@ from tools.package_zip import (
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MAKEFILE = text_of("Makefile")
 VARIABLES = text_of("modules/lambda/variables.tf")
-COMPOSITION = text_of("modules/lambda/main.tf")
+FIELDS = text_of("modules/lambda/fields.tf")
 FEED_VARIABLES = text_of("modules/lambda/modules/feed/variables.tf")
 
 
@@ -110,7 +110,7 @@ def test_the_comparison_has_the_prices_of_the_page_of_costs() -> None:
 
 
 def test_browsers_may_use_the_methods_that_routes_have() -> None:
-    allowed = json.loads(found_in(COMPOSITION, r"allow_methods = local.has_feed \? (\[.*?\])"))
+    allowed = json.loads(found_in(FIELDS, r"allow_methods = local.has_feed \? (\[.*?\])"))
     assert {*allowed} == {method for method, _, _ in routes._TABLE}
 
 

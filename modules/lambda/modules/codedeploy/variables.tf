@@ -9,8 +9,8 @@ variable "place" {
 }
 
 variable "function" {
-  description = "The function's name, its alias and its ARN as a plan can show it."
-  type        = object({ name = string, alias = string, arn = string })
+  description = "The function's name, its alias and ARN, and the versions to go from and to."
+  type        = object({ name = string, alias = string, arn = string, live_version = string, newest_version = string })
 }
 
 variable "configuration" {
