@@ -58,7 +58,9 @@ locals {
   )
 
   environment = merge(
-    local.has_feed ? module.feed[0].environment : { STREAMING_MAX_STREAM_SECONDS = tostring(local.app.stream_seconds) },
+    local.has_feed ? module.feed[0].environment : {},
+    # Where nothing is said the library bounds event streams, and lets downloads end by themselves.
+    { for seconds in compact([try(tostring(var.app.stream_seconds), null)]) : "STREAMING_MAX_STREAM_SECONDS" => seconds if !local.has_feed },
     { OTEL_EXPORTER_OTLP_ENDPOINT = "http://localhost:4318" },
     var.collector_enabled ? {} : { OTEL_SDK_DISABLED = "true" },
     # A REST API's event does not tell whether its integration streams.

@@ -75,6 +75,7 @@ def test_an_example_streams_as_it_is_deployed(
     example: Example, deployed: dict[str, dict[str, Any]], runtime: Path, tmp_path: Path
 ) -> None:
     function = deployed[example.name]
+    assert "STREAMING_MAX_STREAM_SECONDS" not in function["environment"][0]["variables"]
     with zipfile.ZipFile(function["filename"]) as archive:
         archive.extractall(tmp_path)
     environ = {

@@ -26,6 +26,7 @@ ACCOUNT = "123456789012"
 ANY_ZIP = b"stands for a zip where nothing is deployed"
 REGION = "eu-west-1"
 FUNCTION = "module.function.aws_lambda_function.this"
+DIGEST = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 ROLE_POLICY = "module.function.aws_iam_role_policy.this[0]"
 URL = "module.url.aws_lambda_function_url.live"
 ALARM = "module.watch.aws_cloudwatch_metric_alarm"
@@ -87,6 +88,17 @@ CALLS = {
         settings         = { replay_seconds = 5 }
         configurations_enabled = false
     """,
+    "image": """
+        service_name = "boxed"
+        app          = { handler = "main.handler" }
+        package      = { image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/boxed:1" }
+    """,
+    "elsewhere": f"""
+        service_name = "elsewhere"
+        package      = {{ path = "nowhere.zip", sha256 = "{DIGEST}" }}
+        watch        = {{ alarms = false, dashboard = false, xray_group = false }}
+        role_arn     = "arn:aws:iam::{ACCOUNT}:role/given"
+    """,
 }
 
 
@@ -131,12 +143,13 @@ def plans(
     with client("dynamodb", aws, REGION) as tables:
         tables.create_table(**items_table("news", "by_mood"))
     text = PROVIDER + "".join(
-        call(name, f'package_path = "any.zip"\n{given}') for name, given in CALLS.items()
+        call(name, given if "package " in given else f'package_path = "any.zip"\n{given}')
+        for name, given in CALLS.items()
     )
     many = root(tmp_path_factory.mktemp("plans"), text, environ)
     (many.directory / "any.zip").write_bytes(ANY_ZIP)
-    plan = planned(many, label="plan: six copies")
-    seconds["terraform, plan: six copies"] = many.seconds["plan: six copies"]
+    plan = planned(many, label="plan: eight copies")
+    seconds["terraform, plan: eight copies"] = many.seconds["plan: eight copies"]
     return {name: Plan(plan, name) for name in CALLS}
 
 
@@ -538,6 +551,24 @@ def test_an_app_gets_its_handler_environment_and_rights_and_no_tables(
     assert list(app.policy(ROLE_POLICY)) == ["WriteLogs", "WriteTraces", "Ask"]
     assert not [address for address in app.resources if "dynamodb" in address]
     assert app.resources[FUNCTION]["logging_config"][0]["application_log_level"] == "INFO"
+
+
+def test_an_image_has_no_layer_and_no_runtime(plans: dict[str, Plan]) -> None:
+    function = plans["image"].function
+    assert (function["package_type"], function["layers"] or []) == ("Image", [])
+    assert (function["runtime"], function["handler"], function["filename"]) == (None, None, None)
+    assert function["image_config"][0]["command"] == ["main.handler"]
+
+
+def test_a_digest_stands_for_a_file_that_is_elsewhere(plans: dict[str, Plan]) -> None:
+    assert plans["elsewhere"].function["source_code_hash"] == DIGEST
+
+
+def test_what_watches_and_the_role_can_be_left_out(plans: dict[str, Plan]) -> None:
+    planned = plans["elsewhere"]
+    assert not [address for address in planned.resources if address.startswith("module.watch")]
+    assert not [address for address in planned.resources if "aws_iam_role" in address]
+    assert planned.function["role"] == f"arn:aws:iam::{ACCOUNT}:role/given"
 
 
 def test_the_rest_api_streams_to_the_alias(plans: dict[str, Plan]) -> None:
