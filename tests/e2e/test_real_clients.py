@@ -54,7 +54,7 @@ openStream(url, (type, data) => {
 """
 ALL_CODE = {**CODE, **DEFAULT_CODE, WRAPPER: USE_OF_THE_WRAPPER}
 STAYS_CLOSED_AFTER_A_429 = {"EventSource in browsers", "EventSource in Node"}
-NEEDS_NO_TOOL_OF_CI = {"EventSource in browsers", "httpx-sse", WRAPPER}
+NEEDS_NO_TOOL_OF_CI = {"httpx-sse"}
 
 
 def its_program(client: str) -> Callable[[str, str], list[str]] | None:

@@ -36,8 +36,8 @@ from local_aws.traces.receivers.otlp_behaviour import (
 from tests.fakes.local import wait_until
 from tests.fakes.receivers import CollectorThread, running_collector
 
-BUDGET_SECONDS = 0.3
-SLACK_SECONDS = 0.5
+BUDGET_SECONDS = 1.0
+SLACK_SECONDS = 2.0
 """Room for a loaded machine; without a bound an export takes as long as the collector does."""
 
 
@@ -275,7 +275,7 @@ def test_the_stock_exporters_variables_hold(
 
 def test_an_apps_own_exporter_may_stand_in_its_place(collector: CollectorThread) -> None:
     """The stock one, with its retries: they end with the time allowed."""
-    stock = OTLPSpanExporter(endpoint=f"{collector.endpoint}/v1/traces", timeout=BUDGET_SECONDS)
+    stock = OTLPSpanExporter(endpoint=f"{collector.endpoint}/v1/traces", timeout=4)
     bounded = AnyExporter(stock)
 
     assert bounded.export_within(spans(), 5).outcome is Outcome.DELIVERED
