@@ -17,7 +17,8 @@ from tests.terraform.roots import PROVIDER, call, root
 from tests.terraform.terraform_cli import Outcome, Terraform
 from tests.terraform.wrong_inputs import WRONG, Wrong
 
-pytestmark = pytest.mark.timeout(300)
+# About a hundred copies of the module are planned.
+pytestmark = pytest.mark.timeout(600)
 
 COPIES = 13
 AFRICA = 'provider "aws" {\n  alias  = "africa"\n  region = "af-south-1"\n}\n'

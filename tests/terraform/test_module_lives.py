@@ -15,7 +15,7 @@ from tests.terraform.deployment import NO_CHANGES, apply, client, items_table, p
 from tests.terraform.roots import call, planned, removed, root
 from tests.terraform.terraform_cli import Terraform
 
-pytestmark = [pytest.mark.ci, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(900)]
 
 OLD, NEW = b"stands for a zip", b"stands for the next zip"
 HEAD = """

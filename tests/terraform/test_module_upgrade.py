@@ -17,7 +17,7 @@ from tests.terraform.deployment import NO_CHANGES, apply, client, plan_again
 from tests.terraform.roots import PROVIDER, call, planned, removed
 from tests.terraform.terraform_cli import ROOT, Terraform, copy_of_module
 
-pytestmark = [pytest.mark.ci, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(600)]
 
 # The last commit with the module in one piece.
 BEFORE = "2b2c985e52ec82168bc7922ebc39dc18791d2376"
