@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MODULE = Path(__file__).resolve().parent.parent / "modules" / "lambda"
@@ -16,6 +16,8 @@ MODULE = Path(__file__).resolve().parent.parent / "modules" / "lambda"
 _BLOCK = re.compile(r'^(?P<kind>variable|output) "(?P<name>\w+)" \{\n(?P<body>.*?)^\}', re.M | re.S)
 _ARGUMENT = r"^  {} += (?P<value>.*?)(?=^  \w+ +=|^  validation|^$|\Z)"
 _OBJECT = re.compile(r"object\(\{\n(?P<fields>.*)^  \}\)", re.M | re.S)
+_FIELDS = re.compile(r"^  (?P<name>\w+)_defaults = \{\n(?P<fields>.*?)^  \}", re.M | re.S)
+_DEFAULT = re.compile(r"^    (?P<name>\w+) += (?P<default>.*?)(?: +# (?P<note>.*))?$", re.M)
 _FIELD = re.compile(r"^    (?P<name>\w+) += (?P<type>.+)$", re.M)
 _OPTIONAL = re.compile(r"optional\((?P<type>\w+(?:\(\w+\))?)(?:, (?P<default>.+))?\)")
 _REGION = re.compile(r"(<!-- (inputs|outputs) -->\n).*?(<!-- end -->)", re.S)
@@ -52,7 +54,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 def with_tables(readme: str, module: Path = MODULE) -> str:
     """The README with its two tables made anew."""
-    variables = list(blocks((module / "variables.tf").read_text(encoding="utf-8")))
+    variables = inputs(module)
     outputs = list(blocks((module / "outputs.tf").read_text(encoding="utf-8")))
     tables = {
         "inputs": "| name | type | default | what it is |\n|---|---|---|---|\n"
@@ -64,6 +66,30 @@ def with_tables(readme: str, module: Path = MODULE) -> str:
         + "".join(f"| `{one.name}` | {one.description} |\n" for one in outputs),
     }
     return _REGION.sub(lambda found: f"{found[1]}{tables[found[2]]}{found[3]}", readme)
+
+
+def inputs(module: Path = MODULE) -> list[Block]:
+    """The variables of all variables*.tf; those of type any have their fields in fields.tf."""
+    table = (module / "fields.tf").read_text(encoding="utf-8")
+    fields = {found["name"]: tuple(_defaults(found["fields"])) for found in _FIELDS.finditer(table)}
+    found = [
+        block
+        for file in sorted(module.glob("variables*.tf"))
+        for block in blocks(file.read_text(encoding="utf-8"))
+    ]
+    return [
+        replace(one, type="object", fields=fields.get(one.name, ())) if one.type == "any" else one
+        for one in found
+    ]
+
+
+def _defaults(text: str) -> Iterator[str]:
+    for field in _DEFAULT.finditer(text):
+        if field["note"] == "required":
+            yield f"`{field['name']}` (required)"
+        else:
+            note = f", {field['note']}" if field["note"] else ""
+            yield f"`{field['name']}` (`{field['default']}`{note})"
 
 
 def _argument(body: str, name: str) -> str | None:

@@ -1,65 +1,111 @@
 output "function_url" {
-  description = "Where clients connect, unless there is a CDN; ends with a slash."
-  value       = aws_lambda_function_url.live.function_url
+  description = "Where clients connect, unless there is another door; ends with a slash."
+  value       = module.url.function_url
 }
 
 output "cdn_url" {
-  description = "Where clients connect when cdn.enabled, else null; ends with a slash."
-  value       = one([for cdn in aws_cloudfront_distribution.function : "https://${cdn.domain_name}/"])
+  description = "Where clients connect when cdn.enabled, by the first alias if there is one, else null; ends with a slash."
+  value       = module.url.cdn_url
+}
+
+output "cdn_domain_name" {
+  description = "CloudFront's own name: what the DNS records of cdn.aliases point to."
+  value       = module.url.cdn_domain_name
+}
+
+output "cdn_hosted_zone_id" {
+  description = "CloudFront's zone, for alias records of Route 53."
+  value       = module.url.cdn_hosted_zone_id
+}
+
+output "cdn_distribution_id" {
+  description = "Id of the distribution, null without."
+  value       = module.url.cdn_distribution_id
+}
+
+output "rest_url" {
+  description = "Where clients connect through the REST API, else null; ends with a slash."
+  value       = one(module.rest[*].url)
+}
+
+output "rest_api_id" {
+  description = "Id of the REST API, null without."
+  value       = one(module.rest[*].api_id)
+}
+
+output "rest_stage_arn" {
+  description = "ARN of the REST API's stage, to associate a web ACL with."
+  value       = one(module.rest[*].stage_arn)
+}
+
+output "rest_execution_arn" {
+  description = "ARN that policies of the REST API's callers name (execute-api:Invoke)."
+  value       = one(module.rest[*].execution_arn)
+}
+
+output "rest_api_key_ids" {
+  description = "Ids of the API keys by their callers: aws apigateway get-api-key --include-value --api-key ID."
+  value       = one(module.rest[*].api_key_ids)
 }
 
 output "function_name" {
   description = "Name of the function, as `make verify-aws` takes it."
-  value       = aws_lambda_function.sse_streaming.function_name
+  value       = module.function.name
 }
 
 output "function_arn" {
   description = "ARN of the function, without a version."
-  value       = aws_lambda_function.sse_streaming.arn
+  value       = module.function.arn
 }
 
 output "alias_arn" {
-  description = "ARN of the alias behind the URL."
-  value       = aws_lambda_alias.live.arn
+  description = "ARN of the alias behind the doors."
+  value       = module.function.alias_arn
 }
 
 output "live_version" {
   description = "Published version that receives the traffic: note it before a change, to roll back to."
-  value       = aws_lambda_alias.live.function_version
+  value       = module.function.live_version
 }
 
 output "newest_version" {
   description = "Published version made by the last apply."
-  value       = aws_lambda_function.sse_streaming.version
+  value       = module.function.newest_version
+}
+
+output "package_sha256" {
+  description = "Digest of the deployed zip, as package.sha256 takes it; null for an image."
+  value       = module.function.code_sha256
 }
 
 output "role_name" {
-  description = "Name of the function's role, for further policies."
-  value       = aws_iam_role.function.name
+  description = "Name of the function's role, for further policies; null with role_arn."
+  value       = module.function.role_name
 }
 
 output "role_arn" {
   description = "ARN of the function's role."
-  value       = aws_iam_role.function.arn
+  value       = module.function.role_arn
+}
+
+output "policy_json" {
+  description = "What the function has to be allowed, as the JSON of an IAM policy: for role_arn."
+  value       = module.function.policy
 }
 
 output "callers_policy_arn" {
   description = "IAM policy that lets its holder open and close streams; null with url_authorization = NONE."
-  value       = one(aws_iam_policy.callers[*].arn)
+  value       = module.url.callers_policy_arn
 }
 
 output "table_names" {
-  description = "Names of the tables: items, connections, configurations."
-  value = {
-    items          = local.items_table_name
-    connections    = local.connections_table_name
-    configurations = local.configurations_table_name
-  }
+  description = "Names of the tables: items, connections, configurations; null without a feed."
+  value       = one(module.feed[*].table_names)
 }
 
 output "table_arns" {
-  description = "ARNs of the tables, for the policies of those who write items and configurations."
-  value       = local.table_arns
+  description = "ARNs of the tables, for the policies of those who write items and configurations; null without a feed."
+  value       = one(module.feed[*].table_arns)
 }
 
 output "items_ttl_seconds" {
@@ -69,7 +115,7 @@ output "items_ttl_seconds" {
 
 output "log_group_name" {
   description = "Log group of the function and its collector."
-  value       = aws_cloudwatch_log_group.function.name
+  value       = module.function.log_group_name
 }
 
 output "metrics_namespace" {
@@ -79,18 +125,22 @@ output "metrics_namespace" {
 
 output "alarm_arns" {
   description = "ARNs of the alarms by their short names."
-  value = merge(
-    { for name, alarm in aws_cloudwatch_metric_alarm.threshold : name => alarm.arn },
-    { errors = aws_cloudwatch_metric_alarm.errors.arn },
-  )
+  value       = module.watch.alarm_arns
 }
 
 output "dashboard_name" {
   description = "Name of the CloudWatch dashboard."
-  value       = aws_cloudwatch_dashboard.service.dashboard_name
+  value       = module.watch.dashboard_name
 }
 
 output "xray_group_name" {
   description = "X-Ray group that holds this service's traces."
-  value       = aws_xray_group.service.group_name
+  value       = module.watch.xray_group_name
+}
+
+output "codedeploy" {
+  description = "CodeDeploy's application, deployment group and the revision that makes the newest version live; null without."
+  value = one([
+    for deploy in module.codedeploy : { application = deploy.application, deployment_group = deploy.deployment_group, revision = deploy.revision }
+  ])
 }

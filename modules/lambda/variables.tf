@@ -12,27 +12,87 @@ variable "service_name" {
   }
 }
 
-variable "package_path" {
-  description = "Path of the function's zip, as `make package` prints it."
-  type        = string
-  nullable    = false
+variable "app" {
+  description = "Your app instead of the sentiment service, as `make package APP=…` prints it: `handler`; more environment variables; policy statements `{ sid, effect, actions, resources, condition }`; the longest that a stream lasts. Null: the sentiment service."
+  type        = any
+  default     = null
 
   validation {
-    condition     = fileexists(var.package_path)
-    error_message = "There is no file at package_path = \"${var.package_path}\". Run `make package` and pass the path that it prints."
+    condition     = var.app == null ? true : can(keys(var.app)) && length(setsubtract(try(keys(var.app), []), keys(local.app_defaults))) == 0
+    error_message = "app has no field ${join(", ", try(setsubtract(keys(var.app), keys(local.app_defaults)), ["of that kind"]))}. Its fields are ${join(", ", keys(local.app_defaults))}: correct the name, or take it out."
+  }
+
+  validation {
+    condition     = var.app == null ? true : can(regex("^[A-Za-z_][A-Za-z0-9_/]*([.][A-Za-z_][A-Za-z0-9_]*)+$", var.app.handler))
+    error_message = "app.handler = ${jsonencode(try(var.app.handler, null))} names no handler: write MODULE.NAME, such as \"main.handler\", or \"lambda_streaming.entrypoint.handler\" with environment = { STREAMING_APP = \"main:app\" }."
+  }
+
+  validation {
+    condition     = try(var.app.stream_seconds, null) == null ? true : try(var.app.stream_seconds >= 1 && var.app.stream_seconds <= 900, false)
+    error_message = "app.stream_seconds = ${try(var.app.stream_seconds, "-")} is not a number from 1 to 900: Lambda ends every invocation after 900 seconds."
   }
 
   validation {
     condition = alltrue([
-      for architecture in ["arm64", "x86_64"] :
-      architecture == var.architecture || !endswith(var.package_path, "-${architecture}.zip")
+      for statement in try(var.app.policy_statements, []) :
+      can(statement.actions) && can(statement.resources) && length(setsubtract(keys(statement), ["sid", "effect", "actions", "resources", "condition"])) == 0
     ])
-    error_message = "package_path = \"${var.package_path}\" was built for another CPU than architecture = \"${var.architecture}\": its compiled parts would not load. Run `make package ARCH=${var.architecture}` or set the module's architecture."
+    error_message = "app.policy_statements has ${jsonencode([for statement in try(var.app.policy_statements, []) : keys(statement)])}: each statement has actions and resources, and may have sid, effect and condition (as in IAM's JSON)."
   }
 
   validation {
-    condition     = !can(regex("-py3[.][0-9]+-", var.package_path)) || strcontains(var.package_path, "-py${var.python_version}-")
-    error_message = "package_path = \"${var.package_path}\" was built for another Python than python_version = \"${var.python_version}\". Run `make package PYTHON_VERSION=${var.python_version}` or set the module's python_version."
+    condition = alltrue([
+      for statement in try(var.app.policy_statements, []) :
+      !contains(try(flatten([statement.actions]), []), "*") || try(statement.effect, "Allow") == "Deny"
+    ])
+    error_message = "app.policy_statements allows the action \"*\", which is everything in the account. Name the actions that the app calls, such as \"dynamodb:Query\"."
+  }
+}
+
+variable "package_path" {
+  description = "Path of the function's zip, as `make package` prints it; null with `package` or an image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_path == null || var.package == null
+    error_message = "package_path = \"${coalesce(var.package_path, "-")}\" and package are both set. Set one: package takes a path, too."
+  }
+
+  validation {
+    condition     = var.package_path != null || var.package != null
+    error_message = "Neither package_path nor package says where the function's code is. Run `make package` and set package_path to the path that it prints."
+  }
+}
+
+variable "package" {
+  description = "Where the function's code is, instead of package_path: `path`, with `sha256` (base64) also where the file is not; or `s3`; or `image_uri` of a container image."
+  type        = any
+  default     = null
+
+  validation {
+    condition     = var.package == null ? true : can(keys(var.package)) && length(setsubtract(try(keys(var.package), []), keys(local.package_defaults))) == 0
+    error_message = "package has no field ${join(", ", try(setsubtract(keys(var.package), keys(local.package_defaults)), ["of that kind"]))}. Its fields are ${join(", ", keys(local.package_defaults))}: correct the name, or take it out."
+  }
+
+  validation {
+    condition     = var.package == null ? true : length([for name in ["path", "s3", "image_uri"] : name if try(var.package[name], null) != null]) == 1
+    error_message = "package needs one of path, s3 and image_uri, and has ${jsonencode(try(keys(var.package), []))}."
+  }
+
+  validation {
+    condition     = try(var.package.s3, null) == null ? true : can(regex("^[A-Za-z0-9+/]{43}=$", var.package.s3.sha256)) && can(var.package.s3.bucket) && can(var.package.s3.key)
+    error_message = "package.s3 needs bucket, key and sha256, and takes version; it has ${jsonencode(try(var.package.s3, null))}. sha256 is the zip's digest in base64, by which a new zip is noticed: openssl dgst -sha256 -binary ZIP | base64"
+  }
+
+  validation {
+    condition     = try(var.package.sha256, null) == null ? true : can(regex("^[A-Za-z0-9+/]{43}=$", var.package.sha256))
+    error_message = "package.sha256 = \"${try(var.package.sha256, "-")}\" is no SHA-256 in base64 (44 characters). Take the output package_sha256, or: openssl dgst -sha256 -binary ZIP | base64"
+  }
+
+  validation {
+    condition     = try(var.package.image_uri, null) == null ? true : can(regex("^[0-9]{12}[.]dkr[.]ecr[.][a-z0-9-]+[.]amazonaws[.]com(.cn)?/.+[:@].+$", var.package.image_uri))
+    error_message = "package.image_uri = \"${try(var.package.image_uri, "-")}\" is no image of ECR with a tag or digest: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:… Lambda takes images from ECR only."
   }
 }
 
@@ -84,19 +144,29 @@ variable "timeout_seconds" {
   }
 
   validation {
-    condition     = var.settings.max_stream_seconds < var.timeout_seconds - var.settings.deadline_margin_seconds
-    error_message = "timeout_seconds = ${var.timeout_seconds} leaves no room for a stream of settings.max_stream_seconds = ${var.settings.max_stream_seconds} and settings.deadline_margin_seconds = ${var.settings.deadline_margin_seconds}: Lambda would kill streams instead of letting them end. Set timeout_seconds above ${var.settings.max_stream_seconds + var.settings.deadline_margin_seconds}, or shorten the streams."
+    condition     = local.stream_seconds < var.timeout_seconds - local.margin_seconds
+    error_message = "timeout_seconds = ${var.timeout_seconds} leaves no room for a stream of ${local.has_feed ? "settings.max_stream_seconds" : "app.stream_seconds"} = ${local.stream_seconds} and ${local.has_feed ? "settings.deadline_margin_seconds = " : "a margin of "}${local.margin_seconds}: Lambda would kill streams instead of letting them end. Set timeout_seconds above ${local.stream_seconds + local.margin_seconds}, or shorten the streams."
   }
 }
 
 variable "reserved_concurrency" {
-  description = "Execution environments set aside for this function, or null for the account's shared pool. One connection holds one. New accounts may have too few to set any aside."
+  description = "Execution environments set aside for this function, or null for the account's shared pool; `0` stops the function at once. One connection holds one. New accounts may have too few to set any aside. Required where a door is public."
   type        = number
   default     = null
 
   validation {
-    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= ceil(var.settings.max_connections * 6 / 5) + 5
-    error_message = "reserved_concurrency = ${coalesce(var.reserved_concurrency, -1)} is too small for settings.max_connections = ${var.settings.max_connections}: Lambda would refuse with a 429, after which a browser's EventSource never comes back, before the function can refuse softly. Set at least ${ceil(var.settings.max_connections * 6 / 5) + 5} (the connections, 20 % and 5), or null."
+    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency
+    error_message = "reserved_concurrency = ${coalesce(var.reserved_concurrency, -1)} is not a whole number from 0. Set 0 to stop the function, or null for the account's shared pool."
+  }
+
+  validation {
+    condition     = try(var.reserved_concurrency == null || var.reserved_concurrency == 0 || !local.has_feed, true) ? true : var.reserved_concurrency >= ceil(local.settings.max_connections * 6 / 5) + 5
+    error_message = "reserved_concurrency = ${coalesce(var.reserved_concurrency, -1)} is too small for settings.max_connections = ${local.settings.max_connections}: Lambda would refuse with a 429, after which a browser's EventSource never comes back, before the function can refuse softly. Set at least ${ceil(local.settings.max_connections * 6 / 5) + 5} (the connections, 20 % and 5), 0 to stop everything, or null."
+  }
+
+  validation {
+    condition     = var.reserved_concurrency != null || !local.is_public || var.allow_unlimited_public
+    error_message = "reserved_concurrency = null, and a door is public (url_authorization = \"NONE\", cdn.enabled or rest.authorization = \"NONE\"): one anonymous client could hold every connection of the account, and each costs money while it is open. Set reserved_concurrency${local.has_feed ? " to at least ${ceil(local.settings.max_connections * 6 / 5) + 5}" : ""}, or allow_unlimited_public = true."
   }
 }
 
@@ -111,238 +181,68 @@ variable "live_version" {
   }
 }
 
-# How it behaves
-
-variable "settings" {
-  description = "The function's SSE_* environment variables, in lower case and without the prefix. Each is explained in docs/settings.md."
-  type = object({
-    poll_seconds            = optional(number, 1)
-    poll_max_seconds        = optional(number, 5)
-    overlap_seconds         = optional(number, 10)
-    replay_seconds          = optional(number, 3600)
-    heartbeat_seconds       = optional(number, 15)
-    retry_ms                = optional(number, 3000)
-    max_stream_seconds      = optional(number, 300)
-    deadline_margin_seconds = optional(number, 5)
-    max_connections         = optional(number, 100)
-    lease_seconds           = optional(number, 30)
-    max_stream_bytes        = optional(number, 5000000)
-    stall_seconds           = optional(number, 30)
-    aws_timeout_seconds     = optional(number, 2)
-    metrics_seconds         = optional(number, 60)
-    trace_detail            = optional(string, "budget")
-    trace_span_budget       = optional(number, 120)
-    trace_slow_ms           = optional(number, 500)
-    trace_route             = optional(string, "off")
-    flush_seconds           = optional(number, 1.5)
-    auth                    = optional(string, "none")
-  })
-  default  = {}
-  nullable = false
-
-  validation {
-    condition = alltrue([
-      for name, range in local.setting_ranges :
-      var.settings[name] >= range.from && var.settings[name] <= range.to &&
-      (!range.whole || floor(var.settings[name]) == var.settings[name])
-    ])
-    error_message = join(" ", concat([
-      for name, range in local.setting_ranges :
-      "settings.${name} = ${var.settings[name]} is not a ${range.whole ? "whole " : ""}number from ${range.from} to ${range.to}."
-      if !(var.settings[name] >= range.from && var.settings[name] <= range.to) ||
-      (range.whole && floor(var.settings[name]) != var.settings[name])
-    ], ["The function would refuse to start."]))
-  }
-
-  validation {
-    condition     = var.settings.poll_max_seconds >= var.settings.poll_seconds
-    error_message = "settings.poll_max_seconds = ${var.settings.poll_max_seconds} is below settings.poll_seconds = ${var.settings.poll_seconds}: an idle stream polls less often, never more often."
-  }
-
-  validation {
-    condition     = var.settings.replay_seconds > var.settings.overlap_seconds
-    error_message = "settings.replay_seconds = ${var.settings.replay_seconds} is not above settings.overlap_seconds = ${var.settings.overlap_seconds}: every event id would be expired when it is made."
-  }
-
-  validation {
-    condition     = contains(["budget", "full"], var.settings.trace_detail) && contains(["on", "off"], var.settings.trace_route)
-    error_message = "settings.trace_detail must be \"budget\" or \"full\", and settings.trace_route \"on\" or \"off\"."
-  }
-
-  validation {
-    condition     = contains(["none", "iam"], var.settings.auth)
-    error_message = "settings.auth must be \"none\" or \"iam\"."
-  }
-}
-
-variable "id_key_parameter" {
-  description = "Name of an SSM parameter (SecureString, 16 to 64 bytes) that signs event ids: SSE_ID_KEY. Null: ids are tamper-evident only and a reconnect cannot take over its slot. The value is in Terraform's state."
-  type        = string
-  default     = null
-}
-
-variable "environment" {
-  description = "Further environment variables of the function, such as OTEL_SDK_DISABLED (the tracing kill switch) or POWERTOOLS_LOG_LEVEL (above WARNING it silences the alarm of lost spans)."
-  type        = map(string)
+variable "deployment" {
+  description = "How a new version comes to the traffic. `weights`: share of one more version beside live_version, such as `{ \"42\" = 0.1 }`. `codedeploy`: `{ configuration, alarms }`, with alarms that take a deployment back. `provisioned`: environments kept warm."
+  type        = any
   default     = {}
   nullable    = false
 
   validation {
-    condition     = !contains(keys(var.environment), "AWS_LAMBDA_EXEC_WRAPPER")
-    error_message = "environment must not set AWS_LAMBDA_EXEC_WRAPPER: the collector layer is a sidecar only, and its wrapper would instrument the process a second time. Remove the variable."
+    condition     = can(keys(var.deployment)) && length(setsubtract(try(keys(var.deployment), []), keys(local.deployment_defaults))) == 0
+    error_message = "deployment has no field ${join(", ", try(setsubtract(keys(var.deployment), keys(local.deployment_defaults)), ["of that kind"]))}. Its fields are ${join(", ", keys(local.deployment_defaults))}: correct the name, or take it out."
   }
 
   validation {
-    condition     = length(setintersection(keys(var.environment), ["POWERTOOLS_SERVICE_NAME", "OTEL_SERVICE_NAME"])) == 0
-    error_message = "environment must not set POWERTOOLS_SERVICE_NAME or OTEL_SERVICE_NAME: if they differ, X-Ray shows one function as two services. Set service_name, which becomes both."
+    condition = alltrue([
+      for version, share in try(var.deployment.weights, {}) : can(regex("^[1-9][0-9]*$", version)) && try(share > 0 && share < 1, false)
+    ]) && length(try(var.deployment.weights, {})) <= 1
+    error_message = "deployment.weights = ${jsonencode(try(var.deployment.weights, {}))} must have one version and its share above 0 and below 1, such as { \"42\" = 0.1 }: an alias takes two versions at most."
   }
 
   validation {
-    condition     = !anytrue([for name in keys(var.environment) : startswith(name, "SSE_") || name == "OTEL_EXPORTER_OTLP_ENDPOINT"])
-    error_message = "environment must not set SSE_* variables or OTEL_EXPORTER_OTLP_ENDPOINT: the module sets them. Use settings, the table variables, id_key_parameter or metrics_namespace."
+    condition     = length(try(var.deployment.weights, {})) == 0 || var.live_version != null
+    error_message = "deployment.weights = ${jsonencode(try(var.deployment.weights, {}))} needs live_version: without it the newest version is live with all that is left. Set live_version to the version that has the traffic now."
   }
-}
-
-# Data
-
-variable "existing_tables" {
-  description = "Names of DynamoDB tables of this account and region to use instead of creating them. Their keys and index must be those of docs/tables.md."
-  type = object({
-    items          = optional(string)
-    connections    = optional(string)
-    configurations = optional(string)
-  })
-  default  = {}
-  nullable = false
 
   validation {
-    condition     = alltrue([for name in values(var.existing_tables) : name == null ? true : can(regex("^[A-Za-z0-9_.-]{3,255}$", name))])
-    error_message = "existing_tables takes table names (3 to 255 of letters, digits, dot, dash, underscore), not ARNs."
+    condition     = try(var.deployment.provisioned, null) == null ? true : try(var.deployment.provisioned >= 1 && floor(var.deployment.provisioned) == var.deployment.provisioned, false)
+    error_message = "deployment.provisioned = ${try(var.deployment.provisioned, "-")} is not a whole number from 1. Take it out for none."
   }
-}
-
-variable "items_index" {
-  description = "Name of the items table's index by sentiment_type and published_at."
-  type        = string
-  default     = "by_sentiment"
-  nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.items_index))
-    error_message = "items_index = \"${var.items_index}\" must be 3 to 255 of letters, digits, dot, dash, underscore, as DynamoDB names an index."
+    condition     = try(var.deployment.provisioned <= var.reserved_concurrency, true)
+    error_message = "deployment.provisioned = ${try(var.deployment.provisioned, "-")} is above reserved_concurrency = ${coalesce(var.reserved_concurrency, -1)}: provisioned environments are part of the reserved ones. Raise reserved_concurrency or lower provisioned."
   }
-}
-
-variable "items_ttl_seconds" {
-  description = "How long after published_at writers let an item expire (attribute expires_at, epoch seconds). The module only checks it and hands it on as an output: expiry is set by whoever writes."
-  type        = number
-  default     = 86400
-  nullable    = false
 
   validation {
-    condition     = var.items_ttl_seconds >= var.settings.replay_seconds + var.settings.overlap_seconds
-    error_message = "items_ttl_seconds = ${var.items_ttl_seconds} is shorter than the replay window and its overlap (${var.settings.replay_seconds + var.settings.overlap_seconds} s): a client could resume into items that are gone already. Raise it or lower settings.replay_seconds."
+    condition     = try(var.deployment.codedeploy, null) == null ? true : var.live_version != null
+    error_message = "deployment.codedeploy needs live_version: CodeDeploy moves the alias, and without live_version the next apply would move it to the newest version at once. Deploy without codedeploy first, then set live_version to the output live_version."
+  }
+
+  validation {
+    condition     = try(var.deployment.codedeploy, null) == null ? true : length(setsubtract(keys(var.deployment.codedeploy), keys(local.codedeploy_defaults))) == 0
+    error_message = "deployment.codedeploy has the fields ${jsonencode(try(keys(var.deployment.codedeploy), []))}; it takes ${join(" and ", keys(local.codedeploy_defaults))}."
+  }
+
+  validation {
+    condition     = try(var.deployment.codedeploy, null) == null ? true : try(var.watch.alarms, true) != false
+    error_message = "deployment.codedeploy needs the alarms, and watch.alarms = false leaves them out: nothing would take a bad deployment back. Leave watch.alarms at true."
   }
 }
 
-variable "deletion_protection" {
-  description = "Whether the items and configurations tables made here refuse to be deleted."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "kms_key_arn" {
-  description = "KMS key for environment variables, log group and tables; null for AWS's own keys. The key's policy must let logs.REGION.amazonaws.com use it."
+variable "role_arn" {
+  description = "An existing role for the function, which lets Lambda assume it and has what the output policy_json says. Null: the module makes one."
   type        = string
   default     = null
 
   validation {
-    condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.kms_key_arn))
-    error_message = "kms_key_arn must be the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not of an alias."
-  }
-}
-
-# Who may connect
-
-variable "url_authorization" {
-  description = "`AWS_IAM`: callers sign their requests (callers_policy_arn lets them). `NONE`: everybody on the internet may open streams, each of which costs money while it is open. A change makes a new URL."
-  type        = string
-  default     = "AWS_IAM"
-  nullable    = false
-
-  validation {
-    condition     = contains(["AWS_IAM", "NONE"], var.url_authorization)
-    error_message = "url_authorization must be \"AWS_IAM\" or \"NONE\"."
+    condition     = var.role_arn == null ? true : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/", var.role_arn))
+    error_message = "role_arn = \"${coalesce(var.role_arn, "-")}\" must be the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME."
   }
 
   validation {
-    condition     = var.settings.auth != "iam" || var.url_authorization == "AWS_IAM"
-    error_message = "settings.auth = \"iam\" needs url_authorization = \"AWS_IAM\": without it no request carries a caller."
-  }
-}
-
-variable "cors" {
-  description = "Browser origins that may read the stream, and how. Null: no other origin may. Methods are GET, POST and DELETE."
-  type = object({
-    allow_origins     = list(string)
-    allow_credentials = optional(bool, false)
-    allow_headers     = optional(list(string), ["authorization", "content-type", "last-event-id", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amzn-trace-id"])
-    expose_headers    = optional(list(string), ["x-amzn-trace-id", "x-amzn-requestid"])
-    max_age_seconds   = optional(number, 3600)
-  })
-  default = null
-
-  validation {
-    condition     = var.cors == null ? true : !(var.cors.allow_credentials && contains(var.cors.allow_origins, "*"))
-    error_message = "cors.allow_origins must name origins when cors.allow_credentials is true: browsers refuse \"*\" together with credentials, and it would open cookies to every site."
-  }
-
-  validation {
-    condition     = var.cors == null ? true : var.cors.max_age_seconds >= 0 && var.cors.max_age_seconds <= 86400
-    error_message = "cors.max_age_seconds must be from 0 to 86400."
-  }
-}
-
-variable "cdn" {
-  description = "CloudFront in front of the Function URL, which then answers CloudFront and holders of the callers policy. aliases need certificate_arn (ACM, us-east-1)."
-  type = object({
-    enabled              = optional(bool, false)
-    aliases              = optional(list(string), [])
-    certificate_arn      = optional(string)
-    read_timeout_seconds = optional(number, 60)
-    price_class          = optional(string, "PriceClass_100")
-    web_acl_arn          = optional(string)
-    wait_for_deployment  = optional(bool, true)
-  })
-  default  = {}
-  nullable = false
-
-  validation {
-    condition     = !var.cdn.enabled || var.url_authorization == "AWS_IAM"
-    error_message = "cdn.enabled needs url_authorization = \"AWS_IAM\": with NONE everybody could go around CloudFront."
-  }
-
-  validation {
-    # More only with a quota of one's own:
-    # https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html
-    condition     = var.cdn.read_timeout_seconds >= 1 && var.cdn.read_timeout_seconds <= 120 && floor(var.cdn.read_timeout_seconds) == var.cdn.read_timeout_seconds
-    error_message = "cdn.read_timeout_seconds = ${var.cdn.read_timeout_seconds} is not a whole number from 1 to 120, CloudFront's limits."
-  }
-
-  validation {
-    condition     = !var.cdn.enabled || var.settings.heartbeat_seconds < var.cdn.read_timeout_seconds
-    error_message = "settings.heartbeat_seconds = ${var.settings.heartbeat_seconds} must be below cdn.read_timeout_seconds = ${var.cdn.read_timeout_seconds}: CloudFront closes a stream that is silent for that long."
-  }
-
-  validation {
-    condition     = !var.cdn.enabled || var.settings.auth != "iam"
-    error_message = "settings.auth = \"iam\" does not work behind the CDN: CloudFront signs every request as itself, so all callers would be one. Use settings.auth = \"none\" or turn the CDN off."
-  }
-
-  validation {
-    condition     = length(var.cdn.aliases) == 0 || var.cdn.certificate_arn != null
-    error_message = "cdn.aliases need cdn.certificate_arn, an ACM certificate of us-east-1 for those names."
+    condition     = var.role_arn == null || var.permissions_boundary_arn == null
+    error_message = "permissions_boundary_arn = \"${coalesce(var.permissions_boundary_arn, "-")}\" would bound no role: role_arn = \"${coalesce(var.role_arn, "-")}\" exists already. Set the boundary on that role, or take role_arn out."
   }
 }
 
@@ -352,101 +252,80 @@ variable "permissions_boundary_arn" {
   default     = null
 }
 
-# Watching it
+# How it behaves
 
-variable "collector_enabled" {
-  description = "Whether the ADOT collector runs beside the function. Without it the streaming phase is not traced."
-  type        = bool
-  default     = true
+variable "settings" {
+  description = "The function's SSE_* environment variables, in lower case and without the prefix. Each is explained in docs/settings.md."
+  type        = any
+  default     = {}
   nullable    = false
+
+  validation {
+    condition     = can(keys(var.settings)) && length(setsubtract(try(keys(var.settings), []), keys(local.settings_defaults))) == 0
+    error_message = "settings has no field ${join(", ", try(setsubtract(keys(var.settings), keys(local.settings_defaults)), ["of that kind"]))}. Its fields are ${join(", ", keys(local.settings_defaults))}: correct the name, or take it out."
+  }
+
+  validation {
+    condition     = local.has_feed || length(keys(var.settings)) == 0
+    error_message = "settings = ${jsonencode(var.settings)} sets the sentiment service's SSE_* variables, which the app ${try(var.app.handler, "-")} does not read. Set app.environment (STREAMING_*), or feed if the app streams one."
+  }
 }
 
-variable "collector_layer_arn" {
-  description = "ARN of the collector layer version to use; null for AWS's newest known for region and architecture."
+variable "id_key_parameter" {
+  description = "Name of an SSM parameter (SecureString, 16 to 64 bytes) that signs event ids: SSE_ID_KEY. Null: ids are tamper-evident only and a reconnect cannot take over its slot. Required where a door is public. The value is in Terraform's state."
   type        = string
   default     = null
 
   validation {
-    condition     = var.collector_layer_arn == null ? true : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", var.collector_layer_arn))
-    error_message = "collector_layer_arn must be the ARN of a layer version: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION."
+    condition     = var.id_key_parameter != null || !local.is_public || !local.has_feed
+    error_message = "id_key_parameter = null, and a door is public (url_authorization = \"NONE\", cdn.enabled or rest.authorization = \"NONE\"): anybody could forge event ids. Store a key with: aws ssm put-parameter --type SecureString --name /${var.service_name}/id-key --value \"$(openssl rand -hex 16)\", and set id_key_parameter to its name."
   }
 
   validation {
-    condition = var.collector_layer_arn == null ? true : !can(regex(
-      var.architecture == "arm64" ? "(amd64|x86_64)" : "(arm64|aarch64)", var.collector_layer_arn
-    ))
-    error_message = "collector_layer_arn = \"${coalesce(var.collector_layer_arn, "-")}\" is for another CPU than architecture = \"${var.architecture}\": the extension would not start and every invocation would fail. Use the layer of the same architecture."
+    condition     = var.id_key_parameter == null || local.has_feed
+    error_message = "id_key_parameter = \"${coalesce(var.id_key_parameter, "-")}\" signs the event ids of a feed, and the app has none. Set feed, or take it out."
   }
 }
 
-variable "log_retention_days" {
-  description = "How long the log group keeps lines; 0 for ever."
-  type        = number
-  default     = 30
-  nullable    = false
-
-  validation {
-    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one of CloudWatch's steps: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or 0 for ever."
-  }
-}
-
-variable "metrics_namespace" {
-  description = "CloudWatch namespace of the function's own metrics; null for SSEStreaming/SERVICE_NAME. The metrics have no other mark of their service, so two services must not share one."
+variable "id_key_previous_parameter" {
+  description = "Name of the SSM parameter with the key that signed event ids until now: SSE_ID_KEY_PREVIOUS. Set while the key is changed; ids of both are honoured."
   type        = string
   default     = null
 
   validation {
-    condition     = var.metrics_namespace == null ? true : can(regex("^[A-Za-z0-9_./#-][A-Za-z0-9_./#:-]{0,254}$", var.metrics_namespace)) && !startswith(var.metrics_namespace, "AWS/")
-    error_message = "metrics_namespace must be 1 to 255 of letters, digits and _ . / # : -, and not begin with : or AWS/."
+    condition     = var.id_key_previous_parameter == null || (var.id_key_parameter != null && var.id_key_parameter != var.id_key_previous_parameter)
+    error_message = "id_key_previous_parameter = \"${coalesce(var.id_key_previous_parameter, "-")}\" needs another id_key_parameter beside it, which has ${jsonencode(var.id_key_parameter)}: the new key signs, the previous one is only honoured. Store the new key under a name of its own."
   }
 }
 
-variable "alarm_actions" {
-  description = "ARNs told when an alarm goes off and when it is over, usually one SNS topic."
-  type        = list(string)
-  default     = []
-  nullable    = false
-}
-
-variable "alarm_thresholds" {
-  description = "Where the alarms begin: error_percent of at least error_minimum_invocations in 15 minutes, refusals and poll_errors in 5, latency_ms as the 99th percentile from item written to event sent."
-  type = object({
-    error_percent             = optional(number, 5)
-    error_minimum_invocations = optional(number, 10)
-    refusals                  = optional(number, 10)
-    poll_errors               = optional(number, 20)
-    latency_ms                = optional(number, 10000)
-  })
-  default  = {}
-  nullable = false
-}
-
-variable "insights_enabled" {
-  description = "Whether X-Ray looks for anomalies in this service's traces (charged by trace)."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "sampling_rule" {
-  description = "An X-Ray sampling rule for this service; null for none. AWS does not list Lambda among the services that follow such rules: check in your account that it does what you want."
-  type = object({
-    fixed_rate     = number
-    reservoir_size = optional(number, 1)
-    priority       = optional(number, 5000)
-  })
-  default = null
-
-  validation {
-    condition     = var.sampling_rule == null ? true : var.sampling_rule.fixed_rate >= 0 && var.sampling_rule.fixed_rate <= 1
-    error_message = "sampling_rule.fixed_rate is a share from 0 to 1, not a percentage."
-  }
-}
-
-variable "tags" {
-  description = "Tags for everything made here, beside the provider's default_tags."
+variable "environment" {
+  description = "Further environment variables of the function, such as OTEL_SDK_DISABLED (the tracing kill switch) or POWERTOOLS_LOG_LEVEL (above WARNING it silences the alarm of lost spans)."
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = !contains(keys(merge(try(var.app.environment, {}), var.environment)), "AWS_LAMBDA_EXEC_WRAPPER")
+    error_message = "environment must not set AWS_LAMBDA_EXEC_WRAPPER: the collector layer is a sidecar only, and its wrapper would instrument the process a second time. Remove the variable."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(merge(try(var.app.environment, {}), var.environment)), ["POWERTOOLS_SERVICE_NAME", "OTEL_SERVICE_NAME"])) == 0
+    error_message = "environment must not set POWERTOOLS_SERVICE_NAME or OTEL_SERVICE_NAME: if they differ, X-Ray shows one function as two services. Set service_name, which becomes both."
+  }
+
+  validation {
+    condition     = !anytrue([for name in keys(merge(try(var.app.environment, {}), var.environment)) : (startswith(name, "SSE_") && local.has_feed) || name == "OTEL_EXPORTER_OTLP_ENDPOINT"])
+    error_message = "environment must not set SSE_* variables or OTEL_EXPORTER_OTLP_ENDPOINT: the module sets them. Use settings, the table variables, id_key_parameter or metrics_namespace."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(merge(try(var.app.environment, {}), var.environment)), local.reserved_names)) == 0
+    error_message = "environment or app.environment sets ${join(", ", setintersection(keys(merge(try(var.app.environment, {}), var.environment)), local.reserved_names))} (environment has ${length(var.environment)} variables), which Lambda sets itself and refuses. Take another name."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(merge(try(var.app.environment, {}), var.environment)) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])
+    error_message = "environment or app.environment has ${jsonencode(keys(merge(try(var.app.environment, {}), var.environment)))}: the name of a variable has two or more letters, digits and underscores, and begins with a letter."
+  }
 }

@@ -1,4 +1,5 @@
 """X-Ray's groups and sampling rules over HTTP, where moto has none: enough for Terraform's life.
+Each region has its own, as on AWS.
 
 Shapes from the X-Ray API reference (CreateGroup, GetGroup, DeleteGroup, CreateSamplingRule,
 GetSamplingRules, DeleteSamplingRule, ListTagsForResource).
@@ -7,20 +8,23 @@ GetSamplingRules, DeleteSamplingRule, ListTagsForResource).
 from __future__ import annotations
 
 import json
+import re
 import threading
+from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-_ARN = "arn:aws:xray:us-east-1:123456789012"
+# The credential scope of a signature, KEY/DATE/REGION/SERVICE/aws4_request, names the region.
+_REGION = re.compile(r"Credential=[^/]+/\d+/(?P<region>[a-z0-9-]+)/")
 
 
 class XRayGroups:
-    """A server on a free port. `groups` and `rules` hold what exists now, by name."""
+    """A server on a free port. `groups` and `rules` hold what exists now, by region and name."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, dict[str, Any]] = {}
-        self.rules: dict[str, dict[str, Any]] = {}
+        self.groups: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        self.rules: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._tags: dict[str, list[dict[str, str]]] = {}
         owner = self
 
@@ -28,7 +32,9 @@ class XRayGroups:
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 request = json.loads(self.rfile.read(length) or b"{}")
-                status, answer = owner._answer(self.path.strip("/"), request)
+                scope = _REGION.search(self.headers.get("Authorization") or "")
+                region = scope["region"] if scope else "us-east-1"
+                status, answer = owner._answer(self.path.strip("/"), request, region)
                 body = json.dumps(answer).encode()
                 self.send_response(status)
                 if status >= 400:
@@ -62,33 +68,37 @@ class XRayGroups:
         self._server.server_close()
         self._thread.join()
 
-    def _answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _answer(
+        self, operation: str, request: dict[str, Any], region: str
+    ) -> tuple[int, dict[str, Any]]:
+        groups, rules = self.groups[region], self.rules[region]
+        prefix = f"arn:aws:xray:{region}:123456789012"
         match operation:
             case "CreateGroup" | "UpdateGroup":
                 name = request.get("GroupName") or _name_in(request["GroupARN"])
-                arn = f"{_ARN}:group/{name}/EXAMPLE"
-                self.groups[name] = {
+                arn = f"{prefix}:group/{name}/EXAMPLE"
+                groups[name] = {
                     "GroupName": name,
                     "GroupARN": arn,
                     "FilterExpression": request.get("FilterExpression", ""),
                     "InsightsConfiguration": request.get("InsightsConfiguration", {}),
                 }
                 self._tags.setdefault(arn, request.get("Tags", []))
-                return 200, {"Group": self.groups[name]}
-            case "GetGroup" if group := self.groups.get(_name_in(request["GroupARN"])):
+                return 200, {"Group": groups[name]}
+            case "GetGroup" if group := groups.get(_name_in(request["GroupARN"])):
                 return 200, {"Group": group}
-            case "DeleteGroup" if self.groups.pop(_name_in(request["GroupARN"]), None):
+            case "DeleteGroup" if groups.pop(_name_in(request["GroupARN"]), None):
                 return 200, {}
             case "CreateSamplingRule":
                 rule = request["SamplingRule"]
-                rule["RuleARN"] = f"{_ARN}:sampling-rule/{rule['RuleName']}"
-                self.rules[rule["RuleName"]] = rule
+                rule["RuleARN"] = f"{prefix}:sampling-rule/{rule['RuleName']}"
+                rules[rule["RuleName"]] = rule
                 self._tags.setdefault(rule["RuleARN"], request.get("Tags", []))
                 return 200, {"SamplingRuleRecord": {"SamplingRule": rule}}
             case "GetSamplingRules":
-                records = [{"SamplingRule": rule} for rule in self.rules.values()]
+                records = [{"SamplingRule": rule} for rule in rules.values()]
                 return 200, {"SamplingRuleRecords": records}
-            case "DeleteSamplingRule" if rule := self.rules.pop(request["RuleName"], None):
+            case "DeleteSamplingRule" if rule := rules.pop(request["RuleName"], None):
                 return 200, {"SamplingRuleRecord": {"SamplingRule": rule}}
             case "ListTagsForResource":
                 return 200, {"Tags": self._tags.get(request["ResourceARN"], [])}

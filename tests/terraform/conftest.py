@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.absence import missing
+from tests.fakes.cloudfront import CloudFront
 from tests.fakes.xray_groups import XRayGroups
 from tests.terraform.deployment import Life, client, lived
 from tests.terraform.terraform_cli import (
@@ -106,12 +107,12 @@ def runtime(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """moto, with a stand-in for what it lacks of X-Ray: the variables that lead the SDKs there."""
+    """moto, with stand-ins for X-Ray's groups and CloudFront: the variables that lead there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("moto") / "log"
-    with XRayGroups() as xray, log.open("wb") as output:
+    with XRayGroups() as xray, CloudFront() as cdn, log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
             stdout=output,
@@ -122,6 +123,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             yield {
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
                 "AWS_ENDPOINT_URL_XRAY": xray.url,
+                "AWS_ENDPOINT_URL_CLOUDFRONT": cdn.url,
             }
         finally:
             server.terminate()

@@ -59,7 +59,7 @@ handler = streaming(answer)
 """
 
 
-def ordered(folder: Path, app: str, *extras: str, architecture: str | None = None) -> Order:
+def ordered(folder: Path | None, app: str, *extras: str, architecture: str | None = None) -> Order:
     architecture = architecture or host_architecture()
     platforms = zip_rules.platform_tags(architecture, PYTHON)
     return Order(app, folder, Target(PYTHON, architecture, platforms), extras)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from pathlib import Path
 
 import pytest
 
-from tests.terraform.deployment import NAME, NO_CHANGES, Life, apply, client, plan_again
-from tests.terraform.terraform_cli import Terraform, copy_of_module
+from tests.terraform.deployment import NAME, NO_CHANGES, Life
+from tests.terraform.terraform_cli import Terraform
 from tools.interpreters import host_architecture
 from tools.package_zip import Package
 
@@ -83,77 +81,23 @@ def test_an_older_version_can_be_made_live_again(life: Life) -> None:
     assert life.live_versions["rolled back"] == "1"
 
 
+def test_tables_refuse_to_be_deleted(life: Life) -> None:
+    assert "DeletionProtectionEnabled" in life.refusal
+
+
 def test_nothing_is_left_after_destroy(life: Life) -> None:
     assert life.left_over == []
 
 
-def test_a_layer_that_does_not_exist_fails_theapply(
+def test_a_layer_that_does_not_exist_fails_the_apply(
     life: Life, minimal: Terraform, layer: str
 ) -> None:
     """After the life of the other tests: it leaves resources behind that moto forgets with it."""
     wrong = layer.removesuffix(":1") + ":7"
     outcome = minimal(
         *("apply", "-auto-approve", "-input=false", "-var", f"collector_layer_arn={wrong}"),
-        *("-target=module.sse_streaming.aws_lambda_function.sse_streaming",),
+        *("-target=module.sse_streaming.module.function.aws_lambda_function.this",),
         expect=(1,),
         label="apply with a wrong layer",
     )
     assert "LayerVersion does not exist" in outcome.text
-
-
-def test_the_production_example_can_be_planned(
-    life: Life, minimal: Terraform, aws: dict[str, str], seconds: dict[str, float]
-) -> None:
-    with client("ssm", aws) as parameters:
-        parameters.put_parameter(
-            Name="/sse-streaming/id-key", Type="SecureString", Value="0123456789abcdef" * 2
-        )
-    production = Terraform(minimal.directory.parent / "production", aws)
-    production.init()
-    any_zip = production.directory / "any.zip"
-    any_zip.write_bytes(b"planned, not deployed")
-    outcome = production(
-        "plan", "-input=false", "-var", f"package_path={any_zip}", label="plan production"
-    )
-    seconds.update({f"apply: {name}": spent for name, spent in production.seconds.items()})
-    assert "Plan: " in outcome.text
-    assert "0 to change, 0 to destroy" in outcome.text
-
-
-def test_an_open_url_is_bound_to_the_url_in_both_grants(
-    aws: dict[str, str],
-    package: Package,
-    module: Terraform,
-    tmp_path: Path,
-    seconds: dict[str, float],
-) -> None:
-    name = "open-to-all"
-    variables = {
-        "TF_VAR_service_name": name,
-        "TF_VAR_architecture": host_architecture(),
-        "TF_VAR_package_path": str(package.path),
-        "TF_VAR_url_authorization": "NONE",
-        "TF_VAR_collector_enabled": "false",
-    }
-    terraform = Terraform(copy_of_module(tmp_path), {**aws, **variables})
-    terraform.init()
-    apply(terraform, "create, open to all")
-    again = plan_again(terraform)
-    with client("lambda", aws) as functions:
-        policy = functions.get_policy(FunctionName=name, Qualifier="live")["Policy"]
-    terraform("destroy", "-auto-approve", "-input=false", label="destroy, open to all")
-    seconds.update({f"apply: {label}": spent for label, spent in terraform.seconds.items()})
-
-    assert again == NO_CHANGES
-    grants = {
-        (
-            statement["Action"],
-            statement.get("FunctionUrlAuthType"),
-            statement.get("InvokedViaFunctionUrl"),
-        )
-        for statement in json.loads(policy)["Statement"]
-    }
-    assert grants == {
-        ("lambda:InvokeFunctionUrl", "NONE", None),
-        ("lambda:InvokeFunction", None, True),
-    }

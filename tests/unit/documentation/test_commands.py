@@ -14,7 +14,7 @@ def test_the_deployment_can_be_run_word_for_word(tmp_path: Path) -> None:
     """One shell goes through its blocks, so that every command runs where the one before it left
     the shell. Programs that need an account only answer."""
     blocks = re.findall(r"^```sh\n(.*?)^```", text_of("docs/deploy.md"), re.MULTILINE | re.DOTALL)
-    for name in ("terraform", "curl"):
+    for name in ("terraform", "curl", "aws"):
         stub = tmp_path / name
         stub.write_text(
             '#!/bin/sh\n[ "$1" = output ] && echo https://x.lambda-url.eu-west-1.on.aws/\nexit 0\n',

@@ -24,7 +24,9 @@ from tools.package_zip import (
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MAKEFILE = text_of("Makefile")
-VARIABLES, URL = text_of("modules/lambda/variables.tf"), text_of("modules/lambda/url.tf")
+VARIABLES = text_of("modules/lambda/variables.tf")
+FIELDS = text_of("modules/lambda/fields.tf")
+FEED_VARIABLES = text_of("modules/lambda/modules/feed/variables.tf")
 
 
 def found_in(text: str, pattern: str) -> str:
@@ -85,9 +87,12 @@ def test_the_module_takes_the_choices_that_the_function_takes() -> None:
     """Its ranges of numbers are compared with the function's where a plan is made."""
     accepted = {
         name: json.loads(choices)
-        for choices, name in re.findall(r"contains\((\[.*?\]), var\.settings\.(\w+)\)", VARIABLES)
+        for choices, name in re.findall(
+            r"contains\((\[.*?\]), var\.settings\.(\w+)\)", FEED_VARIABLES
+        )
     }
-    inputs = re.findall(r"^    (\w+) += optional\(string,", variable("settings"), re.MULTILINE)
+    settings = found_in(FEED_VARIABLES, r'^variable "settings" \{\n(.*?)^\}')
+    inputs = re.findall(r"^    (\w+) += string$", settings, re.MULTILINE)
     assert sorted(accepted) == sorted(inputs)
     for name, choices in accepted.items():
         with pytest.raises(SettingsError) as refused:
@@ -105,7 +110,7 @@ def test_the_comparison_has_the_prices_of_the_page_of_costs() -> None:
 
 
 def test_browsers_may_use_the_methods_that_routes_have() -> None:
-    allowed = json.loads(found_in(URL, r"allow_methods += (\[.*?\])"))
+    allowed = json.loads(found_in(FIELDS, r"allow_methods = local.has_feed \? (\[.*?\])"))
     assert {*allowed} == {method for method, _, _ in routes._TABLE}
 
 

@@ -6,7 +6,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100.0, < 6.0.0"
+      version = ">= 5.100.0, < 7.0.0"
     }
   }
 }
@@ -57,6 +57,12 @@ variable "live_version" {
   default     = null
 }
 
+variable "deletion_protection" {
+  description = "Whether the tables refuse to be deleted: false before `terraform destroy`."
+  type        = bool
+  default     = true
+}
+
 module "sse_streaming" {
   source = "../.."
 
@@ -66,6 +72,7 @@ module "sse_streaming" {
   package_path        = coalesce(var.package_path, "${path.root}/../../../../build/sse-streaming-py${var.python_version}-${var.architecture}.zip")
   collector_layer_arn = var.collector_layer_arn
   live_version        = var.live_version
+  deletion_protection = var.deletion_protection
 }
 
 output "function_url" {

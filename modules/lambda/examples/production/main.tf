@@ -1,5 +1,5 @@
 # Browsers of one site, through CloudFront, with alarms to a topic, a key of one's own, signed event
-# ids and a reserved share of the account's concurrency.
+# ids, a reserved share of the account's concurrency, and a bound on what one address may ask for.
 
 terraform {
   required_version = ">= 1.9.0"
@@ -7,13 +7,23 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100.0, < 6.0.0"
+      version = ">= 5.100.0, < 7.0.0"
     }
   }
 }
 
 provider "aws" {
   region = var.region
+
+  default_tags {
+    tags = { project = "sse-streaming" }
+  }
+}
+
+# CloudFront's web ACLs are made in us-east-1.
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
 
   default_tags {
     tags = { project = "sse-streaming" }
@@ -62,6 +72,62 @@ variable "alarm_topic_arn" {
   default     = null
 }
 
+variable "deletion_protection" {
+  description = "Whether the tables refuse to be deleted: false before `terraform destroy`."
+  type        = bool
+  default     = true
+}
+
+variable "collector_enabled" {
+  description = "Whether the ADOT collector runs beside the function."
+  type        = bool
+  default     = true
+}
+
+# One address opens no more than so many streams in five minutes: a page needs one, and one more each
+# time it comes back.
+resource "aws_wafv2_web_acl" "site" {
+  #checkov:skip=CKV2_AWS_31:Logs of a web ACL hold query strings; the metric counts what it blocks
+  #checkov:skip=CKV_AWS_192:There is no Java behind it
+  provider = aws.us_east_1
+
+  name        = "sse-streaming-${var.region}"
+  description = "Bounds what one address may ask for"
+  scope       = "CLOUDFRONT"
+
+  default_action {
+    allow {}
+  }
+
+  rule {
+    name     = "requests-by-address"
+    priority = 1
+
+    action {
+      block {}
+    }
+
+    statement {
+      rate_based_statement {
+        limit              = 100
+        aggregate_key_type = "IP"
+      }
+    }
+
+    visibility_config {
+      cloudwatch_metrics_enabled = true
+      metric_name                = "requests-by-address"
+      sampled_requests_enabled   = false
+    }
+  }
+
+  visibility_config {
+    cloudwatch_metrics_enabled = true
+    metric_name                = "sse-streaming-${var.region}"
+    sampled_requests_enabled   = false
+  }
+}
+
 module "sse_streaming" {
   source = "../.."
 
@@ -70,7 +136,8 @@ module "sse_streaming" {
   id_key_parameter     = var.id_key_parameter
   kms_key_arn          = var.kms_key_arn
   alarm_actions        = var.alarm_topic_arn[*]
-  deletion_protection  = true
+  deletion_protection  = var.deletion_protection
+  collector_enabled    = var.collector_enabled
   log_retention_days   = 90
   timeout_seconds      = 180
   reserved_concurrency = 245
@@ -86,7 +153,8 @@ module "sse_streaming" {
   }
 
   cdn = {
-    enabled = true
+    enabled     = true
+    web_acl_arn = aws_wafv2_web_acl.site.arn
   }
 }
 

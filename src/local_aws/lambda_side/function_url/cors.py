@@ -16,8 +16,7 @@ _ALLOW_METHODS = "GET,POST,DELETE"
 # Headers and age are the defaults of the variable "cors" in modules/lambda, so that a client let in
 # here is let in there: those built on fetch send last-event-id, a bearer token or a signature.
 _ALLOW_HEADERS = (
-    "authorization,content-type,last-event-id,"
-    "x-amz-content-sha256,x-amz-date,x-amz-security-token,x-amzn-trace-id"
+    "authorization,content-type,last-event-id,x-amz-content-sha256,x-amz-date,x-amz-security-token"
 )
 _EXPOSE_HEADERS = "x-amzn-trace-id,x-amzn-requestid"
 _MAX_AGE_SECONDS = 3600

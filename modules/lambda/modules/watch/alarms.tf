@@ -9,17 +9,17 @@
 locals {
   # The alias' part of the function's metrics: other versions are not live.
   live_dimensions = {
-    FunctionName = var.service_name
-    Resource     = "${var.service_name}:${local.alias_name}"
+    FunctionName = var.name
+    Resource     = "${var.name}:${var.alias_name}"
   }
 
   five_minutes_seconds    = 300
   fifteen_minutes_seconds = 900
 
   # Streams end at max_stream_seconds by themselves, and have their last work done soon after.
-  late_end_seconds = var.timeout_seconds - (var.timeout_seconds - var.settings.max_stream_seconds) / 4
+  late_end_seconds = var.timeout_seconds - (var.timeout_seconds - var.stream_seconds) / 4
 
-  alarms = {
+  own_alarms = {
     throttles = {
       description = "Lambda refused connections (429): the concurrency is used up. Browsers' EventSource does not come back from this."
       namespace   = "AWS/Lambda"
@@ -37,14 +37,6 @@ locals {
       threshold   = local.late_end_seconds * 1000
       late        = true
     }
-    concurrency = {
-      description = "Four fifths of settings.max_connections are in use."
-      namespace   = "AWS/Lambda"
-      metric      = "ConcurrentExecutions"
-      dimensions  = local.live_dimensions
-      statistic   = "Maximum"
-      threshold   = ceil(var.settings.max_connections * 4 / 5)
-    }
     url-5xx = {
       description = "The Function URL answered 5xx: requests failed before their first byte."
       namespace   = "AWS/Lambda"
@@ -53,35 +45,11 @@ locals {
       statistic   = "Sum"
       threshold   = 1
     }
-    refusals = {
-      description = "Clients were told to come back later: no connection slot was free, or AWS was not available."
-      namespace   = local.metrics_namespace
-      metric      = "ConnectionsRefused"
-      dimensions  = {}
-      statistic   = "Sum"
-      threshold   = var.alarm_thresholds.refusals
-    }
-    poll-errors = {
-      description = "Polls of the items table fail: streams stay open and fall behind."
-      namespace   = local.metrics_namespace
-      metric      = "PollErrors"
-      dimensions  = {}
-      statistic   = "Sum"
-      threshold   = var.alarm_thresholds.poll_errors
-    }
-    latency = {
-      description = "Items reach clients late."
-      namespace   = local.metrics_namespace
-      metric      = "EventLatencyMs"
-      dimensions  = {}
-      statistic   = "p99"
-      threshold   = var.alarm_thresholds.latency_ms
-    }
     spans-lost = {
       # By the log: the function's own SpansLost goes out with the environment's next stream only,
       # and one that loses spans when it is shut down has none.
       description = "Spans of the streaming phase were dropped: traces have holes."
-      namespace   = local.metrics_namespace
+      namespace   = var.metrics_namespace
       metric      = "SpanLosses"
       dimensions  = {}
       statistic   = "Sum"
@@ -89,7 +57,7 @@ locals {
     }
     collector-start = {
       description = "The collector beside the function did not start."
-      namespace   = local.metrics_namespace
+      namespace   = var.metrics_namespace
       metric      = "CollectorStartFailures"
       dimensions  = {}
       statistic   = "Sum"
@@ -97,13 +65,41 @@ locals {
     }
     collector-export = {
       description = "The collector could not hand spans to X-Ray."
-      namespace   = local.metrics_namespace
+      namespace   = var.metrics_namespace
       metric      = "CollectorExportFailures"
       dimensions  = {}
       statistic   = "Sum"
       threshold   = 1
     }
   }
+
+  alarms = merge(
+    local.own_alarms,
+    var.concurrency_limit == null ? {} : {
+      concurrency = {
+        description = "Four fifths of ${var.concurrency_limit} connections are in use."
+        namespace   = "AWS/Lambda"
+        metric      = "ConcurrentExecutions"
+        dimensions  = local.live_dimensions
+        statistic   = "Maximum"
+        threshold   = ceil(coalesce(var.concurrency_limit, 0) * 4 / 5)
+      }
+    },
+    var.rest_api == null ? {} : {
+      rest-5xx = {
+        description = "The REST API answered 5xx: requests failed before their first byte."
+        namespace   = "AWS/ApiGateway"
+        metric      = "5XXError"
+        dimensions  = { ApiName = try(var.rest_api.name, null), Stage = try(var.rest_api.stage, null) }
+        statistic   = "Sum"
+        threshold   = 1
+      }
+    },
+    {
+      for name, alarm in var.alarms :
+      name => merge(alarm, { namespace = var.metrics_namespace, dimensions = {} })
+    },
+  )
 
   # The collector writes plain lines into the function's log group, the function JSON. Spans that are
   # kept for one more try are not lost yet: such a line ends in ", 0 lost".
@@ -115,24 +111,24 @@ locals {
 }
 
 resource "aws_cloudwatch_log_metric_filter" "collector" {
-  for_each = local.collector_failures
+  for_each = { for name, pattern in local.collector_failures : name => pattern if var.alarms_enabled }
 
-  name           = "${var.service_name}-${each.key}"
-  log_group_name = aws_cloudwatch_log_group.function.name
+  name           = "${var.name}-${each.key}"
+  log_group_name = var.log_group_name
   pattern        = each.value
 
   metric_transformation {
     name          = each.key
-    namespace     = local.metrics_namespace
+    namespace     = var.metrics_namespace
     value         = "1"
     default_value = "0"
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "threshold" {
-  for_each = local.alarms
+  for_each = { for name, alarm in local.alarms : name => alarm if var.alarms_enabled }
 
-  alarm_name          = "${var.service_name}-${each.key}"
+  alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
   namespace           = each.value.namespace
   metric_name         = each.value.metric
@@ -151,10 +147,12 @@ resource "aws_cloudwatch_metric_alarm" "threshold" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
-  alarm_name          = "${var.service_name}-errors"
-  alarm_description   = "${var.alarm_thresholds.error_percent} % of the streams failed, of at least ${var.alarm_thresholds.error_minimum_invocations} in 15 minutes."
+  count = var.alarms_enabled ? 1 : 0
+
+  alarm_name          = "${var.name}-errors"
+  alarm_description   = "${var.error_percent} % of the streams failed, of at least ${var.error_minimum_invocations} in 15 minutes."
   comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = var.alarm_thresholds.error_percent
+  threshold           = var.error_percent
   evaluation_periods  = ceil(var.timeout_seconds / local.fifteen_minutes_seconds) + 1
   datapoints_to_alarm = 1
   treat_missing_data  = "notBreaching"
@@ -165,7 +163,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   metric_query {
     id          = "percent"
     label       = "Failed streams, per cent"
-    expression  = "IF(started >= ${var.alarm_thresholds.error_minimum_invocations}, 100 * failed / started, 0)"
+    expression  = "IF(started >= ${var.error_minimum_invocations}, 100 * failed / started, 0)"
     return_data = true
   }
 

@@ -1,16 +1,16 @@
-# The three tables. Any of them can be an existing one instead.
+# The three tables. Any of them can be an existing one instead, which is then read and compared with
+# docs/tables.md before anything is changed.
 
 locals {
-  items_table_name          = coalesce(var.existing_tables.items, "${var.service_name}-items")
-  connections_table_name    = coalesce(var.existing_tables.connections, "${var.service_name}-connections")
-  configurations_table_name = coalesce(var.existing_tables.configurations, "${var.service_name}-configurations")
+  names = {
+    items          = coalesce(var.existing_tables.items, "${var.name}-items")
+    connections    = coalesce(var.existing_tables.connections, "${var.name}-connections")
+    configurations = var.configurations_enabled ? coalesce(var.existing_tables.configurations, "${var.name}-configurations") : null
+  }
 
-  table_arns = {
-    for table, name in {
-      items          = local.items_table_name
-      connections    = local.connections_table_name
-      configurations = local.configurations_table_name
-    } : table => "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${name}"
+  arns = {
+    for table, name in local.names :
+    table => name == null ? null : "arn:${var.place.partition}:dynamodb:${var.place.region}:${var.place.account}:table/${name}"
   }
 }
 
@@ -18,30 +18,30 @@ resource "aws_dynamodb_table" "items" {
   #checkov:skip=CKV_AWS_119:DynamoDB encrypts with its own key by default; kms_key_arn brings the operator's
   count = var.existing_tables.items == null ? 1 : 0
 
-  name                        = local.items_table_name
+  name                        = local.names.items
   billing_mode                = "PAY_PER_REQUEST"
-  hash_key                    = "item_id"
+  hash_key                    = var.schema.item_id
   deletion_protection_enabled = var.deletion_protection
 
   attribute {
-    name = "item_id"
+    name = var.schema.item_id
     type = "S"
   }
 
   attribute {
-    name = "sentiment_type"
+    name = var.schema.partition
     type = "S"
   }
 
   attribute {
-    name = "published_at"
+    name = var.schema.time
     type = "N"
   }
 
   global_secondary_index {
-    name            = var.items_index
-    hash_key        = "sentiment_type"
-    range_key       = "published_at"
+    name            = var.schema.index
+    hash_key        = var.schema.partition
+    range_key       = var.schema.time
     projection_type = "ALL"
   }
 
@@ -72,7 +72,7 @@ resource "aws_dynamodb_table" "connections" {
   #checkov:skip=CKV_AWS_119:DynamoDB encrypts with its own key by default; kms_key_arn brings the operator's
   count = var.existing_tables.connections == null ? 1 : 0
 
-  name         = local.connections_table_name
+  name         = local.names.connections
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "pk"
   range_key    = "sk"
@@ -106,9 +106,9 @@ resource "aws_dynamodb_table" "connections" {
 
 resource "aws_dynamodb_table" "configurations" {
   #checkov:skip=CKV_AWS_119:DynamoDB encrypts with its own key by default; kms_key_arn brings the operator's
-  count = var.existing_tables.configurations == null ? 1 : 0
+  count = var.configurations_enabled && var.existing_tables.configurations == null ? 1 : 0
 
-  name                        = local.configurations_table_name
+  name                        = local.names.configurations
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "config_id"
   deletion_protection_enabled = var.deletion_protection

@@ -1,13 +1,15 @@
 # Finding this service's traces.
 
 locals {
-  # X-Ray's names have 32 characters at most.
-  xray_name = trimsuffix(substr(var.service_name, 0, 32), "-")
+  # X-Ray's names have 32 characters at most. Cut names get a digest, or those of two services could be one.
+  xray_name = length(var.name) <= 32 ? var.name : "${substr(var.name, 0, 25)}-${substr(sha256(var.name), 0, 6)}"
 }
 
 resource "aws_xray_group" "service" {
+  count = var.xray_group ? 1 : 0
+
   group_name        = local.xray_name
-  filter_expression = "service(\"${var.service_name}\")"
+  filter_expression = "service(\"${var.name}\")"
 
   insights_configuration {
     insights_enabled      = var.insights_enabled
@@ -26,7 +28,7 @@ resource "aws_xray_sampling_rule" "service" {
   priority       = var.sampling_rule.priority
   fixed_rate     = var.sampling_rule.fixed_rate
   reservoir_size = var.sampling_rule.reservoir_size
-  service_name   = var.service_name
+  service_name   = var.name
   service_type   = "*"
   host           = "*"
   http_method    = "*"
