@@ -97,8 +97,8 @@ def build(order: Order, output: Path) -> AppPackage:
         for path in files_under(installed):
             if dependency_belongs(path) and (with_service or not path.is_relative_to(_SERVICE)):
                 place(installed / path, tree / path)
-        zip_manifest.place(tree, order.target.python, order.target.architecture)
         _place_app(files, tree)
+        zip_manifest.place(tree, order.target.python, order.target.architecture)
         _check_machines(tree, order.target.architecture)
         feed = declaration(order.app, tree, interpreter) if setting.is_feed else None
         if order.bytecode:

@@ -67,4 +67,10 @@ def declaration(app: str, tree: Path, interpreter: str) -> Any:
             "Let the feed stand in a module that needs no variables and no packages compiled for"
             " another CPU while it is imported."
         )
-    return json.loads(done.stdout)
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise AppError(
+            f"APP={app}: its feed's declaration is read by importing it, and what it printed stands"
+            f" in the way: {done.stdout[-200:]!r}. Let the module print nothing when it ends"
+        ) from error

@@ -110,7 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"aws_questions: {error}\n")
         return 1
     sys.stdout.write(f"{report.summary(answers)}\n")
-    return 1 if any(answer.differs for answer in answers) else 0
+    return exit_status(answers)
+
+
+def exit_status(answers: Sequence[Answer]) -> int:
+    """1 where an answer is not as assumed, or nothing was answered."""
+    as_assumed = not any(answer.differs for answer in answers)
+    return 0 if as_assumed and any(answer.said is not None for answer in answers) else 1
 
 
 def _ask_all(bases: Mapping[Door, str | None], given: argparse.Namespace) -> Iterator[Answer]:

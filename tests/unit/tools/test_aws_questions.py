@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.events import function_url_event, rest_api_event
 from tools.aws_questions import report
-from tools.aws_questions.__main__ import main
+from tools.aws_questions.__main__ import exit_status, main
 from tools.aws_questions.asked import ASKED
 from tools.aws_questions.asking import other_events, throttled
 from tools.aws_questions.by_hand import BY_HAND
@@ -56,6 +56,8 @@ def test_an_answer_is_printed_beside_what_is_assumed() -> None:
     assert question.changes in differing[3]
     assert ("not asked" in not_asked[0], "no probe" in not_asked[1]) == (True, True)
     assert report.summary(answers) == "2 answers, 1 not as assumed, 1 not asked"
+    assert exit_status(answers[:1]) == exit_status([answers[0], answers[2]]) == 0
+    assert exit_status(answers) == exit_status(answers[2:]) == exit_status([]) == 1
 
 
 def test_the_command_wants_a_front_door(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,7 @@ def test_its_import_leaves_nothing_in_the_zip(tree: Path) -> None:
     [
         ("handler = 1", "main:handler is a int and no feed"),
         ("import os\nhandler = os.environ['TABLE']", "KeyError: 'TABLE'\nLet the feed stand"),
+        (f"import atexit\n{JOBS}\natexit.register(print, 'bye')", "stands in the way: "),
     ],
 )
 def test_why_a_declaration_cannot_be_read_is_told(source: str, said: str, tree: Path) -> None:
