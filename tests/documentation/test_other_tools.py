@@ -65,7 +65,7 @@ def test_the_function_is_the_zips_with_the_collector_and_active_tracing(made: Ma
     assert (function["Handler"], function["Runtime"]) == ("main.handler", "python3.13")
     assert function["Architectures"] == ["arm64"]
     assert function["TracingConfig"] == {"Mode": "Active"}
-    assert collector_of(text_of("modules/lambda/sse_streaming.tf")) in json.dumps(
+    assert collector_of(text_of("modules/lambda/main.tf")) in json.dumps(
         function["Layers"]
     )
     assert function["Environment"]["Variables"] == {"STREAMING_INVOKE_MODE": "stream"}
@@ -152,7 +152,7 @@ def test_cloudformation_takes_what_the_moves_make_of_their_templates(tmp_path: P
 
 
 def test_every_template_names_the_collector_that_the_module_has() -> None:
-    collector = collector_of(text_of("modules/lambda/sse_streaming.tf"))
+    collector = collector_of(text_of("modules/lambda/main.tf"))
     for page in (PAGE, *PROJECT_OF):
         named = {word for word in text_of(page).split() if "aws-otel-collector-" in word}
         assert named, page
