@@ -65,9 +65,7 @@ def test_the_function_is_the_zips_with_the_collector_and_active_tracing(made: Ma
     assert (function["Handler"], function["Runtime"]) == ("main.handler", "python3.13")
     assert function["Architectures"] == ["arm64"]
     assert function["TracingConfig"] == {"Mode": "Active"}
-    assert collector_of(text_of("modules/lambda/main.tf")) in json.dumps(
-        function["Layers"]
-    )
+    assert collector_of(text_of("modules/lambda/main.tf")) in json.dumps(function["Layers"])
     assert function["Environment"]["Variables"] == {"STREAMING_INVOKE_MODE": "stream"}
 
 

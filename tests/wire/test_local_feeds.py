@@ -11,7 +11,7 @@ import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.feed.publisher import KEPT_SECONDS
-from local_aws.feed_of_app import declared_feed
+from local_aws.feed_of_app import declared_feed, with_feed
 from local_aws.settings import SOURCE_ROOT, FunctionSettings, Settings
 from tests.fakes.declared_feeds import WEATHER
 from tests.fakes.local import feed_settings, get, open_stream, wait_until
@@ -66,6 +66,34 @@ def test_a_feed_is_declared_by_the_apps_own_python_and_variables(tmp_path: Path)
 )
 def test_anything_else_declares_none(tmp_path: Path, source: str) -> None:
     assert run_in_real_time(declared_feed(app_in(tmp_path, source))) is None
+
+
+APP = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+def handle(event, context, extra=None):
+    return {}
+"""
+
+
+def test_an_asgi_app_in_the_place_of_a_handler_is_served_by_the_entrypoint(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "weather.py").write_text(APP, encoding="utf-8")
+    function = FunctionSettings(
+        handler="weather.app", task_root=tmp_path, environment={}, python_path=(SOURCE_ROOT,)
+    )
+    given = Settings(feed=None, port=0, function=function)
+    settings = run_in_real_time(with_feed(given, {}))
+
+    assert settings.function.handler == "lambda_streaming.entrypoint.handler"
+    with BackgroundStack(settings) as stack:
+        assert get(stack.url).text == "hello"
+    own = replace(given, function=replace(function, handler="weather.handle"))
+    assert run_in_real_time(with_feed(own, {})) == own
 
 
 def test_the_stack_is_to_a_declared_feed_what_it_is_to_the_service(tmp_path: Path) -> None:
