@@ -17,14 +17,22 @@ from types import FunctionType, ModuleType
 from typing import Any, Literal, get_args, get_origin
 
 import lambda_streaming
+from lambdas import sse_streaming
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference.md"
 _WIDTH = 118
 _GROUPS = {
-    "Handlers": ("asgi", "wsgi", "streaming"),
-    "Requests": ("Request", "BadRequest"),
-    "Answers": ("Response", "StreamingResponse", "EventStream", "ServerSentEvent"),
-    "Tracing": ("step", "trace_report"),
+    "Handlers": (lambda_streaming, ("asgi", "wsgi", "streaming")),
+    "Requests": (lambda_streaming, ("Request", "BadRequest")),
+    "Answers": (
+        lambda_streaming,
+        ("Response", "StreamingResponse", "EventStream", "ServerSentEvent"),
+    ),
+    "Tracing": (lambda_streaming, ("step", "trace_report")),
+    "A feed of your own table, from `lambdas.sse_streaming`": (
+        sse_streaming,
+        ("feed", "FeedSchema", "FixedValues", "QueryParameter", "Caller", "Filter"),
+    ),
 }
 _TYPES = {
     "lambda_streaming.responses": ("Headers", "Body", "Write", "Finish", "StreamOutcome"),
@@ -37,9 +45,9 @@ _TYPES = {
 _HEAD = """\
 # Reference
 
-The public face of `lambda_streaming`: what `__all__` names. It is deprecated for a minor version
-before it goes; everything else may change. How it is used: [your app](apps.md). This page is made
-from the docstrings by `make reference`.
+The public face of `lambda_streaming` and `lambdas.sse_streaming`: what `__all__` names. It is
+deprecated for a minor version before it goes; everything else may change. How it is used:
+[your app](apps.md). This page is made from the docstrings by `make reference`.
 
 `__version__` is the version, a string. What `asgi`, `wsgi` and `streaming` return is a handler: the
 function's handler setting names it, and in plain Python `handler(event, context=None)` answers with
@@ -50,14 +58,18 @@ _OPTION = re.compile(r"([a-z_]+(?:, [a-z_]+)*): (.*)")
 
 def page() -> str:
     """The whole page. Raises ValueError where a public name has no group or no docstring."""
-    grouped = {name for names in _GROUPS.values() for name in names}
-    if left := set(lambda_streaming.__all__) - grouped - {"__version__"}:
+    grouped = {name for _, names in _GROUPS.values() for name in names}
+    public = {*lambda_streaming.__all__, *sse_streaming.__all__, "__version__"}
+    if left := public - grouped - {"__version__"}:
         raise ValueError(f"tools/reference.py has no group for {', '.join(sorted(left))}")
     parts = [_HEAD]
-    for group, names in _GROUPS.items():
+    for group, (package, names) in _GROUPS.items():
         parts.append(f"## {group}\n")
         for name in names:
-            parts += [f"### {name}\n", *_described(name, getattr(lambda_streaming, name))]
+            thing = getattr(package, name)
+            # A declaration is written by its arguments; its members are for those who read it.
+            is_read = package is lambda_streaming
+            parts += [f"### {name}\n", *_described(name, thing, with_members=is_read)]
     parts.append(
         "## Types\n\nWhat the signatures name. They are here to be read, not to be imported.\n"
     )
@@ -67,10 +79,10 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _described(name: str, thing: Any) -> Iterator[str]:
+def _described(name: str, thing: Any, *, with_members: bool) -> Iterator[str]:
     yield f"```python\n{_signature(name, thing)}\n```\n"
     yield from _markdown(_docstring(name, thing))
-    if inspect.isclass(thing):
+    if inspect.isclass(thing) and with_members:
         members = [*_fields(thing), *_methods(thing)]
         if members:
             yield "\n".join(members) + "\n"

@@ -163,7 +163,10 @@ def _banner(stack: Stack) -> str:
     lines = [
         ("Function URL", stack.url),
         ("Console", stack.console_url),
-        ("REST API", f"{doors['rest_api']}/prod streams; /buffered does not"),
+        (
+            "REST API",
+            f"{doors['rest_api']}/prod streams; /buffered needs STREAMING_INVOKE_MODE=auto",
+        ),
         ("HTTP API", doors["http_api"]),
         ("ALB", f"{doors['alb']}; with multi-value headers {doors['alb_multi_value']}"),
         (

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import lambda_streaming
+from lambdas import sse_streaming
 from tests.unit.documentation.pages import text_of
 from tools import reference
 
@@ -17,7 +18,8 @@ def test_the_page_is_made_of_the_docstrings_as_they_are() -> None:
 
 def test_every_public_name_has_its_section() -> None:
     named = re.findall(r"^### (\w+)$", text_of("docs/reference.md"), re.MULTILINE)
-    assert sorted([*named, "__version__"]) == sorted(lambda_streaming.__all__)
+    public = {*lambda_streaming.__all__, *sse_streaming.__all__}
+    assert sorted([*named, "__version__"]) == sorted(public)
 
 
 def test_every_option_of_asgi_is_explained() -> None:
