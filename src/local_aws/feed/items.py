@@ -70,6 +70,8 @@ def complete_item(
     """
     item = {feed.item_id: str(uuid.uuid4()), feed.time: now_ms // feed.ms_per_unit, **given}
     _check_text(item[feed.item_id], feed.item_id)
+    if feed.partition not in given:
+        raise ItemError(f"{feed.partition} is missing; the item has {_named(given)}")
     if feed.values is None:
         _check_text(item.get(feed.partition), feed.partition)
     elif item.get(feed.partition) not in feed.values:
@@ -89,6 +91,10 @@ def complete_item(
     if size > _MAX_ITEM_BYTES:
         raise ItemError(f"the item has {size} bytes as DynamoDB counts, at most {_MAX_ITEM_BYTES}")
     return whole
+
+
+def _named(given: Mapping[str, Any]) -> str:
+    return ", ".join(_checked_name(name, "the item") for name in given) or "nothing"
 
 
 def _check_text(value: Any, name: str) -> None:

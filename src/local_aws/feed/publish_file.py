@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from local_aws.feed.declaration import Declaration
@@ -24,6 +25,8 @@ class Line:
     item: dict[str, Any]
     is_timed: bool
     """Whether the line itself says when the item was published."""
+    doubts: tuple[str, ...] = ()
+    """What its author may have meant otherwise."""
 
 
 def read_lines(
@@ -44,8 +47,20 @@ def read_lines(
         except ItemError as error:
             bad.append((number, str(error)))
         else:
-            lines.append(Line(number, item, is_timed=items.feed.time in given))
+            doubts = tuple(_doubts(given, items.feed))
+            lines.append(Line(number, item, items.feed.time in given, doubts))
     return lines, bad
+
+
+def _doubts(given: Mapping[str, Any], feed: Declaration) -> Iterator[str]:
+    for name in (feed.item_id, feed.time):
+        if name not in given and (similar := get_close_matches(name, given, 1)):
+            yield f"{name} was filled in; is {similar[0]} meant for it?"
+    for one in feed.filters:
+        value = given.get(one.attribute)
+        if one.values is not None and value is not None and value not in one.values:
+            known = ", ".join(one.values)
+            yield f"no client can ask for this {one.attribute}: {known} are declared"
 
 
 def restamp(lines: Iterable[Line], feed: Declaration, *, now_ms: int) -> list[Line]:
@@ -80,6 +95,9 @@ def publish_lines(
     lines, bad = read_lines(text, items, now_ms=now_ms)
     for number, reason in bad:
         say(f"line {number}: {reason}")
+    for line in lines:
+        for doubt in line.doubts:
+            say(f"line {line.number}: {doubt}")
     if not keep_times:
         lines = restamp(lines, items.feed, now_ms=now_ms)
     said_at = monotonic()

@@ -127,3 +127,32 @@ def test_times_in_seconds_are_moved_in_seconds() -> None:
         wall_clock=lambda: NOW_MS / 1000,
     )
     assert [item["at"] - NOW_MS // 1000 for item in written] == [0, 2, 0]
+
+
+def publish_jobs(**item: Any) -> list[str]:
+    said: list[str] = []
+    publish_lines(
+        json.dumps(item).encode(),
+        lambda _: None,
+        FeedItems.declared(JOBS),
+        keep_times=True,
+        say=said.append,
+        wall_clock=lambda: NOW_MS / 1000,
+    )
+    return said
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ({"tenant": "a", "job_idd": "7"}, "job_id was filled in; is job_idd meant for it?"),
+        ({"tenant": "a", "state": "asleep"}, "no client can ask for this state: running, done"),
+        ({"tennant": "a", "at": 1}, "tenant is missing; the item has tennant, at"),
+    ],
+)
+def test_what_its_author_may_have_meant_is_asked(item: dict[str, Any], said: str) -> None:
+    assert publish_jobs(**item)[0].startswith(f"line 1: {said}")
+
+
+def test_a_line_that_is_in_order_raises_no_doubt() -> None:
+    assert publish_jobs(tenant="a", job_id="7", at=1, state="done") == ["1 published, 0 bad."]
