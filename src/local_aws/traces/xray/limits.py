@@ -168,16 +168,20 @@ def _missing_parents(evidence: Sequence[Evidence]) -> Iterator[Verdict]:
     ids = {e.id for e in evidence}
     expected = _function_segment(evidence)
     is_running = any("end_time" not in e.document for e in evidence)
+    without: dict[str, list[Evidence]] = {}
     for one in evidence:
         parent = one.document.get("parent_id")
         if not parent or parent in ids or parent == expected:
             continue
         if one.document.get("type") != "subsegment":
             continue  # a segment's parent is in the caller's trace, with another sender
-        yield one.verdict(
+        without.setdefault(parent, []).append(one)
+    for parent, children in without.items():
+        more = f"; {len(children) - 1} more wait for it" if len(children) > 1 else ""
+        yield children[0].verdict(
             Severity.NOTE if is_running else Severity.LOST,
             "missing_parent",
-            f"its parent {parent} {'has not come yet' if is_running else 'never came'}",
+            f"its parent {parent} {'has not come yet' if is_running else 'never came'}{more}",
             why="X-Ray shows a subsegment under its parent; without one it stays pending",
             source=SCHEMA,
         )

@@ -255,6 +255,15 @@ def test_a_stream_without_its_spans_misses_a_phase(
         assert words in verdict.what
 
 
+def test_one_parent_that_many_wait_for_is_told_once() -> None:
+    """Of a stream that is open the root comes last."""
+    waiting = [make_span(parent_id="9" * 16, span_id=f"{n}" * 16) for n in range(1, 5)]
+    (found,) = (one for one in limits.check(evidence(stream(), *waiting)))
+
+    assert found.rule == "missing_parent"
+    assert found.what.endswith("; 3 more wait for it")
+
+
 @pytest.mark.parametrize(
     ("route", "status"), [("GET /stream/status", 200), ("GET /stream", 400), ("GET /health", 200)]
 )
