@@ -13,6 +13,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,25 @@ def runtime(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """moto, with stand-ins for X-Ray's groups and CloudFront: the variables that lead there."""
+    """An AWS account: the variables that lead there."""
+    with _account(tmp_path_factory.mktemp("moto")) as variables:
+        yield variables
+
+
+@pytest.fixture(scope="module")
+def own_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The same for one file, in which no other file's names are taken."""
+    with _account(tmp_path_factory.mktemp("moto")) as variables:
+        yield variables
+
+
+@contextmanager
+def _account(folder: Path) -> Iterator[dict[str, str]]:
+    """moto, with stand-ins for X-Ray's groups and CloudFront."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("moto") / "log"
+    log = folder / "log"
     with XRayGroups() as xray, CloudFront() as cdn, log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

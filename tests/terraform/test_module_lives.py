@@ -104,6 +104,11 @@ class Lives:
 
 
 @pytest.fixture(scope="module")
+def aws(own_aws: dict[str, str]) -> dict[str, str]:
+    return own_aws
+
+
+@pytest.fixture(scope="module")
 def lives(
     module: Terraform,
     aws: dict[str, str],

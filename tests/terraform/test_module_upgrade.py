@@ -55,6 +55,11 @@ def _module_before(place: Path) -> None:
 
 
 @pytest.fixture(scope="module")
+def aws(own_aws: dict[str, str]) -> dict[str, str]:
+    return own_aws
+
+
+@pytest.fixture(scope="module")
 def upgrade(
     module: Terraform,
     aws: dict[str, str],
