@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -17,7 +17,12 @@ from typing import Any
 from lambda_streaming.responses import StreamOutcome
 from lambdas.sse_streaming.aws.errors import AwsThrottled, AwsUnavailable
 from lambdas.sse_streaming.feeds.items import Item
-from lambdas.sse_streaming.feeds.position import MAX_HASHES
+from lambdas.sse_streaming.feeds.position import (
+    MAX_HASHES,
+    SHORT_HASH_BYTES,
+    Position,
+    item_hash,
+)
 from lambdas.sse_streaming.feeds.request import StreamFilter, read_filter
 from lambdas.sse_streaming.feeds.schema import FeedSchema
 from lambdas.sse_streaming.sentiment import SENTIMENT
@@ -44,6 +49,14 @@ class Kind:
 
     def key_of(self, data: Mapping[str, Any]) -> tuple[str, int]:
         return data[self.schema.item_id], data[self.schema.time] * self.schema.ms_per_unit
+
+    def is_named(self, key: tuple[str, int], hashes: Collection[bytes]) -> bool:
+        """Whether an id that carries these hashes says that the item was sent."""
+        item_id, published_at_ms = key
+        names = [item_id]
+        if self.schema.fixed_values is None:
+            names = [f"{partition}\0{item_id}" for partition in self.wanted.partitions]
+        return any(item_hash(name, published_at_ms)[:SHORT_HASH_BYTES] in hashes for name in names)
 
 
 def _make_sentiment(item_id: str, stamp_ms: int, random: Random) -> Item:
@@ -76,6 +89,9 @@ class Client:
     delivered: Counter[tuple[str, int]] = field(default_factory=Counter)
     this_connection: set[tuple[str, int]] = field(default_factory=set)
     must_not_repeat: set[tuple[str, int]] = field(default_factory=set)
+    forgotten: set[tuple[str, int]] = field(default_factory=set)
+    """Delivered by a connection whose window neither its id nor a record kept. Later connections
+    know of it what they send again, and of the rest nothing."""
     problems: list[str] = field(default_factory=list)
     was_ready: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -98,7 +114,17 @@ class Client:
         if key in self.must_not_repeat:
             self.problems.append(f"{key} again, although its position could tell")
         self.this_connection.add(key)
+        self.forgotten.discard(key)
         self.delivered[key] += 1
+
+    def forget_but(self, position: Position) -> None:
+        """The next connection knows what this position says, and no more."""
+        settled_ms = 0 if position.fresh is not None else position.settled_ms
+        self.forgotten.update(
+            key
+            for key in self.delivered
+            if key[1] >= settled_ms and not self.kind.is_named(key, position.hashes)
+        )
 
 
 class Writers:
@@ -234,9 +260,11 @@ async def _connect_once(
         await stream.finish(StreamOutcome.COMPLETED, None)
         if last is not None and last.name == "end":
             is_clean = _keeps_its_window(world, last)
-            client.must_not_repeat = set(client.delivered) if is_clean else set()
+            if not is_clean:
+                client.forget_but(world.codec.read(last.id))
+            client.must_not_repeat = set(client.delivered) - client.forgotten if is_clean else set()
         return
-    client.must_not_repeat = _safe_after_cut(world, client)
+    client.must_not_repeat = _safe_after_cut(world, client) - client.forgotten
     if fate == "kill":
         await body.aclose()  # its lease stays until it runs out
         return
@@ -264,7 +292,9 @@ def _safe_after_cut(world: World, client: Client) -> set[tuple[str, int]]:
         return set()
     position = world.codec.read(client.last_id)
     if position.fresh is not None or position.has_record:
+        client.forget_but(position)
         return set()
     if len(position.hashes) < MAX_HASHES:
         return set(client.delivered)
+    client.forget_but(position)
     return {key for key in client.delivered if key[1] < position.settled_ms}
