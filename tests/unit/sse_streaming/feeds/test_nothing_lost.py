@@ -24,25 +24,25 @@ CHUNKS = (
     if ONE_SEED
     else [range(first, first + RUNS_PER_TEST) for first in range(0, RUNS_PER_SCHEMA, RUNS_PER_TEST)]
 )
+RUNS = [(kind, seeds) for seeds in CHUNKS for kind in KINDS]
 
 Running = dict[tuple[str, range], "Future[dict[int, list[str]]]"]
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    """The runs, on all processors."""
+    """The runs, on all processors, in the order in which tests wait for them."""
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield {
-            (kind, seeds): pool.submit(problems_of, seeds, kind)
-            for kind in KINDS
-            for seeds in CHUNKS
-        }
+        yield {(kind, seeds): pool.submit(problems_of, seeds, kind) for kind, seeds in RUNS}
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+@pytest.mark.parametrize(
+    ("kind", "seeds"),
+    RUNS,
+    ids=[f"{kind}-{seeds.start}-{seeds.stop - 1}" for kind, seeds in RUNS],
+)
 def test_every_item_written_is_delivered_and_never_again_after_a_clean_end(
     kind: str, seeds: range, running: Running
 ) -> None:
