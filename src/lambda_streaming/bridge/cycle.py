@@ -132,7 +132,11 @@ class Cycle:
             body = _copied(body)
         try:
             await write(body)
-            self._count(body)
+            if body:
+                self.body_bytes += len(body)
+                self.chunks += 1
+                if self.chunks == 1 and self._collector is None and self.end_reason is None:
+                    told("first_byte", self._observer.first_byte)
             if not message.get("more_body", False):
                 if self.end_reason is not None:
                     raise ClientDisconnected(self.end_reason)
@@ -176,18 +180,15 @@ class Cycle:
         if self._write is None:
             await self._may_send.wait()
         if is_first and self._opening_is_taken and self.end_reason is None:
-            self._count(self._opening)  # the head's write has sent it
+            self._count_first(self._opening)  # the head's write has sent it
             self._opening = b""
             return
         # Streamed, or over meanwhile.
         await self.send(message)
 
-    def _count(self, block: bytes) -> None:
-        if block:
-            self.body_bytes += len(block)
-            self.chunks += 1
-            if self.chunks == 1 and self._collector is None and self.end_reason is None:
-                told("first_byte", self._observer.first_byte)
+    def _count_first(self, block: bytes) -> None:
+        self.body_bytes, self.chunks = len(block), 1
+        told("first_byte", self._observer.first_byte)
 
     async def _send_whole(self, body: bytes | bytearray | memoryview, has_more: bool) -> None:
         """Returns when it was delivered: what the app does afterwards keeps no client waiting."""
@@ -248,8 +249,7 @@ class Cycle:
         if self.end_reason is None:
             body = self.whole_body or b""
             if outcome is StreamOutcome.COMPLETED and body:
-                self.body_bytes, self.chunks = len(body), 1
-                told("first_byte", self._observer.first_byte)
+                self._count_first(body)
             self._complete()
 
     def disconnect(self, reason: EndReason) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lambda_streaming.requests import Request
+
 _ROOT = re.compile(r"1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
 _PARENT = re.compile(r"[0-9a-fA-F]{16}")
 _ROOT_SLACK_SECONDS = 300
@@ -90,12 +92,17 @@ def is_from_client(request_header: str | None, received_ms: int | None) -> bool:
     a decision, or a root of another time than that at which the front door received the request. A
     client that writes a fresh root alone is not told from a front door.
     """
-    header = parse_trace_header(request_header)
     if request_header and ("Parent=" in request_header or "Sampled=" in request_header):
         return True
-    if header.trace_id is None or received_ms is None:
+    trace_id = parse_trace_header(request_header).trace_id
+    if trace_id is None or received_ms is None:
         return False
-    return abs(int(header.trace_id[:8], 16) - received_ms / 1000) > _ROOT_SLACK_SECONDS
+    return abs(int(trace_id[:8], 16) - received_ms / 1000) > _ROOT_SLACK_SECONDS
+
+
+def client_chose_trace(request: Request) -> bool:
+    """`is_from_client` of the request's own header."""
+    return is_from_client(request.headers.get("x-amzn-trace-id"), request.received_ms)
 
 
 def is_root(text: str) -> bool:

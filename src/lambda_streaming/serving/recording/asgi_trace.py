@@ -24,7 +24,7 @@ from lambda_streaming.serving.recording.instruments import Answer
 from lambda_streaming.serving.recording.routes import NO_ROUTE, shortened
 from lambda_streaming.serving.recording.tracers import Tracers
 from lambda_streaming.tracing.failures import Failure
-from lambda_streaming.tracing.header import TraceHeader, is_from_client, parse_trace_header
+from lambda_streaming.tracing.header import TraceHeader, client_chose_trace, parse_trace_header
 from lambda_streaming.tracing.step import Keep, Scalar, Step, Trace
 
 ROOT = "asgi_request"
@@ -65,8 +65,7 @@ class _TracedRequest:
 
     def began(self, scope: Scope) -> None:
         self._scope = scope
-        request = self._request
-        if is_from_client(request.headers.get("x-amzn-trace-id"), request.received_ms):
+        if client_chose_trace(self._request):
             self._facts["trace_from_client"] = True
         header = parse_trace_header(getattr(self._request.context, "trace_header", None))
         joins = self._tracers.joins

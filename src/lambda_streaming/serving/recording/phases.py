@@ -6,7 +6,7 @@ its answer does is the streaming phase, with a root span of its own, `response_s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial, wraps
 from typing import Any, cast
 
@@ -24,8 +24,8 @@ from lambda_streaming.runtime.error_report import run_guarded
 from lambda_streaming.runtime.invocation import LambdaContext
 from lambda_streaming.runtime.invoker import Handler, is_async
 from lambda_streaming.serving.recording.tracers import Tracers
-from lambda_streaming.tracing.header import is_from_client, parse_trace_header
-from lambda_streaming.tracing.step import Trace
+from lambda_streaming.tracing.header import client_chose_trace, parse_trace_header
+from lambda_streaming.tracing.step import Scalar, Trace
 
 ROOT = "response_stream"
 
@@ -50,12 +50,8 @@ class Phases:
         with self._handler_phase.recorded() as span_id:
             self._bind_log(span_id)
             result = await call()
-        trace_from_client = is_from_client(
-            request.headers.get("x-amzn-trace-id"), request.received_ms
-        )
-        return self._with_streaming_phase(
-            result, getattr(request.context, "trace_header", None), trace_from_client
-        )
+        trace_header = getattr(request.context, "trace_header", None)
+        return self._with_streaming_phase(result, trace_header, request)
 
     async def run_event(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Runs what handles an event that is no request: all of it is the handler phase."""
@@ -86,26 +82,28 @@ class Phases:
         return handle
 
     def _with_streaming_phase(
-        self, result: AnyResult, trace_header: str | None, trace_from_client: bool = False
+        self, result: AnyResult, trace_header: str | None, request: Request | None = None
     ) -> AnyResult:
+        """`request` is what is answered, where it was read before."""
         if not isinstance(result, StreamingResponse):
             return result
+        facts: dict[str, Scalar] = {}
+        if request is not None and client_chose_trace(request):
+            facts["trace_from_client"] = True
         trace = self._tracers.tracing.start(ROOT, parse_trace_header(trace_header))
         self._bind_log(trace.span_id)
         # The body runs in the context of its handler.
         trace.enter_streaming_phase()
         if self._tracers.joins:
             trace.make_current()
-        finish = partial(
-            self._finish, trace, self._steady_seconds(), trace_from_client, result.finish
-        )
+        finish = partial(self._finish, trace, self._steady_seconds(), facts, result.finish)
         return changed(result, finish=finish)
 
     async def _finish(
         self,
         trace: Trace,
         started: float,
-        trace_from_client: bool,
+        facts: Mapping[str, Scalar],
         finish: Finish | None,
         outcome: StreamOutcome,
         error: BaseException | None,
@@ -117,12 +115,11 @@ class Phases:
             if not is_shutdown:  # there is no time for it
                 await trace.settle(_SETTLE_SECONDS)
         finally:
-            client_chose = {"trace_from_client": True} if trace_from_client else {}
             trace.end(
                 {
                     "end_reason": outcome.value,
                     "stream_ms": round((self._steady_seconds() - started) * 1000, 3),
-                    **client_chose,
+                    **facts,
                 },
                 annotations=("end_reason", "trace_from_client"),
                 error=error,

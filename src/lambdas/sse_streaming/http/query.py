@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lambda_streaming.doors.reading import shown_name
 from lambda_streaming.requests import Request
-from lambda_streaming.tracing.header import is_from_client
+from lambda_streaming.tracing.header import client_chose_trace
 from lambdas.sse_streaming.feeds.request import NOTHING, StreamFilter, StreamRequest, read_filter
 from lambdas.sse_streaming.feeds.schema import (
     BACKFILL_PARAMETER,
@@ -72,9 +72,7 @@ def _stream_request(request: Request, wanted: StreamFilter) -> StreamRequest:
         backfill=_parse_backfill(request.query.get(BACKFILL_PARAMETER)),
         last_event_id=_last_event_id(request),
         received_ms=request.received_ms,
-        trace_from_client=is_from_client(
-            request.headers.get("x-amzn-trace-id"), request.received_ms
-        ),
+        trace_from_client=client_chose_trace(request),
     )
 
 
