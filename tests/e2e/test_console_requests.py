@@ -11,17 +11,14 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.settings import Settings
 from tests.fakes.chromium import Page
-from tests.fakes.console_page import LAST_EVENT, answer_state, send_request
+from tests.fakes.console_page import LAST_EVENT, answer_state, console_in, send_request
 from tests.fakes.local import get, request, wait_until
 
 
 @pytest.fixture
 def page(tab: Page, stack: BackgroundStack) -> Iterator[Page]:
-    tab.resize(1280, 800)
-    tab.open(stack.console_url)
-    tab.wait_for("document.querySelector('[data-fault]')")
-    yield tab
-    tab.open("about:blank")
+    with console_in(tab, stack):
+        yield tab
 
 
 def test_a_cancelled_answer_says_that_the_function_goes_on(
@@ -142,6 +139,10 @@ BURST = (
     "span('b', 'sse_event_dispatch', 1.002, 1.003, { event_type: 'item' }),"
     "span('c', 'sse_event_dispatch', 1.004, 1.005, { event_type: 'item' })"
 )
+POLLED = (
+    "span('poll', 'dynamodb_poll', 1, 1.01),"
+    "span('a', 'sse_event_dispatch', 1.1, 1.101, { event_type: 'ready' })"
+)
 ROLLED_UP = (
     "span('all', 'sse_event_dispatch', 1, 9, { count: 40 }),"
     "span('own', 'sse_event_dispatch', 5, 5.001, { event_type: 'item' })"
@@ -156,7 +157,9 @@ MOMENTS = [
     (BURST, "at: 1.01", "c"),
     (BURST, "at: 1.01, ordinal: 0, event: 'ready'", "a"),
     (BURST, "at: 1.01, ordinal: 1, event: 'item'", "b"),
-    (BURST, "at: 1.01, ordinal: 1, event: 'end'", "c"),
+    (BURST, "at: 1.01, ordinal: 5, event: 'item'", "c"),
+    (BURST, "at: 1.01, ordinal: 1, event: 'end'", "root"),
+    (POLLED, "at: 1.2, ordinal: 1, event: 'item'", "poll"),
     (BURST, "at: 9, ordinal: 1, event: 'item'", "root"),
     (ROLLED_UP, "at: 5.004", "own"),
     (ROLLED_UP, "at: 5.1", "all"),

@@ -11,9 +11,13 @@ const ROLLED_UP_SECONDS = 0.02;
 // The span that holds the moment `at`, in epoch seconds: that of the event's dispatch where there is
 // one, else the shortest; one that has just ended where none does. A span of the streaming phase
 // before any other. Events that arrived together have one moment: `ordinal` counts them from the
-// stream's begin, and `event` is its name. `undefined` where there is none.
+// stream's begin, and `event` is its name: the dispatch of one with another name is not its own, even
+// where its own has not come yet. `undefined` where there is none.
 export function spanAt(trace, { at, ordinal, event }) {
-  const near = trace.records.filter((record) => record.start <= at && late(record, at) <= ON_ITS_WAY_SECONDS);
+  const isAnothers = ({ name, metadata: { default: said } }) =>
+    name === DISPATCH && event !== undefined && said?.event_type !== undefined && said.event_type !== event;
+  const near = trace.records.filter((record) =>
+    record.start <= at && late(record, at) <= ON_ITS_WAY_SECONDS && !isAnothers(record));
   const spans = near.filter((record) => record.source === "otel");
   const dispatches = spans.filter((record) => record.name === DISPATCH);
   const own = trace.records.filter((record) => record.name === DISPATCH && !isRolledUp(record))[ordinal];
