@@ -171,8 +171,9 @@ class RuntimeApi:
                 key.fileobj.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _request(self) -> _Request:
-        """The next request of the function's, on whatever connection it comes. Those of an
-        extension are answered here: it registers, and gets no event."""
+        """The next request of the function's, on whatever connection it comes: it asks for one
+        thing at a time. An extension's are answered here: it registers, and gets no event. All that
+        is ready gets its turn first: nobody waits for ever behind a busy function."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             ready = self._selector.select(_LOOK_SECONDS)
@@ -180,6 +181,7 @@ class RuntimeApi:
                 raise FunctionFailedError("the function's process has ended")
             if not ready and time.monotonic() > deadline:
                 raise FunctionFailedError(f"nothing came for {WAIT_SECONDS:g} s")
+            asked: _Request | None = None
             for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)
                 if key.fileobj is self._listener:
@@ -199,11 +201,14 @@ class RuntimeApi:
                         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
                     )
                 elif request.path.startswith(_RUNTIME_PATH):
-                    return request
+                    assert asked is None, "the function asks for one thing at a time"
+                    asked = request
                 elif not request.path.endswith("/extension/event/next"):
                     # Not the function's: somebody else on this computer looks for a port of theirs.
                     self._selector.unregister(request.connection)
                     request.connection.close()
+            if asked is not None:
+                return asked
 
     def _read_stream(
         self, request: _Request, answer: Answer, processes: Processes, marker: bytes | None
