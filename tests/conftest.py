@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.absence import missing
+from tests.fakes.chromium import Page, chromium
+from tests.fakes.client_programs import CannotRun
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -30,6 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tab" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.ci)
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    with ExitStack() as opened:
+        try:
+            page = opened.enter_context(chromium())
+        except CannotRun as why:
+            missing(str(why))
+        yield page
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from tests.documentation.blocks import blocks_of
+from tests.fakes.http_stand_in import Call, HttpStandIn
 from tests.fakes.local import wait_until
 from tests.fakes.managed_runtime import traced_function
 from tests.fakes.traced_app import LAMBDAS_SPAN, TracedApp, url_event
@@ -22,30 +21,18 @@ SQS_EVENT = {
 }
 
 
-class _ParameterStore(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+class _ParameterStore(Call):
+    def respond(self) -> None:
+        asked = json.loads(self.sent())
         parameter = {"Name": asked["Name"], "Type": "String", "Value": "5", "Version": 1}
         body = json.dumps({"Parameter": parameter}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/x-amz-json-1.1")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(200, body, {"content-type": "application/x-amz-json-1.1"})
 
 
 @pytest.fixture(scope="module")
 def parameter_store() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _ParameterStore)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with HttpStandIn(_ParameterStore) as store:
+        yield store.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,6 @@ import pytest
 
 from local_aws.background import BackgroundStack
 from local_aws.settings import Settings
-from tests.absence import missing
-from tests.fakes.chromium import Page, chromium
-from tests.fakes.client_programs import CannotRun
 
 StartStack = Callable[..., BackgroundStack]
 
@@ -43,16 +40,6 @@ def stack(session_stack: BackgroundStack) -> Iterator[BackgroundStack]:
     session_stack.back_to_normal()
     yield session_stack
     session_stack.back_to_normal()
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Page]:
-    with ExitStack() as opened:
-        try:
-            page = opened.enter_context(chromium())
-        except CannotRun as why:
-            missing(str(why))
-        yield page
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.settings import REPOSITORY_ROOT
 from tests.fakes.chromium import Page
+from tests.fakes.console_page import console_in
 from tests.fakes.local import feed_settings
 
 LIVE = "document.querySelector('#state').dataset.state === 'live'"
@@ -30,11 +31,8 @@ def stack() -> Iterator[BackgroundStack]:
 
 @pytest.fixture
 def page(tab: Page, stack: BackgroundStack) -> Iterator[Page]:
-    tab.resize(1280, 800)
-    tab.open(stack.console_url)
-    tab.wait_for("document.querySelector('[data-fault]')")
-    yield tab
-    tab.open("about:blank")
+    with console_in(tab, stack):
+        yield tab
 
 
 def fill(page: Page, label: str, text: str) -> None:

@@ -17,11 +17,10 @@ from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
 from tests.absence import missing
 from tests.fakes.chromium import Page
 from tests.fakes.client_programs import CannotRun, axe_core
-from tests.fakes.console_page import LAST_EVENT, answer_state, send_request
+from tests.fakes.console_page import DESKTOP, LAST_EVENT, answer_state, console_in, send_request
 from tests.fakes.havoc import send
 from tests.fakes.local import get, request, wait_until
 
-DESKTOP = (1280, 800)
 PHONE = (390, 844)
 HEARTBEAT_SECONDS = 2
 LATE_SECONDS = 4  # what the page marks as slow, and the overlap still finds
@@ -56,11 +55,8 @@ def page(tab: Page, stack: BackgroundStack) -> Iterator[Page]:
     """The page anew, on a desktop, with nothing wrong and no traces."""
     stack.back_to_normal()
     stack.traces.clear()
-    tab.resize(*DESKTOP)
-    tab.open(stack.console_url)
-    tab.wait_for("document.querySelector('[data-fault]')")
-    yield tab
-    tab.open("about:blank")
+    with console_in(tab, stack):
+        yield tab
     stack.back_to_normal()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -11,7 +10,7 @@ from examples.chat.app import FakeModel
 from local_aws.background import BackgroundStack
 from tests.absence import missing
 from tests.examples.ways import STAGE, served, wait_until_free
-from tests.fakes.chromium import Page, chromium
+from tests.fakes.chromium import Page
 from tests.fakes.client_programs import CannotRun, axe_core
 
 SIZES = [(1280, 800), (390, 844)]
@@ -23,16 +22,6 @@ ANSWER = "document.querySelector('#answer').textContent"
 def stack() -> Iterator[BackgroundStack]:
     with served("examples.chat.app:handler") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Page]:
-    with ExitStack() as opened:
-        try:
-            page = opened.enter_context(chromium())
-        except CannotRun as why:
-            missing(str(why))
-        yield page
 
 
 @pytest.fixture(params=SIZES, ids=["desktop", "phone"])

@@ -31,7 +31,6 @@ from tests.fakes.local import WAIT_SECONDS, wait_until
 from tests.fakes.s3 import CREDENTIALS, HeldObject, LocalS3, denied, local_s3
 
 BUCKET = "datasets"
-ON_LAMBDA = ("function_url", "rest_api")
 LAMBDAS_BUFFERED_LIMIT_BYTES = 6 * 1024 * 1024
 
 SMALL = (
@@ -90,14 +89,10 @@ def make_app(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fast
     return make
 
 
-@pytest.fixture(params=["test_client", *ON_LAMBDA])
-def way(request: pytest.FixtureRequest, make_app: Callable[..., FastAPI]) -> Iterator[Way]:
-    if request.param == "test_client":
-        with in_process(make_app()) as opened:
-            yield opened
-    else:
-        with way_to(request.getfixturevalue("stack"), request.param) as opened:
-            yield opened
+@pytest.fixture
+def in_process_way(make_app: Callable[..., FastAPI]) -> Iterator[Way]:
+    with in_process(make_app()) as opened:
+        yield opened
 
 
 def test_it_is_healthy(way: Way) -> None:

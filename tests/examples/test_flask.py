@@ -9,10 +9,8 @@ import pytest
 
 from examples.flask.app import app, handler
 from local_aws.background import BackgroundStack
-from tests.examples.ways import Way, served, wait_until_free, way_to
+from tests.examples.ways import Way, served, wait_until_free
 from tests.fakes.events import bare_event
-
-ON_LAMBDA = ("function_url", "rest_api")
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +19,10 @@ def stack() -> Iterator[BackgroundStack]:
         yield running
 
 
-@pytest.fixture(params=["test_client", *ON_LAMBDA])
-def way(request: pytest.FixtureRequest) -> Iterator[Way]:
-    if request.param == "test_client":
-        with httpx.Client(transport=FlaskClient(), base_url="http://localhost") as client:
-            yield Way(client)
-    else:
-        with way_to(request.getfixturevalue("stack"), request.param) as opened:
-            yield opened
-
-
-@pytest.fixture(params=ON_LAMBDA)
-def on_lambda(request: pytest.FixtureRequest, stack: BackgroundStack) -> Iterator[Way]:
-    with way_to(stack, request.param) as opened:
-        yield opened
+@pytest.fixture
+def in_process_way() -> Iterator[Way]:
+    with httpx.Client(transport=FlaskClient(), base_url="http://localhost") as client:
+        yield Way(client)
 
 
 class FlaskClient(httpx.BaseTransport):

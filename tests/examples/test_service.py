@@ -41,7 +41,6 @@ from tests.fakes.functions import shouting
 from tests.fakes.local import wait_until
 from tests.fakes.s3 import LocalS3, local_s3
 
-ON_LAMBDA = ("function_url", "rest_api")
 BUCKET, KEY = "packages", "service/dependencies.zip"
 INVALID = {"error": "Invalid Lambda event format"}
 FAILED = {"error": "Internal server error"}
@@ -88,20 +87,10 @@ def stack(s3: LocalS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bac
         yield running
 
 
-@pytest.fixture(params=["test_client", *ON_LAMBDA])
-def way(request: pytest.FixtureRequest) -> Iterator[Way]:
-    if request.param == "test_client":
-        settings = Settings(debug=True, processor="tests.fakes.functions.shouting:process")
-        with in_process(create_app(settings)) as opened:
-            yield opened
-    else:
-        with way_to(request.getfixturevalue("stack"), request.param) as opened:
-            yield opened
-
-
-@pytest.fixture(params=ON_LAMBDA)
-def on_lambda(request: pytest.FixtureRequest, stack: BackgroundStack) -> Iterator[Way]:
-    with way_to(stack, request.param) as opened:
+@pytest.fixture
+def in_process_way() -> Iterator[Way]:
+    settings = Settings(debug=True, processor="tests.fakes.functions.shouting:process")
+    with in_process(create_app(settings)) as opened:
         yield opened
 
 

@@ -13,11 +13,9 @@ from fastapi import Request
 from examples.tour.app import ALLOWED_ORIGINS, app, create_app, handler
 from lambda_streaming import asgi
 from local_aws.background import BackgroundStack
-from tests.examples.ways import Way, in_process, served, wait_until_free, way_to
+from tests.examples.ways import Way, in_process, served, wait_until_free
 from tests.fakes.events import bare_event, function_url_event, rest_api_event
 from tests.fakes.local import wait_until
-
-ON_LAMBDA = ("function_url", "rest_api")
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +24,9 @@ def stack() -> Iterator[BackgroundStack]:
         yield running
 
 
-@pytest.fixture(params=["test_client", *ON_LAMBDA])
-def way(request: pytest.FixtureRequest) -> Iterator[Way]:
-    if request.param == "test_client":
-        with in_process(app) as opened:
-            yield opened
-    else:
-        with way_to(request.getfixturevalue("stack"), request.param) as opened:
-            yield opened
-
-
-@pytest.fixture(params=ON_LAMBDA)
-def on_lambda(request: pytest.FixtureRequest, stack: BackgroundStack) -> Iterator[Way]:
-    with way_to(stack, request.param) as opened:
+@pytest.fixture
+def in_process_way() -> Iterator[Way]:
+    with in_process(app) as opened:
         yield opened
 
 

@@ -17,6 +17,7 @@ from local_aws.settings import REPOSITORY_ROOT, Settings
 from tests.fakes.local import WAIT_SECONDS, wait_until
 
 STAGE = "/prod"
+ON_LAMBDA = ("function_url", "rest_api")
 
 
 @contextmanager

@@ -7,13 +7,12 @@ What is made is kept as the XML that was sent and read back the same
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
+
+from tests.fakes.http_stand_in import Call, HttpStandIn
 
 _NAMESPACE = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 _KINDS = {
@@ -31,7 +30,7 @@ def _named(name: str) -> str:
     return f"{{{_NAMESPACE}}}{name}"
 
 
-class CloudFront:
+class CloudFront(HttpStandIn):
     """A server on a free port. `made` holds the configurations that exist now, by kind and id."""
 
     def __init__(self) -> None:
@@ -40,55 +39,18 @@ class CloudFront:
         self._numbers = itertools.count(1)
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                sent = self.rfile.read(length)
+        class Handler(Call):
+            def respond(self) -> None:
+                sent = self.sent()
                 body = ElementTree.fromstring(sent) if sent else Element("empty")
                 url = urlsplit(self.path)
                 status, answer = owner._answer(
                     self.command, url.path.split("/")[2:], parse_qs(url.query), body
                 )
                 told = b"" if answer is None else ElementTree.tostring(answer)
-                self.send_response(status)
-                self.send_header("ETag", _ETAG)
-                self.send_header("Content-Type", "text/xml")
-                self.send_header("Content-Length", str(len(told)))
-                self.end_headers()
-                self.wfile.write(told)
+                self.answer(status, told, {"ETag": _ETAG, "Content-Type": "text/xml"})
 
-            def do_GET(self) -> None:
-                self.do_POST()
-
-            def do_PUT(self) -> None:
-                self.do_POST()
-
-            def do_DELETE(self) -> None:
-                self.do_POST()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> CloudFront:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
     def _answer(
         self, method: str, path: list[str], query: dict[str, list[str]], body: Element

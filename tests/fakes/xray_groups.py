@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.fakes.http_stand_in import Call, HttpStandIn
 
 # The credential scope of a signature, KEY/DATE/REGION/SERVICE/aws4_request, names the region.
 _REGION = re.compile(r"Credential=[^/]+/\d+/(?P<region>[a-z0-9-]+)/")
 
 
-class XRayGroups:
+class XRayGroups(HttpStandIn):
     """A server on a free port. `groups` and `rules` hold what exists now, by region and name."""
 
     def __init__(self) -> None:
@@ -28,45 +27,18 @@ class XRayGroups:
         self._tags: dict[str, list[dict[str, str]]] = {}
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                request = json.loads(self.rfile.read(length) or b"{}")
+        class Handler(Call):
+            def respond(self) -> None:
+                request = json.loads(self.sent() or b"{}")
                 scope = _REGION.search(self.headers.get("Authorization") or "")
                 region = scope["region"] if scope else "us-east-1"
                 status, answer = owner._answer(self.path.strip("/"), request, region)
-                body = json.dumps(answer).encode()
-                self.send_response(status)
+                headers = {"Content-Type": "application/json"}
                 if status >= 400:
-                    self.send_header("x-amzn-ErrorType", "InvalidRequestException")
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                    headers["x-amzn-ErrorType"] = "InvalidRequestException"
+                self.answer(status, json.dumps(answer).encode(), headers)
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> XRayGroups:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
     def _answer(
         self, operation: str, request: dict[str, Any], region: str
