@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,17 +146,26 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
 
 
 def test_a_taken_port_of_another_door_is_no_reason_not_to_start() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        try:
-            stack = BackgroundStack(settings(port=port - DOOR_PORTS["rest_api"])).__enter__()
-        except PortTakenError:
-            pytest.skip("the ports beside a free one are in use on this machine")
-        try:
-            assert stack.door_url("rest_api") != f"http://127.0.0.1:{port}"
-            assert httpx.get(f"{stack.door_url('rest_api')}/", trust_env=False).status_code == 403
-        finally:
-            stack.__exit__(None, None, None)
+    with stack_beside_a_taken_port("rest_api") as (stack, taken_port):
+        assert stack.door_url("rest_api") != f"http://127.0.0.1:{taken_port}"
+        assert httpx.get(f"{stack.door_url('rest_api')}/", trust_env=False).status_code == 403
+
+
+@contextmanager
+def stack_beside_a_taken_port(door: str) -> Iterator[tuple[BackgroundStack, int]]:
+    """At the first place where the stack's own ports are free."""
+    with ExitStack() as opened:
+        while True:
+            taken = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = taken.getsockname()[1]
+            try:
+                stack = opened.enter_context(
+                    BackgroundStack(settings(port=port - DOOR_PORTS[door]))
+                )
+            except PortTakenError:
+                continue
+            yield stack, port
+            return
 
 
 def test_without_dynoxide_moto_stands_in_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
