@@ -103,7 +103,8 @@ async def asked_handler(settings: Settings) -> Handler:
         env={name: value for name, value in environ.items() if name not in _OF_THE_RUNTIME},
     )
     try:
-        printed, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT_SECONDS)
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            printed, _ = await process.communicate()
     except TimeoutError:
         return Handler()
     finally:

@@ -59,7 +59,8 @@ class Child:
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await self.wait()
         except TimeoutError:
             self.signal(signal.SIGKILL)
         status = await self.wait()
