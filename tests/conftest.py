@@ -17,6 +17,8 @@ from tests.fakes.client_programs import CannotRun
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
+# Minutes each, on one worker: begun late, the others would wait for them.
+_LONGEST = ("tests/terraform/", "tests/unit/sse_streaming/feeds/test_nothing_lost.py")
 _MEASURED = pytest.StashKey[dict[str, str]]()
 
 
@@ -36,6 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tab" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.ci)
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from tests.absence import missing
 from tools.interpreters import InterpreterNotFoundError, interpreter_for
 
 ROOT = Path(__file__).resolve().parents[2]
+VERSIONS = ("3.11", "3.13")
+OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 
 
@@ -30,7 +32,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="session", params=["3.11", "3.13"])
+def _only_in_ci(version: str) -> list[pytest.MarkDecorator]:
+    """Others than the interpreter that runs the tests."""
+    return [] if version == OWN_VERSION else [pytest.mark.ci]
+
+
+@pytest.fixture(
+    scope="session", params=[pytest.param(one, marks=_only_in_ci(one)) for one in VERSIONS]
+)
 def python(
     request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

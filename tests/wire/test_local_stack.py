@@ -18,7 +18,7 @@ import pytest
 from local_aws.background import BackgroundStack
 from local_aws.data.clients import local_client
 from local_aws.feed.sentiment.function import ENVIRONMENT
-from local_aws.settings import DOOR_PORTS, REPOSITORY_ROOT, Settings
+from local_aws.settings import DOOR_PORTS, REPOSITORY_ROOT, DoorName, Settings
 from local_aws.stack import PortTakenError
 from local_aws.state_file import RunningStack
 from local_aws.traces.receivers.otlp_behaviour import HEALTHY, REFUSED
@@ -152,7 +152,7 @@ def test_a_taken_port_of_another_door_is_no_reason_not_to_start() -> None:
 
 
 @contextmanager
-def stack_beside_a_taken_port(door: str) -> Iterator[tuple[BackgroundStack, int]]:
+def stack_beside_a_taken_port(door: DoorName) -> Iterator[tuple[BackgroundStack, int]]:
     """At the first place where the stack's own ports are free."""
     with ExitStack() as opened:
         while True:

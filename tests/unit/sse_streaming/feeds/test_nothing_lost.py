@@ -31,8 +31,11 @@ Running = dict[tuple[str, range], "Future[dict[int, list[str]]]"]
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    """The runs, on all processors, in the order in which tests wait for them."""
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+    """The runs, on all processors where no other test needs them, in the order in which tests wait
+    for them."""
+    with ProcessPoolExecutor(
+        mp_context=multiprocessing.get_context("spawn"), initializer=os.nice, initargs=(10,)
+    ) as pool:
         yield {(kind, seeds): pool.submit(problems_of, seeds, kind) for kind, seeds in RUNS}
         pool.shutdown(cancel_futures=True)
 
