@@ -18,15 +18,16 @@ import sys
 import time
 from typing import Any
 
-_HOST, _PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
-_NEXT = f"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {_HOST}\r\n\r\n".encode()
-_ANSWER = (
+HOST, _PORT_TEXT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+PORT = int(_PORT_TEXT)
+_NEXT = f"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+ANSWER = (
     "POST /2018-06-01/runtime/invocation/r/response HTTP/1.1\r\n"
-    f"Host: {_HOST}\r\nTransfer-Encoding: chunked\r\n"
+    f"Host: {HOST}\r\nTransfer-Encoding: chunked\r\n"
     "Lambda-Runtime-Function-Response-Mode: streaming\r\n"
     "Content-Type: application/vnd.awslambda.http-integration-response\r\n\r\n"
 ).encode()
-_PRELUDE = b'{"statusCode":200,"headers":{"content-type":"text/event-stream"}}'
+PRELUDE = b'{"statusCode":200,"headers":{"content-type":"text/event-stream"}}'
 
 
 def chunk(data: bytes) -> bytes:
@@ -51,7 +52,7 @@ def next_event(sock: socket.socket) -> dict[str, Any] | None:
 
 
 def begin(sock: socket.socket) -> None:
-    sock.sendall(_ANSWER + chunk(_PRELUDE) + chunk(bytes(8)))
+    sock.sendall(ANSWER + chunk(PRELUDE) + chunk(bytes(8)))
     sock.sendall(chunk(b": open\n\n"))
 
 
@@ -113,7 +114,7 @@ async def in_an_event_loop(sock: socket.socket) -> None:
 
 
 def main() -> None:
-    with socket.create_connection((_HOST, int(_PORT))) as sock:
+    with socket.create_connection((HOST, PORT)) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         match sys.argv[1]:
             case "ready":

@@ -3,6 +3,7 @@ uvicorn behind Lambda Web Adapter, and not streaming through Mangum. Nobody trac
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -26,7 +27,7 @@ from tests.bench.rows.peers import (
 )
 from tests.bench.run import Run
 from tests.bench.standins.runtime_api import UNSAMPLED
-from tests.bench.trees import Tree, library_of
+from tests.bench.trees import BENCH, ROOT, Tree, library_of
 
 STREAMING_ROW = "apps"
 COLD_ROW = "cold-apps"
@@ -45,8 +46,10 @@ def measure_streaming(run: Run) -> list[Figure]:
         run.progress.begin("A FastAPI app: blocks that are ready")
         run.in_turn(1, {name: partial(warm, serve) for name, serve in subjects.items()})
         ready = run.in_turn(run.rounds(7, 25), asked(subjects, READY_BLOCKS, 0))
+        bare = by_query(opened.enter_context(_bare(run, python)))
         run.progress.begin("A FastAPI app: first bytes")
-        first = run.in_turn(run.rounds(50, 200), asked(subjects, FEW_BLOCKS, 0))
+        first = run.in_turn(run.rounds(50, 200), asked(subjects | {"floor": bare}, FEW_BLOCKS, 0))
+    floor = statistics.median(answer.first_byte_ms for answer in first["floor"])
     return [
         *each(
             STREAMING_ROW,
@@ -64,6 +67,7 @@ def measure_streaming(run: Run) -> list[Figure]:
             lambda answer: answer.first_byte_ms,
             {WEB_ADAPTER: 0.4},
             kind=Kind.MEDIAN_RATIO,
+            note=f"FastAPI itself, on a bare socket loop, takes {floor:.2f} ms (median)",
         ),
     ]
 
@@ -112,6 +116,12 @@ def _with_apps(run: Run) -> list[Tree]:
 def _with_asgi(run: Run, tree: Tree, python: Path) -> Function:
     """The app's module makes the handler."""
     return _managed(run, tree, python, "fastapi_app.handler", BENCH_PEER="asgi")
+
+
+def _bare(run: Run, python: Path) -> Function:
+    own = {"PYTHONPATH": str(ROOT)}
+    program = str(BENCH / "processes" / "bare_fastapi.py")
+    return Function(Command([str(python), program], {**run.aws.environ(), **own}, BENCH))
 
 
 def _by_name(run: Run, tree: Tree, python: Path) -> Function:
