@@ -71,7 +71,7 @@ def present_tree() -> Tree:
 
 @contextmanager
 def tree_of(revision: str) -> Iterator[Tree]:
-    """A worktree of a revision in a temporary folder, with the packages of this one's .venv.
+    """A worktree of a revision in a temporary folder, with the packages of this Python's.
 
     Raises TreeError.
     """
@@ -86,7 +86,7 @@ def tree_of(revision: str) -> Iterator[Tree]:
             check=True,
         )
         try:
-            (root / ".venv").symlink_to(ROOT / ".venv")
+            (root / ".venv").symlink_to(sys.prefix)
             yield Tree(BASE, commit, root)
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(root)], cwd=ROOT)
