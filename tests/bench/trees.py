@@ -71,7 +71,7 @@ def present_tree() -> Tree:
 
 @contextmanager
 def tree_of(revision: str) -> Iterator[Tree]:
-    """A worktree of a revision in a temporary folder, with the packages of this Python's.
+    """A worktree of a revision in a temporary folder, with this Python's packages.
 
     Raises TreeError.
     """
