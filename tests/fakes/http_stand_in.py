@@ -1,12 +1,14 @@
-"""A stand-in for a service of AWS's over HTTP, on a thread and a free port."""
+"""A server for a test, over HTTP, on a thread and a free port."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Self
+
+_POLL_SECONDS = 0.05
+"""How long its end may take."""
 
 
 class Call(BaseHTTPRequestHandler):
@@ -45,9 +47,11 @@ class Call(BaseHTTPRequestHandler):
 class HttpStandIn:
     """Serves in `with`, whose end waits for the thread."""
 
-    def __init__(self, calls: type[Call]) -> None:
+    def __init__(self, calls: type[BaseHTTPRequestHandler]) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), calls)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -57,12 +61,7 @@ class HttpStandIn:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

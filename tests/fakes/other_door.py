@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.http_stand_in import HttpStandIn
 
 _BROKEN_CHUNK = b"1\r\n1\r\n"
 _STRAY_BODY = b"1\r\n\n\r\n0\r\n\r\n"
@@ -88,13 +89,5 @@ def other_door(*, silence_seconds: float, asks_for_signature: bool = False) -> I
         (_Handler,),
         {"silence_seconds": f"{silence_seconds:g}", "asks_for_signature": asks_for_signature},
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with HttpStandIn(handler) as server:
+        yield server.url

@@ -11,12 +11,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tests.fakes.client_programs import NPM, SOURCES, CannotRun, with_unnamed_events
+from tests.fakes.http_stand_in import Call, HttpStandIn
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LAST = frozenset({"end", "busy"})
@@ -157,40 +157,25 @@ const take = takeAs({json.dumps(client)});
 def page_server(page: str, said: Mapping[str, Said]) -> Iterator[str]:
     """Serves the page and the npm packages, and takes what the page says; gives its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Asked(Call):
+        def respond(self) -> None:
             module = NPM / self.path.lstrip("/")
-            if self.path == "/page.html":
-                self._answer(200, "text/html; charset=utf-8", page.encode())
+            if self.command == "POST":
+                told = json.loads(self.sent())
+                said[told["client"]].add(told["name"], told["id"], told["data"], told["number"])
+                self._whole(200, "text/plain", b"noted")
+            elif self.path == "/page.html":
+                self._whole(200, "text/html; charset=utf-8", page.encode())
             elif self.path.startswith("/node_modules/") and (found := _module(module)):
-                self._answer(200, "text/javascript; charset=utf-8", found.read_bytes())
+                self._whole(200, "text/javascript; charset=utf-8", found.read_bytes())
             else:
-                self._answer(404, "text/plain", b"not found")
+                self._whole(404, "text/plain", b"not found")
 
-        def do_POST(self) -> None:
-            told = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            said[told["client"]].add(told["name"], told["id"], told["data"], told["number"])
-            self._answer(200, "text/plain", b"noted")
+        def _whole(self, status: int, content_type: str, body: bytes) -> None:
+            self.answer(status, body, {"content-type": content_type})
 
-        def _answer(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-type", content_type)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/page.html"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with HttpStandIn(Asked) as server:
+        yield f"{server.url}/page.html"
 
 
 def _module(path: Path) -> Path | None:

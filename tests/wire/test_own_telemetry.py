@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from moto.server import ThreadedMotoServer
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.fakes.http_stand_in import Call, HttpStandIn
 from tests.fakes.local import wait_until
 from tests.fakes.traced_app import TracedApp, attributes, running, trace_header, url_event
 
@@ -36,33 +35,17 @@ class Listening:
 
 @pytest.fixture
 def listening() -> Iterator[Listening]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            seen.headers.append({name.lower(): value for name, value in self.headers.items()})
-            self.answer()
+    class Asked(Call):
+        def respond(self) -> None:
+            if self.command == "POST":
+                self.sent()
+                seen.headers.append({name.lower(): value for name, value in self.headers.items()})
+            headers = {"content-type": "application/x-amz-json-1.0"}
+            self.answer(200, b'{"TableNames": []}', headers)
 
-        def do_GET(self) -> None:
-            self.answer()
-
-        def answer(self) -> None:
-            body = b'{"TableNames": []}'
-            self.send_response(200)
-            self.send_header("content-type", "application/x-amz-json-1.0")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    seen = Listening(f"http://127.0.0.1:{server.server_port}")
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield seen
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with HttpStandIn(Asked) as server:
+        seen = Listening(server.url)
+        yield seen
 
 
 def spans_of(app: TracedApp, root: str = "asgi_request") -> list[Span]:

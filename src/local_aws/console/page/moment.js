@@ -21,7 +21,7 @@ export function spanAt(trace, { at, ordinal, event }) {
   const spans = near.filter((record) => record.source === "otel");
   const dispatches = spans.filter((record) => record.name === DISPATCH);
   const own = trace.records.filter((record) => record.name === DISPATCH && !isRolledUp(record))[ordinal];
-  if (dispatches.includes(own) && own.metadata.default?.event_type === event) return own;
+  if (dispatches.includes(own)) return own;
   const distance = (record) => late(record, at) + (isRolledUp(record) ? ROLLED_UP_SECONDS : 0);
   if (dispatches.length) return least(dispatches, distance);
   const candidates = spans.length ? spans : near;
